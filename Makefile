@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` and `make test`. Both work on a machine with Python 3.11 to 3.13, make and git alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := dags plugins include tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo start stop status clean test check lint format bench lock
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## install, start the stack, live a few weeks of marketplace; again: resume
+	@$(BIN)/rankloop demo
+
+start: $(VENV)/.demo  ## run the stack in the foreground; Ctrl-C ends all of it
+	@$(BIN)/rankloop stack run
+
+stop: $(VENV)/.demo  ## end every process of the stack; state is kept
+	@$(BIN)/rankloop stack stop
+
+status: $(VENV)/.demo  ## say what is running, and where
+	@$(BIN)/rankloop stack status
+
+clean:  ## end the stack and remove its state (.rankloop/) and every cache, but not .venv
+	@if [ -x $(BIN)/rankloop ]; then $(BIN)/rankloop stack clean; fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
+
+test: $(VENV)/.dev  ## every test, the real stack included
+	@$(BIN)/pytest
+
+check: lint  ## lint, types and the fast tests: the inner loop
+	@$(BIN)/pytest -m "not stack"
+
+lint: $(VENV)/.dev  ## style, types, and which room may import which
+	@echo "ruff" && $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check $(SOURCES)
+	@echo "mypy" && $(BIN)/mypy
+	@echo "import-linter" && $(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.dev  ## every benchmark, ours beside a peer
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench" && $(BIN)/python $$bench || exit 1; done
+
+lock: $(VENV)/.dev  ## write requirements.txt anew from requirements.in and pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	@echo "requirements.txt is written; look at its diff before you commit it"
+
+# A stamp is written last, so an install cut short is done again.
+$(BIN)/uv: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Rankloop needs Python 3.11 to 3.13, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt uv
+	@touch $@
+
+$(VENV)/.demo: $(BIN)/uv requirements.txt pyproject.toml
+	@echo "Installing Rankloop from the lock"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "Installing what the tests and checks need"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev]'
+	@touch $@

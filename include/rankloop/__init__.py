@@ -1,0 +1,1 @@
+"""Keeps a marketplace's personalised ranking fresh."""

@@ -1,0 +1,32 @@
+"""Market days: the one key that runs through everything, written `YYYY-MM-DD`."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def parse_day(key: str) -> date:
+    """Read a market day from its key, `2026-11-03`."""
+    try:
+        day = date.fromisoformat(key)
+    except ValueError:
+        raise ValueError(f"'{key}' is no market day; write it as YYYY-MM-DD") from None
+    if day.isoformat() != key:
+        raise ValueError(f"'{key}' is no market day; write it as {day.isoformat()}")
+    return day
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a market day, in UTC. The day ends where the next one starts."""
+    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
+
+
+def days_between(first: date, last: date) -> Iterator[date]:
+    """Every market day from the first to the last, both included."""
+    for offset in range((last - first).days + 1):
+        yield first + timedelta(days=offset)
+
+
+def yesterday(now: datetime, zone: ZoneInfo) -> date:
+    """The last market day that is over at this instant."""
+    return now.astimezone(zone).date() - timedelta(days=1)

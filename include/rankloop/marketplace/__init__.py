@@ -1,0 +1,1 @@
+"""MongoDB in and out: the only room that speaks to it."""

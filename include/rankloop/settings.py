@@ -1,0 +1,173 @@
+"""The one place that reads configuration: environment, then `.env`, then `rankloop.toml`, then the defaults here.
+
+A setting's variable is its path in capitals, `RANKLOOP_PORTS__AIRFLOW` for `ports.airflow`.
+"""
+
+import difflib
+import os
+from datetime import date
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from rankloop.errors import RankloopError
+
+PREFIX = "RANKLOOP_"
+SCENARIOS = ("tet_campaign", "taste_shift", "new_shop_wave", "unit_bug")
+
+
+class SettingsError(RankloopError):
+    """A setting that cannot be used, said in words for the person who set it."""
+
+
+class Ports(BaseModel):
+    """Where the servers of the embedded stack listen, all on 127.0.0.1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    airflow: int = Field(8080, ge=1, le=65535, description="the Airflow UI and API")
+    mlflow: int = Field(5000, ge=1, le=65535, description="the MLflow UI and API")
+    mongo: int = Field(27117, ge=1, le=65535, description="the embedded MongoDB-compatible server")
+
+    @model_validator(mode="after")
+    def _each_its_own(self) -> "Ports":
+        taken = [self.airflow, self.mlflow, self.mongo]
+        if len(set(taken)) < len(taken):
+            raise ValueError(f"two servers cannot share a port: airflow, mlflow, mongo are {taken}")
+        return self
+
+
+class SimulatorSettings(BaseModel):
+    """The simulated marketplace that stands in for the shop."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(False, description="whether the DAG that lives one more day of it exists")
+    seed: int = Field(7, ge=0, description="the same seed gives the same documents")
+    scale: float = Field(1.0, gt=0, le=1000, description="1 is about 2 000 buyers, 5 000 products, 200 shops")
+    first_day: date | None = Field(None, description="the first market day; by default so that history ends yesterday")
+    days: int = Field(35, ge=1, le=400, description="days of history that the demo lives")
+    workers: int = Field(2, ge=1, le=64, description="processes that simulate and load; never changes the documents")
+    dirt: bool = Field(True, description="whether a small, known share of the documents is dirty")
+    scenarios: dict[str, date] = Field(default_factory=dict, description="scenario name to its first day")
+
+    @field_validator("scenarios")
+    @classmethod
+    def _known_scenarios(cls, value: dict[str, date]) -> dict[str, date]:
+        if unknown := sorted(set(value) - set(SCENARIOS)):
+            raise ValueError(f"no scenario is called {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+        return value
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        toml_file="rankloop.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path(".rankloop"), description="the one folder that holds all state of the embedded stack")
+    timezone: str = Field("Asia/Ho_Chi_Minh", description="the time zone that a market day is counted in")
+    mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
+    ports: Ports = Ports()
+    simulator: SimulatorSettings = SimulatorSettings()
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone is called '{value}'; take an IANA name such as Asia/Ho_Chi_Minh") from error
+        return value
+
+    @field_validator("mongo_uri")
+    @classmethod
+    def _a_mongo_uri(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            # The value itself may hold a password, so the message does not repeat it.
+            raise ValueError("a MongoDB URI starts with mongodb:// or mongodb+srv://")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The market's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def mongo(self) -> str:
+        """The URI of the MongoDB in use."""
+        if self.mongo_uri:
+            return self.mongo_uri.get_secret_value()
+        return f"mongodb://127.0.0.1:{self.ports.mongo}"
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102  (pydantic-settings' hook)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+
+
+@cache
+def load_settings() -> Settings:
+    """Read the settings of this process once, or say which one is wrong."""
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_in_words(problem) for problem in error.errors())) from None
+    except ValueError as error:  # a file that is no TOML, a list that is no JSON
+        raise SettingsError(f"the settings cannot be read: {error}") from None
+
+
+def variable(path: str) -> str:
+    """The environment variable of a setting, by its dotted path."""
+    return PREFIX + path.replace(".", "__").upper()
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    value = "…" if path == "mongo_uri" else problem["input"]
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"setting {path} = {value!r}: {message}. Set it by {variable(path)} or in rankloop.toml."
+
+
+def _refuse_unknown_variables() -> None:
+    """Pydantic ignores variables it does not know, so a mistyped one would silently change nothing."""
+    known = [variable(path) for path in _paths(Settings)]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and not any(name == path or name.startswith(f"{path}__") for path in known):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(known)}."
+            raise SettingsError(f"no setting belongs to the variable {name}.{hint}")
+
+
+def _paths(model: type[BaseModel], parent: str = "") -> list[str]:
+    paths: list[str] = []
+    for name, field in model.model_fields.items():
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            paths += [parent + name, *_paths(nested, f"{parent}{name}.")]
+        else:
+            paths.append(parent + name)
+    return paths
