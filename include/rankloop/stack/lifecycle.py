@@ -1,0 +1,209 @@
+"""Starts, watches and ends the embedded stack, from the process of whoever asks: the command line, the demo, a test."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from rankloop.errors import RankloopError
+from rankloop.settings import Settings, variable
+from rankloop.stack.environment import as_variables
+from rankloop.stack.health import Server, all_healthy, look
+from rankloop.stack.home import one_at_a_time, prepare, refuse_foreign, remove
+from rankloop.stack.launch import Launch, open_log, ready_to_launch
+from rankloop.stack.logbook import log_file, log_size, story_of_the_end
+from rankloop.stack.people import passwords_file
+from rankloop.stack.processes import (
+    GLANCE_S,
+    PATIENCE_S,
+    StackProcess,
+    end_processes,
+    processes_of,
+    supervisor_of,
+)
+
+HEALTHY_WITHIN_S = 120.0
+LOOK_EVERY_S = 0.25
+
+Announce = Callable[[Sequence[Server]], None]
+
+
+class StackError(RankloopError):
+    """The stack did not come up, or did not stay up."""
+
+
+@dataclass(frozen=True)
+class StackFacts:
+    """A stack that is up."""
+
+    servers: tuple[Server, ...]
+    passwords_file: Path
+    already_up: bool
+    seconds: float
+    """How long it took."""
+    new_passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    """Person to password, for those made by this very start: show them now, nobody else will."""
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """What runs of a stack just now."""
+
+    servers: tuple[Server, ...]
+    """Empty if no supervisor runs."""
+    supervisor: int | None
+    """Its process id."""
+    leftovers: int
+    """How many processes run without a supervisor."""
+
+
+def start(settings: Settings, announce: Announce = lambda _: None) -> StackFacts:
+    """A stack that runs on its own and is healthy; `announce` hears how its servers are until they all are."""
+    began = time.monotonic()
+    prepare(settings.home)
+    with one_at_a_time(settings.home):
+        launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
+        if launch:
+            with open_log(settings.home) as log:
+                log_start = log_size(settings.home)
+                launch.detached(log)
+    with _ended_if_it_fails(settings, launch):
+        servers = _wait_until_healthy(settings, announce, lambda: supervisor_of(settings.home) is not None)
+    if servers is None:
+        raise StackError(story_of_the_end(settings.home, log_start if launch else 0))
+    return _facts(settings, servers, launch, began)
+
+
+def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], None]) -> None:
+    """Run the stack, printing here, until somebody asks it to end; raises if it ends by itself."""
+    began = time.monotonic()
+    prepare(settings.home)
+    with one_at_a_time(settings.home):
+        launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
+        process = launch.attached() if launch else None
+    if process is None:
+        on_up(start(settings, announce))
+        return
+    with _passing_signals_to(process):
+        with _ended_if_it_fails(settings, launch):
+            servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
+        if servers:
+            on_up(_facts(settings, servers, launch, began))
+        if process.wait() != 0:
+            raise StackError(story_of_the_end(settings.home, None))
+
+
+def stop(settings: Settings) -> bool:
+    """Whether anything of the stack ran; nothing does afterwards."""
+    home = settings.home
+    if not processes_of(home):
+        return False
+    if supervisor := supervisor_of(home):
+        supervisor.signal(signal.SIGTERM)
+        # It kills by itself what does not end in time.
+        deadline = time.monotonic() + PATIENCE_S + 5
+        while processes_of(home) and time.monotonic() < deadline:
+            time.sleep(GLANCE_S)
+    end_processes(lambda: processes_of(home))
+    return True
+
+
+def status(settings: Settings) -> StackStatus:
+    """What runs of this home's stack, and whether it does its work."""
+    if supervisor := supervisor_of(settings.home):
+        return StackStatus(look(settings, supervisor.started), supervisor.pid, 0)
+    return StackStatus((), None, len(processes_of(settings.home)))
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether every server of this home's stack does its work."""
+    servers = status(settings).servers
+    return bool(servers) and all_healthy(servers)
+
+
+def clean(settings: Settings) -> bool:
+    """Whether there was a home; afterwards there is none, nor any process of it."""
+    if not settings.home.exists():
+        return stop(settings)
+    refuse_foreign(settings.home)
+    stop(settings)
+    remove(settings.home)
+    return True
+
+
+def _usable_supervisor(settings: Settings) -> StackProcess | None:
+    """The supervisor that runs already, if one does; refused if it listens elsewhere than these settings say."""
+    supervisor = supervisor_of(settings.home)
+    if supervisor is None:
+        return None
+    wanted = {name: value for name, value in as_variables(settings).items() if name.startswith(variable("ports"))}
+    if other := [
+        f"{name}={supervisor.environment.get(name)}"
+        for name in wanted
+        if supervisor.environment.get(name) != wanted[name]
+    ]:
+        raise StackError(
+            f"the stack of {settings.home} runs already, with {' '.join(other)}. "
+            "Stop it first (`make stop`), or set RANKLOOP_HOME to another folder for a second one."
+        )
+    return supervisor
+
+
+def _wait_until_healthy(settings: Settings, announce: Announce, alive: Callable[[], bool]) -> tuple[Server, ...] | None:
+    """The servers once all are healthy, or None if the stack has ended before."""
+    deadline = time.monotonic() + HEALTHY_WITHIN_S
+    while alive():
+        supervisor = supervisor_of(settings.home)
+        servers = look(settings, supervisor.started if supervisor else time.time())
+        announce(servers)
+        if all_healthy(servers):
+            return servers
+        if time.monotonic() > deadline:
+            ill = ", ".join(server.name for server in servers if not server.healthy)
+            raise StackError(
+                f"not healthy within {HEALTHY_WITHIN_S:g} s: {ill}. Look into {log_file(settings.home)}; "
+                "if the machine was merely busy, start again."
+            )
+        time.sleep(LOOK_EVERY_S)
+    return None
+
+
+@contextmanager
+def _ended_if_it_fails(settings: Settings, launch: Launch | None) -> Iterator[None]:
+    """End what we launched if we give up waiting, by whatever error or interruption."""
+    try:
+        yield
+    except BaseException:
+        if launch:
+            stop(settings)
+        raise
+
+
+@contextmanager
+def _passing_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whoever asks us to end asks the stack: it ends first, then we do."""
+
+    def pass_on(_number: int, _frame: FrameType | None) -> None:
+        process.terminate()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _facts(settings: Settings, servers: tuple[Server, ...], launch: Launch | None, began: float) -> StackFacts:
+    return StackFacts(
+        servers=servers,
+        passwords_file=passwords_file(settings.home),
+        already_up=launch is None,
+        seconds=time.monotonic() - began,
+        new_passwords=launch.new_passwords if launch else {},
+    )

@@ -1,0 +1,43 @@
+"""Asks the stack's own servers on 127.0.0.1, past any proxy of the environment."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    body: Any
+    """The JSON it sent, or None if it sent none."""
+
+
+def get(port: int, path: str) -> Answer | None:
+    """The answer to a GET, or None if nobody speaks HTTP there."""
+    return _ask("GET", port, path, None)
+
+
+def post(port: int, path: str, body: dict[str, str]) -> Answer | None:
+    """The answer to a POST of this JSON, or None if nobody speaks HTTP there."""
+    return _ask("POST", port, path, json.dumps(body))
+
+
+def _ask(method: str, port: int, path: str, body: str | None) -> Answer | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    try:
+        return Answer(response.status, json.loads(content))
+    except ValueError:
+        return Answer(response.status, None)

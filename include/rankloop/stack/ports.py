@@ -1,0 +1,50 @@
+"""Checks that the stack's ports are free before anything is started on them."""
+
+import errno
+import socket
+
+import psutil  # type: ignore[import-untyped]
+
+from rankloop.errors import RankloopError
+from rankloop.settings import Ports, variable
+
+SERVERS = {"airflow": "Airflow", "mlflow": "MLflow", "mongo": "the embedded MongoDB"}
+
+
+class PortTakenError(RankloopError):
+    """One or more ports that the stack needs are not to be had."""
+
+
+def refuse_taken_ports(ports: Ports, needed: list[str]) -> None:
+    """Say all at once which of these ports are not free, who has them, and how to take others."""
+    problems = [_problem(name, getattr(ports, name)) for name in needed]
+    if found := [problem for problem in problems if problem]:
+        raise PortTakenError("\n".join(found))
+
+
+def _problem(name: str, port: int) -> str | None:
+    try:
+        with socket.socket() as probe:
+            # Without it, connections of a stack just ended would count as taken for a minute.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except OSError as error:
+        way_out = f"Choose another: {variable(f'ports.{name}')}={_another(port)} make start"
+        if error.errno == errno.EADDRINUSE:
+            return f"port {port} for {SERVERS[name]} is taken by {_holder(port)}. {way_out}"
+        return f"port {port} for {SERVERS[name]} cannot be used: {error.strerror}. {way_out}"
+    return None
+
+
+def _holder(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        pass
+    return "a process of another user"
+
+
+def _another(port: int) -> int:
+    return port + 1 if 1024 <= port < 65535 else 8081  # noqa: PLR2004  (the ports that everybody may use)
