@@ -1,0 +1,169 @@
+"""Lives days of a marketplace into MongoDB: the blocks of a day side by side, the days one after the other."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pyarrow as pa
+
+from rankloop.errors import RankloopError
+from rankloop.marketplace.connection import Client, connect
+from rankloop.marketplace.loading import claim, lived_days, load, prepare, record_day
+from rankloop.settings import variable
+from rankloop.simulator.living import Marketplace, live
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What one lived day came to."""
+
+    day: date
+    shown: int
+    documents: dict[str, int]
+    """By collection."""
+    dirty: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """What one block's day came to, as a worker sends it back."""
+
+    documents: dict[str, int]
+    shown: int
+    stains: list[dict[str, Any]]
+    tomorrow: pa.Table | None
+
+
+@dataclass(frozen=True)
+class Diary:
+    """Where days are lived into: a MongoDB, and the folder of the truth files."""
+
+    uri: str
+    truth: Path
+    workers: int = 1
+
+
+Blocks = Callable[[date, Sequence[pa.Table | None]], Iterator[BlockReport]]
+
+
+def live_days(
+    place: Marketplace, days: Sequence[date], diary: Diary, on_block: Callable[[], None] = lambda: None
+) -> Iterator[DayReport]:
+    """Live those of the days that are not in MongoDB yet, oldest first; a report as each is done."""
+    client = connect(diary.uri)
+    try:
+        prepare(client)
+        missing = _still_to_live(client, place, days)
+        with _blocks(place, diary) as blocks:
+            for day, reports, seconds in _lived(blocks, missing, place, on_block):
+                _write_truth(diary.truth, day, reports)
+                report = _sum_up(day, reports, seconds)
+                facts = {"documents": report.documents, "shown": report.shown, "dirty": report.dirty}
+                record_day(client, day, {**facts, "scenarios": _begun(place, day)})
+                yield report
+    except BrokenProcessPool:
+        raise RankloopError(
+            "a process of the simulator died, perhaps for lack of memory. Nothing is lost: run the same command "
+            "again, with fewer of them by RANKLOOP_SIMULATOR__WORKERS=1 if need be."
+        ) from None
+    finally:
+        client.close()
+
+
+def _still_to_live(client: Client, place: Marketplace, days: Sequence[date]) -> list[date]:
+    world = {"seed": place.seed, "scale": place.scale, "first_day": place.first_day.isoformat()}
+    claim(client, {**world, "timezone": place.timezone, "dirt": place.dirt})
+    done = lived_days(client)
+    if done:
+        newest = max(done)
+        lived_with, wanted = done[newest].get("scenarios", {}), _begun(place, newest)
+        if lived_with != wanted:
+            raise RankloopError(
+                f"days up to {newest} were lived with the scenarios {lived_with or 'none'}, but the settings ask for "
+                f"{wanted or 'none'} by then. Let a scenario begin on {newest + timedelta(days=1)} or later "
+                f"({variable('simulator.scenarios')}), or begin again after `make clean`."
+            )
+    return sorted(set(days) - set(done))
+
+
+def _begun(place: Marketplace, day: date) -> dict[str, str]:
+    """The scenarios that have begun by this day, as the record of lived days has them."""
+    return {name: first.isoformat() for name, first in place.scenarios.first_day.items() if first <= day}
+
+
+def _lived(
+    blocks: Blocks, days: Sequence[date], place: Marketplace, on_block: Callable[[], None]
+) -> Iterator[tuple[date, list[BlockReport], float]]:
+    """Each day's reports, a block each, and the seconds it took."""
+    nothing: Sequence[pa.Table | None] = [None] * place.blocks
+    carried, before = nothing, None
+    for day in days:
+        if before != day - timedelta(days=1):
+            carried = nothing
+        started, reports = monotonic(), []
+        for report in blocks(day, carried):
+            reports.append(report)
+            on_block()
+        yield day, reports, monotonic() - started
+        carried, before = [report.tomorrow for report in reports], day
+
+
+@contextmanager
+def _blocks(place: Marketplace, diary: Diary) -> Iterator[Blocks]:
+    """A function that lives all blocks of a day, in as many processes as there are to be."""
+    numbers = range(place.blocks)
+    if diary.workers == 1:
+        yield lambda day, carried: map(_live_block, *_arguments(place, diary, day, numbers, carried))
+        _client.cache_clear()
+        return
+    # Processes are spawned: a fork would share the driver's threads and sockets.
+    with ProcessPoolExecutor(diary.workers, mp_context=get_context("spawn")) as pool:
+        yield lambda day, carried: pool.map(_live_block, *_arguments(place, diary, day, numbers, carried))
+
+
+def _arguments(
+    place: Marketplace, diary: Diary, day: date, numbers: range, carried: Sequence[pa.Table | None]
+) -> tuple[Sequence[Any], ...]:
+    count = len(numbers)
+    return [place] * count, [diary.uri] * count, [day] * count, numbers, carried
+
+
+def _live_block(place: Marketplace, uri: str, day: date, block: int, from_yesterday: pa.Table | None) -> BlockReport:
+    """Live one block's day into MongoDB. Runs in a worker process."""
+    arrivals = live(place, day, block, from_yesterday)
+    documents = load(_client(uri), arrivals.new, arrivals.changed)
+    return BlockReport(documents, arrivals.shown, [stain.row() for stain in arrivals.stains], arrivals.tomorrow)
+
+
+@cache
+def _client(uri: str) -> Client:
+    return connect(uri)
+
+
+def _sum_up(day: date, reports: Sequence[BlockReport], seconds: float) -> DayReport:
+    documents: Counter[str] = Counter()
+    for report in reports:
+        documents.update(report.documents)
+    stained = sum(len(report.stains) for report in reports)
+    return DayReport(day, sum(report.shown for report in reports), dict(documents), stained, seconds)
+
+
+def _write_truth(folder: Path, day: date, reports: Sequence[BlockReport]) -> None:
+    """A line for each dirty document of the day; the file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f".{day}.jsonl"
+    with unfinished.open("w", encoding="utf-8") as file:
+        for report in reports:
+            file.writelines(json.dumps(stain, ensure_ascii=False) + "\n" for stain in report.stains)
+    unfinished.replace(folder / f"{day}.jsonl")
