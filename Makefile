@@ -65,5 +65,5 @@ $(VENV)/.demo: $(BIN)/uv requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.demo
 	@echo "Installing what the tests and checks need"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark]'
 	@touch $@
