@@ -1,10 +1,13 @@
 """The `rankloop` command: thin, each command calls one function of the library."""
 
 import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from rankloop.calendar import parse_day, yesterday
 from rankloop.errors import RankloopError
 from rankloop.settings import load_settings
 from rankloop.stack import lifecycle, terminal
@@ -12,6 +15,10 @@ from rankloop.stack import lifecycle, terminal
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 stack_app = typer.Typer(no_args_is_help=True, help="The embedded stack: start, stop, look.")
 app.add_typer(stack_app, name="stack")
+simulator_app = typer.Typer(
+    no_args_is_help=True, help="The simulated marketplace: live days, compare with the reference."
+)
+app.add_typer(simulator_app, name="simulator")
 
 
 @stack_app.command("run")
@@ -53,6 +60,44 @@ def stack_clean() -> None:
     settings = load_settings()
     removed = lifecycle.clean(settings)
     Console().print(f"{settings.home} is removed." if removed else f"There is no {settings.home}.", soft_wrap=True)
+
+
+@app.command("demo")
+def demo() -> None:
+    """Start the stack and live a few weeks of marketplace; again: go on where it stood."""
+    from rankloop.demo import run_demo
+
+    run_demo(load_settings(), Console())
+
+
+@simulator_app.command("live")
+def simulator_live(
+    until: Annotated[str, typer.Option(help="the last day, YYYY-MM-DD; by default yesterday")] = "",
+) -> None:
+    """Live the days that are missing in MongoDB, from the marketplace's first on."""
+    from rankloop.simulator.plan import diary_of, history_until, marketplace_of
+    from rankloop.simulator.terminal import live_with_progress
+
+    settings, console, now = load_settings(), Console(), datetime.now(UTC)
+    place = marketplace_of(settings, now)
+    days = history_until(place, parse_day(until) if until else yesterday(now, settings.zone))
+    reports = live_with_progress(console, place, days, diary_of(settings))
+    console.print(f"{len(reports)} of {len(days)} days were missing and have been lived.", highlight=False)
+
+
+@simulator_app.command("calibrate")
+def simulator_calibrate(
+    days: Annotated[int, typer.Option(min=1, help="how many days to look at")] = 8,
+) -> None:
+    """Compare the simulated base ranking with the reference's, and with the best that could be; needs no server."""
+    from rankloop.simulator.calibration import calibrate
+    from rankloop.simulator.plan import history_until, marketplace_from
+    from rankloop.simulator.terminal import calibration_table
+
+    # Any day will do, as long as it is the same each time the command is run.
+    place = marketplace_from(load_settings(), date(2026, 10, 1))
+    rows = calibrate(place, history_until(place, place.first_day + timedelta(days=days - 1)))
+    Console().print(calibration_table(rows))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, ReplaceOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from rankloop.contracts.marketplace import INDEXES
+from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
 from rankloop.errors import RankloopError
 from rankloop.marketplace.connection import MARKETPLACE, Client
 
@@ -89,15 +89,20 @@ def lived_days(client: Client) -> dict[date, dict[str, Any]]:
 
 
 def claim(client: Client, world: Mapping[str, Any]) -> None:
-    """Refuse to add days of one world to another's."""
-    worlds = client[SIMULATOR]["worlds"]
-    existing = worlds.find_one({"_id": MARKETPLACE})
+    """Refuse to add days of one world to another's, or to a shop that is no simulation."""
+    existing = claimed(client)
     if existing is None:
-        worlds.insert_one({"_id": MARKETPLACE, **world})
+        if held := [name for name in COLLECTIONS if client[MARKETPLACE][name].find_one({}, {"_id": 1})]:
+            raise OtherWorldError(
+                f"the database `{MARKETPLACE}` already holds {', '.join(held)} that no simulator wrote. "
+                "It is left as it is; point RANKLOOP_MONGO_URI at another MongoDB to simulate one."
+            )
+        client[SIMULATOR]["worlds"].insert_one({"_id": MARKETPLACE, **world})
         return
-    if differing := [
+    differing = [
         f"{name} = {existing.get(name)}, not {value}" for name, value in world.items() if existing.get(name) != value
-    ]:
+    ]
+    if differing:
         raise OtherWorldError(
             f"the marketplace in MongoDB was simulated with {'; '.join(differing)}. "
             "Go on with those settings, or remove it with `make clean` and begin again."

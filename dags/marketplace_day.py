@@ -1,0 +1,45 @@
+"""Lives one more market day of the simulated marketplace, and any before it that were missed.
+
+It exists only while the setting `simulator.enabled` is on, as it is in the embedded stack; a real shop lives by itself.
+Owner: data platform.
+If this fails: the simulated shop stands still, so there is nothing new for that day. Nothing else breaks.
+Safe to clear: the task, any number of times; a day lived again is the same day. See docs/runbook.md#marketplace_day.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import CronPartitionTimetable, Param, dag, task
+
+from orchestration import DEFAULT_ARGS, MARKET_TZ, market_day
+from rankloop.settings import load_settings
+
+
+@dag(
+    schedule=CronPartitionTimetable("10 0 * * *", timezone=MARKET_TZ, run_offset=-1, key_format="%Y-%m-%d"),
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["simulator"],
+    catchup=False,
+    max_active_runs=1,
+    # Switched on once there is history to go on from, which `make demo` sees to.
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=2),
+    params={
+        "day": Param(None, type=["null", "string"], format="date", description="the market day, if started by hand")
+    },
+)
+def marketplace_day() -> None:
+    """The DAG's one task."""
+
+    @task
+    def live(dag_run=None, params=None) -> dict[str, int]:  # noqa: ANN001  (filled in by Airflow)
+        """Simulate the day and put its documents into MongoDB."""
+        from rankloop.simulator.plan import live_up_to
+
+        return live_up_to(load_settings(), market_day(dag_run, params))
+
+    live()
+
+
+if load_settings().simulator.enabled:
+    marketplace_day()

@@ -1,0 +1,64 @@
+"""From settings to a marketplace and the days of it that there should be by now."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from rankloop.calendar import days_between, start_of, yesterday
+from rankloop.errors import RankloopError
+from rankloop.marketplace.connection import connect
+from rankloop.marketplace.loading import claimed
+from rankloop.settings import Settings, variable
+from rankloop.simulator.history import Diary, live_days
+from rankloop.simulator.living import Marketplace
+from rankloop.simulator.scenarios import Scenarios
+
+
+def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
+    """The marketplace that these settings ask for; its first day is the one it began with, if it began already."""
+    client = connect(settings.mongo)
+    try:
+        begun = claimed(client)
+    finally:
+        client.close()
+    if settings.simulator.first_day is None and begun:
+        return marketplace_from(settings, date.fromisoformat(begun["first_day"]))
+    return marketplace_from(settings, yesterday(now, settings.zone) - timedelta(days=settings.simulator.days - 1))
+
+
+def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
+    """The marketplace of these settings, which begins on this day unless they name another."""
+    wanted = settings.simulator
+    return Marketplace(
+        seed=wanted.seed,
+        scale=wanted.scale,
+        first_day=wanted.first_day or first_day,
+        timezone=settings.timezone,
+        dirt=wanted.dirt,
+        scenarios=Scenarios(wanted.scenarios),
+    )
+
+
+def history_until(place: Marketplace, last: date) -> Sequence[date]:
+    """Every day from the marketplace's first to this one."""
+    if place.first_day > last:
+        raise RankloopError(
+            f"the marketplace begins on {place.first_day}, but history is to end on {last}: there is nothing "
+            f"to live. Set {variable('simulator.first_day')} to an earlier day."
+        )
+    return list(days_between(place.first_day, last))
+
+
+def live_up_to(settings: Settings, last: date) -> dict[str, int]:
+    """Live every day up to this one that is missing; how many documents came, by day.
+
+    Runs in the task worker, in its one process: a task has a slot, not the machine.
+    """
+    place = marketplace_of(settings, start_of(last + timedelta(days=1), settings.zone))
+    reports = live_days(place, history_until(place, last), replace(diary_of(settings), workers=1))
+    return {report.day.isoformat(): sum(report.documents.values()) for report in reports}
+
+
+def diary_of(settings: Settings) -> Diary:
+    """Where the days go: the MongoDB in use, and the truth files under the home folder."""
+    return Diary(settings.mongo, settings.home / "truth", settings.simulator.workers)
