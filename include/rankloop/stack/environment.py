@@ -102,9 +102,11 @@ def _tunable() -> dict[str, str]:
     return {
         "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # A line for every heartbeat of every task would bury the rest.
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
         # A DAG file just written appears within half a minute, rather than five.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        # After a power cut, tasks of the dead scheduler start again within half a minute, rather than five.
+        # After a kill, tasks of the dead scheduler start again within half a minute, rather than five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     }

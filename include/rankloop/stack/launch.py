@@ -13,7 +13,7 @@ from rankloop.stack.keys import keys_of
 from rankloop.stack.logbook import forget_first_to_end, log_file, log_size
 from rankloop.stack.people import make_missing_passwords
 from rankloop.stack.ports import refuse_taken_ports
-from rankloop.stack.processes import end_processes, processes_of
+from rankloop.stack.processes import end_stack
 from rankloop.stack.tools import commands, refuse_missing_tools
 
 LOG_LIMIT_BYTES = 20_000_000
@@ -48,7 +48,7 @@ class Launch:
 
 def ready_to_launch(settings: Settings) -> Launch:
     """End what a killed stack left, check tools, ports and MongoDB, and make keys and passwords if there are none."""
-    end_processes(lambda: processes_of(settings.home))
+    end_stack(settings.home)
     refuse_missing_tools()
     names = list(commands())
     ports = ["airflow", "mlflow", "mongo"]

@@ -19,9 +19,10 @@ from rankloop.stack.logbook import log_file, log_size, story_of_the_end
 from rankloop.stack.people import passwords_file
 from rankloop.stack.processes import (
     GLANCE_S,
-    PATIENCE_S,
+    SERVERS_PATIENCE_S,
+    TASKS_PATIENCE_S,
     StackProcess,
-    end_processes,
+    end_stack,
     processes_of,
     supervisor_of,
 )
@@ -105,10 +106,10 @@ def stop(settings: Settings) -> bool:
     if supervisor := supervisor_of(home):
         supervisor.signal(signal.SIGTERM)
         # It kills by itself what does not end in time.
-        deadline = time.monotonic() + PATIENCE_S + 5
+        deadline = time.monotonic() + TASKS_PATIENCE_S + SERVERS_PATIENCE_S + 5
         while processes_of(home) and time.monotonic() < deadline:
             time.sleep(GLANCE_S)
-    end_processes(lambda: processes_of(home))
+    end_stack(home)
     return True
 
 

@@ -19,8 +19,12 @@ HOME_MARK = "_RANKLOOP_STACK"
 NAME_MARK = "_RANKLOOP_STACK_PROCESS"
 SUPERVISOR = "supervisor"
 
+# What the others speak to until their last moment: a task that is ended reports so to the API server.
+LAST_TO_END = {"airflow-api-server", "mlflow", "mongo"}
+# A task in the middle of its work does not end when asked; the scheduler runs it again after the next start.
+TASKS_PATIENCE_S = 5.0
 # The embedded MongoDB may need 8 s to write down what it holds.
-PATIENCE_S = 15.0
+SERVERS_PATIENCE_S = 15.0
 GLANCE_S = 0.1
 
 
@@ -66,7 +70,13 @@ def supervisor_of(home: Path) -> StackProcess | None:
     return next((process for process in processes_of(home) if process.name == SUPERVISOR), None)
 
 
-def end_processes(find: Callable[[], Iterable[StackProcess]], patience_s: float = PATIENCE_S) -> None:
+def end_stack(home: Path) -> None:
+    """End every process of this home's stack but the caller's own: tasks and who runs them first, then the servers."""
+    _end(lambda: [process for process in processes_of(home) if process.name not in LAST_TO_END], TASKS_PATIENCE_S)
+    _end(lambda: processes_of(home), SERVERS_PATIENCE_S)
+
+
+def _end(find: Callable[[], Iterable[StackProcess]], patience_s: float) -> None:
     """End whatever `find` finds, until it finds no more: asked politely first, killed when patience is over."""
     deadline = time.monotonic() + patience_s
     asked: set[int] = set()

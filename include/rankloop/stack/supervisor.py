@@ -22,7 +22,7 @@ from honcho.printer import Message, Printer
 from honcho.process import Popen
 
 from rankloop.stack.logbook import note_first_to_end
-from rankloop.stack.processes import GLANCE_S, HOME_MARK, NAME_MARK, end_processes, processes_of
+from rankloop.stack.processes import GLANCE_S, HOME_MARK, NAME_MARK, end_stack
 from rankloop.stack.tools import REPOSITORY, commands
 
 MIGRATION = "airflow-migrate"
@@ -56,7 +56,7 @@ class Supervisor:
             return 0
         finally:
             self._say("supervisor", "ending every process")
-            end_processes(lambda: processes_of(self.home))
+            end_stack(self.home)
             self._say("supervisor", "every process has ended")
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
