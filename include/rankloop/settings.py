@@ -5,6 +5,7 @@ A setting's variable is its path in capitals, `RANKLOOP_PORTS__AIRFLOW` for `por
 
 import difflib
 import os
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from rankloop.errors import RankloopError
 
@@ -121,11 +128,18 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (ours takes its place)
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls)
-        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+        return init_settings, env_settings, _OwnDotEnv(settings_cls), toml, file_secret_settings
+
+
+class _OwnDotEnv(DotEnvSettingsSource):
+    """`.env` without the variables of other programs, which pydantic would take for mistyped settings."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: value for name, value in super()._load_env_vars().items() if name.startswith(PREFIX.lower())}
 
 
 @cache
@@ -147,6 +161,8 @@ def variable(path: str) -> str:
 
 def _in_words(problem: ErrorDetails) -> str:
     path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"no setting is called {path}; look for it in rankloop.toml and .env, and see .env.example."
     value = "…" if path == "mongo_uri" else problem["input"]
     message = problem["msg"].removeprefix("Value error, ")
     return f"setting {path} = {value!r}: {message}. Set it by {variable(path)} or in rankloop.toml."

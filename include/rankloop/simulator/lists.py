@@ -9,6 +9,7 @@ from rankloop.simulator.vocabulary import Bools, Floats, Ints
 from rankloop.simulator.world import World
 
 SHORTEST, LONGEST = 60, 100
+SPARE = 60
 MOST_LISTS_OF_A_BUYER = 40
 HOME, CATEGORY, SEARCH = range(3)
 SURFACES = ("home", "category", "search")
@@ -76,9 +77,10 @@ def _minds(world: World, buyers: Ints, random: np.random.Generator) -> Ints:
 
 def _draw_leaves(world: World, buyer: Ints, mind: Ints, surface: Ints, random: np.random.Generator) -> Ints:
     """A leaf for each place to fill, -1 where anything popular will do; more than needed, since some will repeat."""
-    shape = (len(buyer), LONGEST + 60)
+    shape = (len(buyer), LONGEST + SPARE)
     cuts = np.cumsum(SOURCE_SHARE, axis=1)[surface]
     source = (random.random(shape, dtype=np.float32)[:, :, None] > cuts[:, None, :3]).sum(axis=2, dtype=np.int8)
+    source[:, LONGEST:] = POPULAR  # a small leaf is soon exhausted; what sells anyway fills the list
     favourites = world.buyers.leaves[buyer]
     often = np.take_along_axis(favourites, random.integers(favourites.shape[1], size=shape), axis=1)
     first, last = _department_bounds(world)

@@ -1,0 +1,73 @@
+"""Settings: read from one place, and refused in words."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rankloop.settings import Settings, SettingsError, load_settings
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
+    """Loads settings in an empty folder, under these variables alone."""
+    monkeypatch.chdir(tmp_path)
+
+    def load_with(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        load_settings.cache_clear()
+        return load_settings()
+
+    yield load_with  # type: ignore[misc]
+    load_settings.cache_clear()
+
+
+def test_the_environment_goes_before_the_file(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rankloop.toml").write_text('timezone = "Asia/Tokyo"\n[ports]\nairflow = 9000\n')
+    settings = load(RANKLOOP_PORTS__AIRFLOW="9001")
+    assert (settings.timezone, settings.ports.airflow) == ("Asia/Tokyo", 9001)
+
+
+def test_the_home_folder_is_absolute(load: Load, tmp_path: Path) -> None:
+    assert load().home == tmp_path / ".rankloop"
+
+
+def test_a_dotenv_file_is_read_and_may_hold_what_is_not_ours(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RANKLOOP_TIMEZONE=Asia/Tokyo\nAWS_REGION=ap-southeast-1\n")
+    assert load().timezone == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("RANKLOOP_PORTS__AIRFLOW", "eighty", "setting ports.airflow = 'eighty': .* Set it by RANKLOOP_PORTS__AIRFLOW"),
+        ("RANKLOOP_PORTS__MLFLOW", "70000", "setting ports.mlflow = '70000': .*less than or equal to 65535"),
+        ("RANKLOOP_PORTS__MLFLOW", "8080", "two servers cannot share a port"),
+        ("RANKLOOP_TIMEZONE", "Mars/Olympus", "no time zone is called 'Mars/Olympus'"),
+        ("RANKLOOP_MONGO_URI", "http://shop", "starts with mongodb://"),
+        ("RANKLOOP_SIMULATOR__SCENARIOS", '{"war": "2026-11-01"}', "no scenario is called war; there are tet_campaign"),
+        ("RANKLOOP_SIMULATOR__SEED", "-1", "simulator.seed"),
+        ("RANKLOOP_PROTS__AIRFLOW", "8081", "RANKLOOP_PROTS__AIRFLOW. Did you mean RANKLOOP_PORTS__AIRFLOW"),
+        ("RANKLOOP_HOMEE", "elsewhere", "Did you mean RANKLOOP_HOME"),
+        ("RANKLOOP_SIMULATOR__SCENARIOS", "tet", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_words(load: Load, variable: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(**{variable: value})
+
+
+def test_a_file_that_is_no_toml_is_named(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rankloop.toml").write_text("ports = [")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load()
+
+
+def test_a_password_does_not_reach_a_message(load: Load) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(RANKLOOP_MONGO_URI="https://shop:hunter2@db")
+    assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in repr(load(RANKLOOP_MONGO_URI="mongodb://shop:hunter2@db"))
