@@ -12,8 +12,9 @@ from typing import Any
 from rankloop.errors import RankloopError
 
 MARK = "this-is-a-rankloop-home"
+LOCK = "starting.lock"
 # A folder that holds anything else before our first start is somebody's own, and is never removed whole.
-OURS = {MARK, "airflow", "demo", "keys.json", "lake", "logs", "mlflow", "mongo", "passwords.json", "starting.lock"}
+OURS = {MARK, "airflow", "demo", "keys.json", "lake", "logs", "mlflow", "mongo", "passwords.json", LOCK}
 
 
 class HomeError(RankloopError):
@@ -32,6 +33,7 @@ def prepare(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in ("airflow", "logs", "mlflow", "mongo"):
             (home / folder).mkdir(mode=0o700, exist_ok=True)
+        (home / LOCK).touch()
         if ours:
             (home / MARK).write_text("`rankloop stack clean` removes this folder and everything in it.\n")
     except OSError as error:
@@ -62,7 +64,7 @@ def remove(home: Path) -> None:
 @contextmanager
 def one_at_a_time(home: Path) -> Iterator[None]:
     """Hold the home while looking and launching, so that two starts at once make one stack."""
-    with (home / "starting.lock").open("w") as lock:
+    with (home / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -28,8 +28,10 @@ class Launch:
     new_passwords: dict[str, str] = field(repr=False)
 
     def attached(self) -> subprocess.Popen[bytes]:
-        """A supervisor that prints where we print."""
-        return subprocess.Popen(self._command(), env=self.environment, stdin=subprocess.DEVNULL)  # noqa: S603  (our own module)
+        """A supervisor that prints where we print, in a group of its own: Ctrl-C reaches it through us alone."""
+        return subprocess.Popen(  # noqa: S603  (our own module)
+            self._command(), env=self.environment, stdin=subprocess.DEVNULL, process_group=0
+        )
 
     def detached(self, output: IO[bytes]) -> None:
         """Start a supervisor that belongs to nobody and prints into this file."""

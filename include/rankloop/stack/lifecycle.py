@@ -83,19 +83,20 @@ def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], No
     """Run the stack, printing here, until somebody asks it to end; raises if it ends by itself."""
     began = time.monotonic()
     prepare(settings.home)
-    with one_at_a_time(settings.home):
-        launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
-        process = launch.attached() if launch else None
+    with _signals_passed_on() as asker:
+        with one_at_a_time(settings.home):
+            launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
+            process = launch.attached() if launch else None
+            asker.asks(process)
+        if process:
+            with _ended_if_it_fails(settings, launch):
+                servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
+            if servers:
+                on_up(_facts(settings, servers, launch, began))
+            if process.wait() != 0 and not asker.asked:
+                raise StackError(story_of_the_end(settings.home, None))
     if process is None:
         on_up(start(settings, announce))
-        return
-    with _passing_signals_to(process):
-        with _ended_if_it_fails(settings, launch):
-            servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
-        if servers:
-            on_up(_facts(settings, servers, launch, began))
-        if process.wait() != 0:
-            raise StackError(story_of_the_end(settings.home, None))
 
 
 def stop(settings: Settings) -> bool:
@@ -184,17 +185,35 @@ def _ended_if_it_fails(settings: Settings, launch: Launch | None) -> Iterator[No
         raise
 
 
-@contextmanager
-def _passing_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+class _Asker:
     """Whoever asks us to end asks the stack: it ends first, then we do."""
 
-    def pass_on(_number: int, _frame: FrameType | None) -> None:
-        process.terminate()
+    def __init__(self) -> None:
+        self.asked = False
+        self._process: subprocess.Popen[bytes] | None = None
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    def asks(self, process: subprocess.Popen[bytes] | None) -> None:
+        """From now on ask this process, and at once if we were asked before there was one."""
+        self._process = process
+        if self.asked:
+            self._pass_on()
+
+    def hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        self.asked = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._process:
+            self._process.terminate()
+
+
+@contextmanager
+def _signals_passed_on() -> Iterator[_Asker]:
+    asker = _Asker()
+    before = {number: signal.signal(number, asker.hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield asker
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

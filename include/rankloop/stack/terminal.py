@@ -59,9 +59,8 @@ def show_status(console: Console, settings: Settings, status: StackStatus) -> No
         console.print(_table(status.servers))
         console.print(f"State is in {settings.home}; the log is {log_file(settings.home)}", soft_wrap=True)
     elif status.leftovers:
-        console.print(
-            f"{status.leftovers} processes are left of a stack that was killed. `make stop` ends them.", soft_wrap=True
-        )
+        number = "1 process is" if status.leftovers == 1 else f"{status.leftovers} processes are"
+        console.print(f"{number} left of a stack that was killed. `make stop` ends them.", soft_wrap=True)
     else:
         console.print(f"Nothing runs. State is in {settings.home}; start with `make start`.", soft_wrap=True)
 

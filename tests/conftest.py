@@ -1,0 +1,34 @@
+"""What tests share: one running stack for all that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from rankloop.stack import lifecycle
+from rankloop.stack.environment import as_variables
+from tests.mongo_server import emptied, serving
+from tests.running import RunningStack, settings_in
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One healthy stack, shared by every test that harms none; ended after the last."""
+    settings = settings_in(tmp_path_factory.mktemp("stack"))
+    facts = lifecycle.start(settings)
+    try:
+        yield RunningStack(settings, facts, as_variables(settings))
+    finally:
+        lifecycle.stop(settings)
+
+
+@pytest.fixture(scope="session")
+def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one MongoDB-compatible server for all tests; take `mongo` instead."""
+    with serving(tmp_path_factory.mktemp("mongo")) as address:
+        yield address
+
+
+@pytest.fixture
+def mongo(mongo_address: str) -> str:
+    """The address of a MongoDB with nothing in it."""
+    return emptied(mongo_address)
