@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
@@ -65,7 +65,7 @@ def live_days(
     try:
         prepare(client)
         missing = _still_to_live(client, place, days)
-        with _blocks(place, diary) as blocks:
+        with _blocks(place, diary, client) as blocks:
             for day, reports, seconds in _lived(blocks, missing, place, on_block):
                 _write_truth(diary.truth, day, reports)
                 report = _sum_up(day, reports, seconds)
@@ -120,35 +120,35 @@ def _lived(
 
 
 @contextmanager
-def _blocks(place: Marketplace, diary: Diary) -> Iterator[Blocks]:
+def _blocks(place: Marketplace, diary: Diary, client: Client) -> Iterator[Blocks]:
     """A function that lives all blocks of a day, in as many processes as there are to be."""
     numbers = range(place.blocks)
     if diary.workers == 1:
-        yield lambda day, carried: map(_live_block, *_arguments(place, diary, day, numbers, carried))
-        _client.cache_clear()
+        yield lambda day, carried: map(partial(_live_block, client, place, day), numbers, carried)
         return
     # Processes are spawned: a fork would share the driver's threads and sockets.
     with ProcessPoolExecutor(diary.workers, mp_context=get_context("spawn")) as pool:
-        yield lambda day, carried: pool.map(_live_block, *_arguments(place, diary, day, numbers, carried))
+        yield lambda day, carried: pool.map(partial(_live_in_worker, diary.uri, place, day), numbers, carried)
 
 
-def _arguments(
-    place: Marketplace, diary: Diary, day: date, numbers: range, carried: Sequence[pa.Table | None]
-) -> tuple[Sequence[Any], ...]:
-    count = len(numbers)
-    return [place] * count, [diary.uri] * count, [day] * count, numbers, carried
-
-
-def _live_block(place: Marketplace, uri: str, day: date, block: int, from_yesterday: pa.Table | None) -> BlockReport:
-    """Live one block's day into MongoDB. Runs in a worker process."""
-    arrivals = live(place, day, block, from_yesterday)
-    documents = load(_client(uri), arrivals.new, arrivals.changed)
-    return BlockReport(documents, arrivals.shown, [stain.row() for stain in arrivals.stains], arrivals.tomorrow)
+def _live_in_worker(
+    uri: str, place: Marketplace, day: date, block: int, from_yesterday: pa.Table | None
+) -> BlockReport:
+    """Live one block's day. Runs in a process of the pool, which keeps its own connection."""
+    return _live_block(_client(uri), place, day, block, from_yesterday)
 
 
 @cache
 def _client(uri: str) -> Client:
     return connect(uri)
+
+
+def _live_block(
+    client: Client, place: Marketplace, day: date, block: int, from_yesterday: pa.Table | None
+) -> BlockReport:
+    arrivals = live(place, day, block, from_yesterday)
+    documents = load(client, arrivals.new, arrivals.changed)
+    return BlockReport(documents, arrivals.shown, [stain.row() for stain in arrivals.stains], arrivals.tomorrow)
 
 
 def _sum_up(day: date, reports: Sequence[BlockReport], seconds: float) -> DayReport:
