@@ -1,0 +1,93 @@
+"""A day's rows as one Parquet file: written in a stream, with the digest taken on the way."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rankloop.errors import RankloopError
+from rankloop.lake.digest import Digest
+
+DAY = "dt"
+ROW_GROUP = 1 << 17
+"""Rows that are in memory at a time, and that an engine's thread reads at a time."""
+
+Rows = Any
+"""A `pyarrow.RecordBatchReader` or `pyarrow.Table`; pyarrow ships no types."""
+
+
+class RowsError(RankloopError):
+    """Rows that do not fit the table they were meant for."""
+
+
+def stored(schema: pa.Schema) -> pa.Schema:
+    """The schema as the lake keeps it: Delta knows no instant but in microseconds."""
+    return pa.schema(
+        field.with_type(pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
+        for field in schema
+    )
+
+
+def refuse_without_day(table: str, schema: pa.Schema) -> None:
+    """A table without the day could be made, and never opened again."""
+    if DAY not in schema.names or not pa.types.is_date32(schema.field(DAY).type):
+        raise RowsError(f"{table}: its schema needs the column {DAY} of type date32, the market day; it has {schema}.")
+
+
+def write_file(sink: Any, data: Rows, schema: pa.Schema, day: date, table: str) -> Digest:  # noqa: ANN401  (any file)
+    """Write the rows of the day and give back their digest, which counts them too."""
+    digest, inside = Digest(), pa.schema(field for field in stored(schema) if field.name != DAY)
+    with pq.ParquetWriter(sink, inside, compression="zstd") as writer:
+        for group in _row_groups(_fitting(data, schema, day, table)):
+            for batch in group.to_batches():
+                digest.add(batch)
+            writer.write_table(group, row_group_size=ROW_GROUP)
+    return digest
+
+
+def _fitting(data: Rows, schema: pa.Schema, day: date, table: str) -> Iterator[pa.RecordBatch]:
+    """The rows in the columns and types of the table, without the day, which is in the file's path."""
+    missing = [name for name in schema.names if name != DAY and name not in data.schema.names]
+    if missing or (extra := [name for name in data.schema.names if name not in schema.names]):
+        wrong = f"have no column {', '.join(missing)}" if missing else f"have columns it has not: {', '.join(extra)}"
+        raise RowsError(f"{table} {day}: the rows {wrong}. The table has {', '.join(schema.names)}.")
+    for batch in data.to_batches() if isinstance(data, pa.Table) else data:
+        if DAY in batch.schema.names and batch.num_rows:
+            _refuse_other_days(batch.column(DAY), day, table)
+        columns = [_cast(batch.column(field.name), field, day, table) for field in stored(schema) if field.name != DAY]
+        yield pa.RecordBatch.from_arrays(columns, [name for name in schema.names if name != DAY])
+
+
+def _refuse_other_days(days: pa.Array, day: date, table: str) -> None:
+    found = {value for value in pc.unique(days).to_pylist() if value != day}
+    if found:
+        others = ", ".join(sorted(map(str, found))[:3])
+        raise RowsError(f"{table} {day}: rows of other days ({others}) are among those of this one.")
+
+
+def _cast(column: pa.Array, field: pa.Field, day: date, table: str) -> pa.Array:
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RowsError(
+            f"{table} {day}: column {field.name} is {column.type} and does not fit {field.type}: {error}"
+        ) from None
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches put together until they make row groups worth having."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            table = pa.Table.from_batches(waiting)
+            whole = rows - rows % ROW_GROUP
+            yield table.slice(0, whole)
+            waiting, rows = table.slice(whole).to_batches(), rows - whole
+    if rows:
+        yield pa.Table.from_batches(waiting)

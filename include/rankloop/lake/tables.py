@@ -1,0 +1,284 @@
+"""A lake: tables in a folder or an object store, read by day, replaced a whole day at a time, old versions kept.
+
+A day's files are written first and made part of their table by one commit after that, so a process that dies in
+between leaves files that nobody sees. The commit is refused if any other came between, and is then tried again on top
+of that one: left to itself, delta-rs lets two first writes of one day through and keeps the rows of both.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, RemoveAction
+
+from rankloop.errors import RankloopError
+from rankloop.lake.digest import Digest, digest_of
+from rankloop.lake.partition import DAY, Rows, refuse_without_day, stored, write_file
+
+COMMIT_TRIES = 500
+"""A refusal means that another commit went through, so this many others must have before we give up."""
+KEEP_LOG = {"delta.logRetentionDuration": "interval 3650 days"}
+"""A version is a training run's data version, so the log that knows it must outlive the run."""
+LOG = "_delta_log"
+
+
+class LakeError(RankloopError):
+    """A table, a day or a version that is not there, or cannot be written."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A day that was written, and the version of its table that has it."""
+
+    table: str
+    day: date
+    version: int
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One commit of a table."""
+
+    number: int
+    written_at: datetime
+    operation: str
+    day: date | None = None
+    """The day that this commit replaced, with what it then held."""
+    rows: int | None = None
+    digest: str | None = None
+
+
+class Lake:
+    """The tables under one root; `options` is what the object store must be told, in delta-rs' words."""
+
+    def __init__(self, root: str | Path, options: Mapping[str, str] | None = None) -> None:
+        text = str(root)
+        self.root = text.rstrip("/") if "://" in text else str(Path(text).expanduser().resolve())
+        self.options = dict(options or {})
+
+    def __reduce__(self) -> tuple[type["Lake"], tuple[str, dict[str, str]]]:
+        return Lake, (self.root, self.options)
+
+    @cached_property
+    def _store(self) -> Any:  # noqa: ANN401  (pyarrow ships no types)
+        if "://" not in self.root:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+        return pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.root, self.options))
+
+    # Writing
+
+    def replace_day(self, table: str, day: date, data: Rows, schema: pa.Schema) -> Written:
+        """Make these the rows of the day; a reader sees the former ones or these, and nothing between.
+
+        A stream is taken in bounded memory and in its order. The rows may lack `dt`.
+        """
+        refuse_without_day(table, schema)
+        path = f"{self.landing(table, day)}/part-0.parquet"
+        with self._store.open_output_stream(path.removeprefix(f"{self.root}/")) as sink:
+            digest = write_file(sink, data, schema, day, table)
+        paths = [path] if digest.rows else []
+        return self._commit(table, day, schema, paths, digest)
+
+    def landing(self, table: str, day: date) -> str:
+        """A new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
+        return f"{self.uri(table)}/{DAY}={day}/{uuid.uuid4().hex}"
+
+    def adopt(self, table: str, day: date, landing: str, schema: pa.Schema) -> Written:
+        """Make the Parquet files in a landing the rows of the day, as `replace_day` does with rows."""
+        refuse_without_day(table, schema)
+        folder = landing.removeprefix(f"{self.root}/")
+        selector = pyarrow.fs.FileSelector(folder, recursive=True, allow_not_found=True)
+        names = sorted(entry.path for entry in self._store.get_file_info(selector) if entry.path.endswith(".parquet"))
+        expected = {field.name: field.type for field in stored(schema) if field.name != DAY}
+        for name in names:
+            found = stored(pq.read_schema(name, filesystem=self._store))
+            if {field.name: field.type for field in found} != expected:
+                raise LakeError(f"{table} {day}: the file {name} has columns {found}, the table {expected}.")
+        paths = [f"{self.root}/{name}" for name in names]
+        return self._commit(table, day, schema, paths, digest_of(self._batches(paths)))
+
+    def _commit(self, table: str, day: date, schema: pa.Schema, paths: Sequence[str], digest: Digest) -> Written:
+        added: list[AddAction | RemoveAction] = [self._action(table, day, path) for path in paths]
+        note = {"market_day": day.isoformat(), "rows": digest.rows, "digest": str(digest)}
+        properties = CommitProperties(custom_metadata=note, max_commit_retries=0)
+        for _ in range(COMMIT_TRIES):
+            target = self._opened_or_made(table, schema)
+            before = target.version()
+            try:
+                target.create_write_transaction(
+                    added,
+                    "overwrite",
+                    stored(schema),
+                    [DAY],
+                    [(DAY, "=", day.isoformat())],
+                    commit_properties=properties,
+                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+                )
+            except CommitFailedError:
+                if self._table(table).version() == before:
+                    raise
+                continue
+            # The handle does not move with the commit; but nothing came between, so the version is the next one.
+            return Written(table, day, before + 1, digest.rows, str(digest))
+        raise LakeError(
+            f"{table} {day}: {COMMIT_TRIES} commits of others came between, the last at version {before}. "
+            "The rows are not in the table; run the same again when less is written at once."
+        )
+
+    def _action(self, table: str, day: date, path: str) -> AddAction:
+        info = self._store.get_file_info([path.removeprefix(f"{self.root}/")])[0]
+        rows = pq.read_metadata(path.removeprefix(f"{self.root}/"), filesystem=self._store).num_rows
+        return AddAction(
+            path=path.removeprefix(f"{self.uri(table)}/"),
+            size=info.size,
+            partition_values={DAY: day.isoformat()},
+            modification_time=int(datetime.now(UTC).timestamp() * 1000),
+            data_change=True,
+            stats=json.dumps({"numRecords": rows}),
+        )
+
+    def _opened_or_made(self, table: str, schema: pa.Schema) -> DeltaTable:
+        if not self.has(table):
+            try:
+                DeltaTable.create(
+                    self.uri(table),
+                    stored(schema),
+                    mode="error",
+                    partition_by=[DAY],
+                    configuration=KEEP_LOG,
+                    storage_options=self.options,
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                )
+            except Exception:
+                # Somebody else may have made it in the meantime; delta-rs says so in more than one way.
+                if not self.has(table):
+                    raise
+        return self._table(table)
+
+    # Reading
+
+    def tables(self) -> list[str]:
+        """The names of all tables."""
+        return sorted(self._tables_below(""))
+
+    def _tables_below(self, folder: str) -> Iterator[str]:
+        inside = self._store.get_file_info(pyarrow.fs.FileSelector(folder, allow_not_found=True))
+        folders = [entry.path.strip("/") for entry in inside if entry.type == pyarrow.fs.FileType.Directory]
+        if any(path.rpartition("/")[2] == LOG for path in folders):
+            yield folder
+            return
+        for path in folders:
+            yield from self._tables_below(path)
+
+    def has(self, table: str) -> bool:
+        """Whether there is such a table."""
+        return DeltaTable.is_deltatable(self.uri(table), self.options)
+
+    def uri(self, table: str) -> str:
+        """Where a table's files are."""
+        return f"{self.root}/{table}"
+
+    def version(self, table: str) -> int:
+        """The newest version of a table."""
+        return self._table(table).version()
+
+    def days(self, table: str, version: int | None = None) -> list[date]:
+        """The days that a table holds, oldest first; none if there is no such table."""
+        if not self.has(table):
+            return []
+        return sorted(date.fromisoformat(entry[DAY]) for entry in self._table(table, version).partitions())
+
+    def rows(self, table: str, version: int | None = None) -> dict[date, int]:
+        """By day, how many rows there are, from the log alone."""
+        counts: dict[date, int] = {}
+        actions = pa.table(self._table(table, version).get_add_actions(flatten=True))
+        for day, count in zip(actions[f"partition.{DAY}"].to_pylist(), actions["num_records"].to_pylist(), strict=True):
+            counts[day] = counts.get(day, 0) + count
+        return dict(sorted(counts.items()))
+
+    def files(self, table: str, days: Iterable[date], version: int | None = None) -> list[str]:
+        """The Parquet files of these days, all of one version, for an engine's `read_parquet` with Hive partitions."""
+        wanted = [day.isoformat() for day in days]
+        if not wanted or not self.has(table):
+            return []
+        return sorted(self._table(table, version).file_uris(file_pruning_predicate=[(DAY, "in", wanted)]))
+
+    def batches(self, table: str, day: date, version: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a day in a stream, without `dt`."""
+        return self._batches(self.files(table, [day], version))
+
+    def _batches(self, files: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for file in files:
+            with self._store.open_input_file(file.removeprefix(f"{self.root}/")) as source:
+                yield from pq.ParquetFile(source).iter_batches()
+
+    def read(
+        self, table: str, days: Iterable[date], columns: Sequence[str] | None = None, version: int | None = None
+    ) -> pa.Table:
+        """The rows of these days in memory."""
+        target = self._table(table, version)
+        schema = pa.schema(pa.schema(target.schema().to_arrow()))
+        files = [file.removeprefix(f"{self.root}/") for file in self.files(table, days, target.version())]
+        partitioning = ds.partitioning(pa.schema({DAY: pa.date32()}), flavor="hive")
+        data = ds.dataset(files, schema=schema, format="parquet", filesystem=self._store, partitioning=partitioning)
+        return data.to_table(list(columns) if columns is not None else schema.names)
+
+    def digest(self, table: str, day: date, version: int | None = None) -> str:
+        """What the rows of a day amount to, worked out from the files; see `rankloop.lake.digest`."""
+        return str(digest_of(self.batches(table, day, version)))
+
+    def versions(self, table: str) -> list[Version]:
+        """The commits of a table, newest first."""
+        return [_version(entry) for entry in self._table(table).history()]
+
+    def tidy(self, table: str, *, keep_days: int, keep_versions: Sequence[int] = ()) -> list[str]:
+        """Remove files that no version younger than so many days needs, nor any of these; gives back their names.
+
+        What a killed writer left is removed too, once it is as old. Older versions can then no longer be read.
+        """
+        return self._table(table).vacuum(
+            retention_hours=keep_days * 24,
+            dry_run=False,
+            enforce_retention_duration=False,
+            full=True,
+            keep_versions=list(keep_versions) or None,
+        )
+
+    def _table(self, table: str, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self.options)
+        except TableNotFoundError:
+            known = ", ".join(self.tables()) or "none"
+            raise LakeError(f"the lake {self.root} has no table {table}; there are: {known}.") from None
+        except Exception as error:
+            if version is None or version in {entry.number for entry in self.versions(table)}:
+                raise
+            raise LakeError(
+                f"the table {table} has no version {version}; see `rankloop lake versions {table}`."
+            ) from error
+
+
+def _version(entry: Mapping[str, Any]) -> Version:
+    day = entry.get("market_day")
+    return Version(
+        number=entry["version"],
+        written_at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=entry["operation"],
+        day=date.fromisoformat(day) if day else None,
+        rows=entry.get("rows"),
+        digest=entry.get("digest"),
+    )
