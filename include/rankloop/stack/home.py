@@ -38,7 +38,7 @@ def prepare(home: Path) -> None:
             (home / MARK).write_text("`rankloop stack clean` removes this folder and everything in it.\n")
     except OSError as error:
         raise HomeError(
-            f"the home folder {home} cannot be written: {error.strerror or error}. "
+            f"the home folder {home} cannot be written: {error.filename or home}: {error.strerror or error}. "
             "Set RANKLOOP_HOME to a folder that can, on a disk with a few GB free."
         ) from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from rankloop.errors import RankloopError
-from rankloop.settings import Settings, variable
+from rankloop.settings import Ports, Settings, variable
 from rankloop.stack.environment import as_variables
 from rankloop.stack.health import Server, all_healthy, look
 from rankloop.stack.home import one_at_a_time, prepare, refuse_foreign, remove
@@ -75,6 +75,7 @@ def start(settings: Settings, announce: Announce = lambda _: None) -> StackFacts
     with _ended_if_it_fails(settings, launch):
         servers = _wait_until_healthy(settings, announce, lambda: supervisor_of(settings.home) is not None)
     if servers is None:
+        stop(settings)
         raise StackError(story_of_the_end(settings.home, log_start if launch else 0))
     return _facts(settings, servers, launch, began)
 
@@ -93,7 +94,10 @@ def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], No
                 servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
             if servers:
                 on_up(_facts(settings, servers, launch, began))
-            if process.wait() != 0 and not asker.asked:
+            code = process.wait()
+            # A supervisor that was killed could not end the rest.
+            end_stack(settings.home)
+            if code != 0 and not asker.asked:
                 raise StackError(story_of_the_end(settings.home, None))
     if process is None:
         on_up(start(settings, announce))
@@ -117,7 +121,7 @@ def stop(settings: Settings) -> bool:
 def status(settings: Settings) -> StackStatus:
     """What runs of this home's stack, and whether it does its work."""
     if supervisor := supervisor_of(settings.home):
-        return StackStatus(look(settings, supervisor.started), supervisor.pid, 0)
+        return StackStatus(look(_as_it_runs(settings, supervisor), supervisor.started), supervisor.pid, 0)
     return StackStatus((), None, len(processes_of(settings.home)))
 
 
@@ -153,6 +157,12 @@ def _usable_supervisor(settings: Settings) -> StackProcess | None:
             "Stop it first (`make stop`), or set RANKLOOP_HOME to another folder for a second one."
         )
     return supervisor
+
+
+def _as_it_runs(settings: Settings, supervisor: StackProcess) -> Settings:
+    """The settings with the ports of the stack that runs, which may have been started with others than ours."""
+    ports = {name: int(supervisor.environment[variable(f"ports.{name}")]) for name in type(settings.ports).model_fields}
+    return settings.model_copy(update={"ports": Ports(**ports)})
 
 
 def _wait_until_healthy(settings: Settings, announce: Announce, alive: Callable[[], bool]) -> tuple[Server, ...] | None:
