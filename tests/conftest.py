@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from rankloop.settings import SimulatorSettings
 from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
 from tests.mongo_server import emptied, serving
@@ -13,7 +14,8 @@ from tests.running import RunningStack, settings_in
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One healthy stack, shared by every test that harms none; ended after the last."""
-    settings = settings_in(tmp_path_factory.mktemp("stack"))
+    # A tenth of the demo's marketplace and a few days of it show what there is to show.
+    settings = settings_in(tmp_path_factory.mktemp("stack"), simulator=SimulatorSettings(scale=0.1, days=4))
     facts = lifecycle.start(settings)
     try:
         yield RunningStack(settings, facts, as_variables(settings))

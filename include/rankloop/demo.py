@@ -14,10 +14,11 @@ from rankloop.calendar import yesterday
 from rankloop.errors import RankloopError
 from rankloop.marketplace.connection import connect
 from rankloop.marketplace.loading import lived_days
-from rankloop.settings import Settings
+from rankloop.settings import Settings, variable
 from rankloop.simulator.plan import diary_of, history_until, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack import lifecycle, terminal
+from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.people import passwords_file
 
 
@@ -49,9 +50,18 @@ def live_history(settings: Settings, console: Console) -> str:
     return f"{days[0]} to {days[-1]}: {lived}"
 
 
+def let_it_live_on(settings: Settings, _console: Console) -> str:
+    """The DAG that lives one more day each night, switched on."""
+    if settings.mongo_uri and not settings.simulator.enabled:
+        return f"left to you: {variable('simulator.enabled')} is off, as it is by default with a MongoDB of your own"
+    switch_on(settings, "marketplace_day")
+    return "marketplace_day is on"
+
+
 STEPS: Sequence[Step] = (
     Step("Start the servers", start_servers),
     Step("Live the marketplace's history", live_history),
+    Step("Let it live on, a day each night", let_it_live_on),
 )
 
 

@@ -34,7 +34,8 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
         client.close()
         raise MarketplaceDownError(
             f"MongoDB at {_address(uri)} does not answer within {patience_s:g} s. "
-            "Start the embedded one with `make start`, or set RANKLOOP_MONGO_URI to one that runs."
+            "The embedded one is started by `make start`, while RANKLOOP_MONGO_URI is not set; "
+            "a MongoDB of your own has to run and be reachable from here."
         ) from None
     return client
 

@@ -14,7 +14,7 @@ from rankloop.errors import RankloopError
 MARK = "this-is-a-rankloop-home"
 LOCK = "starting.lock"
 # A folder that holds anything else before our first start is somebody's own, and is never removed whole.
-OURS = {MARK, "airflow", "demo", "keys.json", "lake", "logs", "mlflow", "mongo", "passwords.json", LOCK}
+OURS = {MARK, "airflow", "demo", "keys.json", "lake", "logs", "mlflow", "mongo", "passwords.json", "truth", LOCK}
 
 
 class HomeError(RankloopError):

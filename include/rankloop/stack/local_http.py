@@ -19,18 +19,20 @@ class Answer:
 
 def get(port: int, path: str) -> Answer | None:
     """The answer to a GET, or None if nobody speaks HTTP there."""
-    return _ask("GET", port, path, None)
+    return ask("GET", port, path)
 
 
 def post(port: int, path: str, body: dict[str, str]) -> Answer | None:
     """The answer to a POST of this JSON, or None if nobody speaks HTTP there."""
-    return _ask("POST", port, path, json.dumps(body))
+    return ask("POST", port, path, body)
 
 
-def _ask(method: str, port: int, path: str, body: str | None) -> Answer | None:
+def ask(method: str, port: int, path: str, body: Any = None, token: str = "") -> Answer | None:  # noqa: ANN401  (JSON)
+    """The answer to any request, or None if nobody speaks HTTP there."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
-        connection.request(method, path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         content = response.read()
     except (OSError, http.client.HTTPException):

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from rankloop.errors import RankloopError
 from rankloop.settings import Ports, variable

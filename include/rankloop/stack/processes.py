@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 # Not RANKLOOP_…, which is for settings: a variable that names no setting is refused.
 HOME_MARK = "_RANKLOOP_STACK"
