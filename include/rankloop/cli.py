@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -19,6 +20,8 @@ simulator_app = typer.Typer(
     no_args_is_help=True, help="The simulated marketplace: live days, compare with the reference."
 )
 app.add_typer(simulator_app, name="simulator")
+features_app = typer.Typer(no_args_is_help=True, help="Features: build a day, describe them, look at a buyer's.")
+app.add_typer(features_app, name="features")
 
 
 @stack_app.command("run")
@@ -98,6 +101,49 @@ def simulator_calibrate(
     place = marketplace_from(load_settings(), date(2026, 10, 1))
     rows = calibrate(place, history_until(place, place.first_day + timedelta(days=days - 1)))
     Console().print(calibration_table(rows))
+
+
+@features_app.command("build")
+def features_build(
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD; by default yesterday")] = "",
+) -> None:
+    """Make a day's aggregates from its events, and the features as of its end."""
+    from rankloop.features import build
+    from rankloop.features import terminal as pages
+
+    settings, console, started = load_settings(), Console(), monotonic()
+    key = parse_day(day) if day else yesterday(datetime.now(UTC), settings.zone)
+    for task in (build.aggregate_day, build.build_features):
+        facts = task(settings, key, lambda written: pages.show_written(console, written))
+    pages.show_built(console, facts, monotonic() - started)
+
+
+@features_app.command("describe")
+def features_describe(
+    *, markdown: Annotated[bool, typer.Option(help="as the page docs/features.md has it")] = False
+) -> None:
+    """Say what every feature means."""
+    from rankloop.features import catalogue
+    from rankloop.features import terminal as pages
+
+    if markdown:
+        typer.echo(catalogue.page(), nl=False)
+    else:
+        pages.show_catalogue(Console())
+
+
+@features_app.command("show")
+def features_show(
+    buyer: Annotated[int, typer.Option(help="the buyer's account_id")],
+    day: Annotated[str, typer.Option(help="as of the end of this market day; by default yesterday")] = "",
+) -> None:
+    """Show what is known of one buyer."""
+    from rankloop.features import portrait
+    from rankloop.features import terminal as pages
+
+    settings = load_settings()
+    key = parse_day(day) if day else yesterday(datetime.now(UTC), settings.zone)
+    pages.show_portrait(Console(), portrait.portrait(settings, buyer, key))
 
 
 def main() -> None:

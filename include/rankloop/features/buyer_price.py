@@ -1,0 +1,68 @@
+"""Whether the product is as cheap or as dear as what the buyer usually looks at in its category."""
+
+import ibis
+import ibis.expr.types as ir
+
+from rankloop.features import buyer_category
+from rankloop.features.attach import attach
+from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, Column, Family, Feature, Made, Shape
+from rankloop.features.history import AsOf, History
+from rankloop.features.prices import PER_MILLE
+from rankloop.features.windows import ratio
+
+QUARTILES = (1, 2, 3, 4)
+
+USUAL = (
+    Feature("price_category_looks", INT, "the buyer's looks at prices in the product's category in 28 days", 0),
+    Feature("price_usual_quartile", INT, "the middle price quartile of those looks, 1 cheap to 4 dear", None),
+    Feature("price_usual_rank", FLOAT, "mean price rank of those looks, 0 to 1", None),
+)
+AGAINST = (
+    Feature("price_quartile_share", FLOAT, "share of those looks that were in the product's price quartile", None),
+    Feature("price_quartile_gap", INT, "the product's price quartile less the usual one", None),
+    Feature("price_rank_gap", FLOAT, "how far the product's price rank is from the usual one, either way", None),
+    Feature("price_buyer_gap", FLOAT, "how far it is from the buyer's mean price rank over all categories", None),
+)
+FEATURES = (*USUAL, *AGAINST)
+SHARES = tuple(Column(f"quartile{k}", INT, f"looks in price quartile {k}") for k in QUARTILES)
+TABLE = Shape("features/buyer_price", (ACCOUNT, CATEGORY), (*USUAL, *SHARES))
+
+
+def roll_up(history: History) -> ir.Table:
+    """The prices each buyer looked at in each category in the window."""
+    days = history.daily(buyer_category.DAILY.name)
+    quarters = [f"quartile{k}" for k in QUARTILES]
+    t = days.group_by(["account_id", "category_path"]).agg(
+        ranks=days["ranks"].sum(), **{name: days[name].sum() for name in quarters}
+    )
+    up_to = [t[quarters[0]]]
+    for name in quarters[1:]:
+        up_to.append(up_to[-1] + t[name])
+    looks = up_to[-1]
+    # The first quarter at which half of the looks are reached.
+    usual = 1 + sum(((reached * 2 < looks).ifelse(1, 0) for reached in up_to[:3]), start=ibis.literal(0))
+    return t.select(
+        "account_id",
+        "category_path",
+        price_category_looks=looks,
+        price_usual_quartile=usual,
+        price_usual_rank=ratio(t["ranks"], looks * PER_MILLE),
+        **{name: t[name] for name in quarters},
+    )
+
+
+def join(rows: ir.Table, known: AsOf) -> ir.Table:
+    """Each row with its price against its buyer's; after the product's and the buyer's own features."""
+    where = {"account_id": "account_id", "category_path": "category_path"}
+    t = attach(rows, known.read(TABLE.name), where, (*USUAL, *SHARES))
+    quartile = t["product_price_quartile"]
+    in_mine = quartile.cases(*((k, t[f"quartile{k}"]) for k in QUARTILES))
+    return t.mutate(
+        price_quartile_share=ratio(in_mine, t["price_category_looks"]),
+        price_quartile_gap=quartile - t["price_usual_quartile"],
+        price_rank_gap=(t["product_price_rank"] - t["price_usual_rank"]).abs(),
+        price_buyer_gap=(t["product_price_rank"] - t["buyer_price_rank"]).abs(),
+    ).drop(*(column.name for column in SHARES))
+
+
+FAMILY = Family("buyer_price", __doc__, FEATURES, join, as_of=Made(TABLE, roll_up))

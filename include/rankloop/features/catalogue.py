@@ -1,0 +1,69 @@
+"""All families, in the order in which they are joined, and the page that describes them."""
+
+from rankloop.features import (
+    buyer,
+    buyer_category,
+    buyer_price,
+    buyer_product,
+    buyer_shop,
+    buyer_word,
+    context,
+    product,
+    shop,
+)
+from rankloop.features.declare import Family, Feature, Made
+
+FAMILIES: tuple[Family, ...] = (
+    product.FAMILY,  # brings the shop and the category that others are joined by
+    shop.FAMILY,
+    buyer.FAMILY,
+    buyer_category.FAMILY,
+    buyer_shop.FAMILY,
+    buyer_product.FAMILY,
+    buyer_word.FAMILY,
+    buyer_price.FAMILY,
+    context.FAMILY,
+)
+
+FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.features)
+DAILY: tuple[Made, ...] = tuple(family.daily for family in FAMILIES if family.daily)
+AS_OF: tuple[Made, ...] = tuple(family.as_of for family in FAMILIES if family.as_of)
+
+
+def feature_names() -> list[str]:
+    """Every feature, in the order in which lists are joined with them."""
+    return [feature.name for feature in FEATURES]
+
+
+def page() -> str:
+    """The catalogue as a page of documentation."""
+    lines = [
+        "# Features",
+        "",
+        "Written by `rankloop features describe --markdown > docs/features.md`; do not edit.",
+        "",
+        f"{len(FEATURES)} features in {len(FAMILIES)} families, a family a file in `include/rankloop/features/`.",
+        "All are as of the end of the market day before the list is shown. Days since something are counted from the",
+        "end of that day: 0 is on the day itself. *Unknown* is what stands for a feature where nothing is known; where",
+        "it is empty, preprocessing imputes.",
+    ]
+    for family in FAMILIES:
+        lines += ["", f"## {family.name}", "", family.meaning.strip(), ""]
+        lines += ["| feature | type | unknown | meaning |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| `{feature.name}` | {feature.type} | {_unknown(feature)} | {feature.meaning} |"
+            for feature in family.features
+        ]
+    lines += ["", "# Tables", "", "Each is partitioned by the market day `dt` and ordered by its key.", ""]
+    for made in (*DAILY, *AS_OF):
+        lines += [f"## {made.shape.name}", "", "| column | type | meaning |", "| --- | --- | --- |"]
+        key = set(made.shape.keys)
+        for column in (*made.shape.key, *made.shape.columns):
+            name = f"**`{column.name}`**" if column.name in key else f"`{column.name}`"
+            lines.append(f"| {name} | {column.type} | {column.meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _unknown(feature: Feature) -> str:
+    return "" if feature.unknown is None else f"{feature.unknown:g}"

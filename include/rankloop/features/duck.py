@@ -1,0 +1,81 @@
+"""DuckDB in this process: bounded memory, and results that stream into the lake."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import count
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from rankloop.contracts.lake import DAY
+from rankloop.features.declare import Shape
+from rankloop.lake.tables import Lake, Written
+from rankloop.settings import FeatureSettings
+
+BATCH_ROWS = 1 << 16
+TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
+
+
+class DuckEngine:
+    """One connection to an empty database; see `open_duck`."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401  (Ibis ships no types)
+        self._ibis = connection
+        self._names = (f"rankloop_{number}" for number in count())
+
+    def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
+        """The rows of these Parquet files, with `dt` from their path."""
+        name = next(self._names)
+        if not files:
+            return self._ibis.create_table(name, schema=ibis.schema(schema), temp=True)
+        places = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        columns = ", ".join(f'"{column}"' for column in schema.names)
+        self._ibis.raw_sql(
+            f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet([{places}], "  # noqa: S608  (our own names)
+            f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}})"
+        )
+        return self._ibis.table(name)
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """The same rows in a temporary table."""
+        return self._ibis.create_table(next(self._names), table, temp=True)
+
+    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+        """Stream these rows into the lake."""
+        columns = pa.schema(field for field in shape.schema if field.name != DAY)
+        return lake.replace_day(shape.name, day, self.batches(table, columns, shape.keys), shape.schema)
+
+    def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """The rows in the columns and types of the schema, in the order of these columns if any."""
+        # Sums of whole numbers are wider inside DuckDB than any column of the lake.
+        columns = ", ".join(
+            f'CAST("{field.name}" AS {TYPES[field.type]}) AS "{field.name}"'
+            if field.type in TYPES
+            else f'"{field.name}"'
+            for field in schema
+        )
+        sql = f"SELECT {columns} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
+        if order:
+            sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
+        return self._ibis.con.sql(sql).to_arrow_reader(BATCH_ROWS)
+
+
+@contextmanager
+def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
+    """A database in memory that spills into a folder of its own, which is removed at the end."""
+    with TemporaryDirectory(prefix="rankloop-duckdb-", dir=settings.spill) as folder:
+        connection = ibis.duckdb.connect(
+            memory_limit=settings.memory,
+            threads=settings.threads,
+            temp_directory=folder,
+            # Whoever needs an order asks for it; keeping that of the files would cost memory.
+            preserve_insertion_order=False,
+        )
+        try:
+            yield DuckEngine(connection)
+        finally:
+            connection.disconnect()

@@ -1,0 +1,48 @@
+"""What runs the expressions: DuckDB in this process, or a Spark cluster. Both read files and write days of the lake."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Protocol
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from rankloop.features.declare import Shape
+from rankloop.lake.tables import Lake, Written
+from rankloop.settings import Settings
+
+
+class Engine(Protocol):
+    """Knows files and expressions, and nothing of what they mean."""
+
+    def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
+        """The rows of these Parquet files of one table of the lake, with `dt` from their path."""
+        ...
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """The same rows, worked out once."""
+        ...
+
+    def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
+        """The rows as they come, in the columns and types of the schema, for one process to stream."""
+        ...
+
+    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+        """Make these the rows of a table's day, in the order of its key."""
+        ...
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Iterator[Engine]:
+    """The engine that the settings name, for as long as the context lasts."""
+    if settings.features.engine == "spark":
+        from rankloop.features.spark import open_spark  # noqa: PLC0415  (an extra that most installs lack)
+
+        with open_spark(settings.features) as spark:
+            yield spark
+    else:
+        from rankloop.features.duck import open_duck  # noqa: PLC0415  (loaded only where it is used)
+
+        with open_duck(settings.features) as duck:
+            yield duck

@@ -1,0 +1,25 @@
+"""Favourites: what a buyer comes back to, weighed by kind of interaction and fading with age."""
+
+import ibis
+import ibis.expr.types as ir
+
+from rankloop.features.reactions import WEIGHT_UNIT
+from rankloop.features.windows import DECAY_UNIT
+
+BEYOND = 100
+"""The rank of what is not among the first hundred favourites."""
+
+
+def ranked(decayed: ir.Table, within: list[str], name: str) -> ir.Table:
+    """The table with `weight`, `share` and `rank` of each row among a buyer's, from its column `decayed`.
+
+    `within` is what the buyer's favourites are compared within, `name` the column that breaks ties.
+    """
+    groups = [decayed[column] for column in within]
+    best_first = ibis.window(group_by=groups, order_by=[decayed["decayed"].desc(), decayed[name]])
+    everything = decayed["decayed"].sum().over(group_by=groups)
+    return decayed.mutate(
+        weight=decayed["decayed"] / (WEIGHT_UNIT * DECAY_UNIT),
+        share=(decayed["decayed"] / everything.nullif(0)).fill_null(0),
+        rank=ibis.least(ibis.row_number().over(best_first) + 1, BEYOND),
+    )

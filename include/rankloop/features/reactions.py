@@ -1,0 +1,45 @@
+"""What buyers did, counted by kind and weighed."""
+
+import ibis.expr.types as ir
+
+from rankloop.features.declare import INT, Column
+from rankloop.settings import Weights
+
+COUNTED = {"views": "view", "clicks": "click", "likes": "like_shop", "carts": "add_to_cart", "orders": "order"}
+"""The column that counts each kind of interaction."""
+
+COUNTS = (
+    Column("views", INT, "product pages opened from outside a list"),
+    Column("clicks", INT, "products clicked in a list"),
+    Column("likes", INT, "shops liked"),
+    Column("carts", INT, "products put into the cart"),
+    Column("orders", INT, "orders placed"),
+)
+
+WEIGHT_UNIT = 1000
+"""Weights are whole numbers of thousandths, so that their sums do not depend on the order of rows."""
+
+
+def count_by_kind(reactions: ir.Table) -> dict[str, ir.IntegerScalar]:
+    """One count a kind, to aggregate with."""
+    return {column: reactions.count(where=reactions["kind"] == kind) for column, kind in COUNTED.items()}
+
+
+def looks(counted: ir.Table) -> ir.IntegerValue:
+    """Interactions of any kind: each is a look at the product."""
+    total = counted["views"]
+    for column in list(COUNTED)[1:]:
+        total = total + counted[column]
+    return total
+
+
+def weigh(counted: ir.Table, weights: Weights) -> ir.IntegerValue:
+    """What a row of counts weighs in all, in thousandths."""
+    total = counted["views"] * _thousandths(weights.view)
+    for column, kind in list(COUNTED.items())[1:]:
+        total = total + counted[column] * _thousandths(getattr(weights, kind))
+    return total
+
+
+def _thousandths(weight: float) -> int:
+    return round(weight * WEIGHT_UNIT)

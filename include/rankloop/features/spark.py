@@ -1,0 +1,143 @@
+"""A Spark cluster: executors read the lake's files and write the results beside them; the driver only commits."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyspark
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from rankloop.contracts.lake import DAY
+from rankloop.errors import RankloopError
+from rankloop.features.declare import Shape
+from rankloop.lake.tables import Lake, Written
+from rankloop.settings import FeatureSettings, variable
+
+TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "STRING"}
+HERE = "127.0.0.1"
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+class SparkError(RankloopError):
+    """A Spark that cannot be reached or started."""
+
+
+class SparkEngine:
+    """One session; see `open_spark`."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._ibis = ibis.pyspark.connect(session)
+        self._names = (f"rankloop_{number}" for number in count())
+        self._kept: list[DataFrame] = []
+
+    def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
+        """The rows of these Parquet files, with `dt` from their path."""
+        columns = from_arrow_schema(schema)
+        if files:
+            root = files[0].partition(f"/{DAY}=")[0]
+            places = [_place(file) for file in files]
+            frame = self._session.read.schema(columns).option("basePath", _place(root)).parquet(*places)
+        else:
+            frame = self._session.createDataFrame([], columns)
+        return self._named(frame.select(*schema.names))
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """The same rows, kept by the executors from the first time that they are asked for."""
+        frame = self._frame(table).persist()
+        self._kept.append(frame)
+        return self._named(frame)
+
+    def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
+        """The rows as they come, a partition at a time through the driver: for results that fit one process."""
+        rows = self._typed(table, schema).toLocalIterator(prefetchPartitions=True)
+        batches = (pa.RecordBatch.from_pylist([row.asDict()], schema=schema) for row in rows)
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+        """Have the executors write these rows beside the table, then make the files the day's."""
+        columns = pa.schema(field for field in shape.schema if field.name != DAY)
+        landing = lake.landing(shape.name, day)
+        self._typed(table, columns).orderBy(*shape.keys).write.parquet(_place(landing))
+        return lake.adopt(shape.name, day, landing, shape.schema)
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        for frame in self._kept:
+            frame.unpersist()
+
+    def _frame(self, table: ir.Table) -> DataFrame:
+        return self._session.sql(self._ibis.compile(table))
+
+    def _typed(self, table: ir.Table, schema: pa.Schema) -> DataFrame:
+        casts = [
+            f"CAST(`{field.name}` AS {TYPES[field.type]}) AS `{field.name}`"
+            if field.type in TYPES
+            else f"`{field.name}`"
+            for field in schema
+        ]
+        return self._frame(table).selectExpr(*casts)
+
+    def _named(self, frame: DataFrame) -> ir.Table:
+        name = next(self._names)
+        frame.createOrReplaceTempView(name)
+        return self._ibis.table(name)
+
+
+@contextmanager
+def open_spark(settings: FeatureSettings) -> Iterator[SparkEngine]:
+    """A session of the master that the settings name, ended with the context."""
+    session = _session(settings)
+    engine = SparkEngine(session)
+    try:
+        yield engine
+    finally:
+        engine.close()
+        session.stop()
+
+
+def _session(settings: FeatureSettings) -> SparkSession:
+    # A cluster started from here (local-cluster) finds Spark and Python by these.
+    os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    chosen = {**SETTINGS, **_addresses(settings.spark_master), **settings.spark}
+    builder: Any = SparkSession.builder.master(settings.spark_master).appName("rankloop")
+    for name, value in chosen.items():
+        builder = builder.config(name, value)
+    try:
+        session: SparkSession = builder.getOrCreate()
+    except Exception as error:
+        raise SparkError(
+            f"Spark at {settings.spark_master} cannot be started: {str(error).splitlines()[0]} It needs Java 17 "
+            f"(JAVA_HOME); the master is {variable('features.spark_master')}."
+        ) from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _addresses(master: str) -> dict[str, str]:
+    """A cluster within this machine listens on no other address; one elsewhere must be able to call back."""
+    if not master.startswith("local"):
+        return {}
+    return {"spark.driver.host": HERE, "spark.driver.bindAddress": HERE}
+
+
+def _place(uri: str) -> str:
+    """A file's place in Hadoop's words."""
+    if uri.startswith("s3://"):
+        return uri.replace("s3://", "s3a://", 1)
+    return uri if "://" in uri else f"file://{uri}"
