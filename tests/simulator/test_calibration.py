@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,10 @@ def test_there_is_room_above_the_base_ranking(rows: dict[str, Calibration]) -> N
     assert rows["ndcg@5"].ceiling > 0.40
     assert rows["recall@30"].ceiling > 0.94
     assert set(rows) == set(REFERENCE)
+
+
+def test_the_table_in_the_docs_is_what_the_command_prints(dirty_place: Marketplace) -> None:
+    rows = calibrate(dirty_place, [dirty_place.first_day + timedelta(days=number) for number in range(8)])
+    docs = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    for row in rows:
+        assert f"| {row.metric} | {row.reference:.3f} | {row.base:.3f} | {row.ceiling:.3f} |" in docs

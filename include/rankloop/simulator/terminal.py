@@ -30,7 +30,7 @@ def live_with_progress(console: Console, place: Marketplace, days: Sequence[date
             reports.append(report)
             bar.update(task, description=f"{report.day}: {report.shown:,} products shown")
             if not console.is_terminal:
-                console.print(_line(report), highlight=False)
+                console.print(_line(report), highlight=False, soft_wrap=True)
         bar.update(task, completed=len(days))
     return reports
 
@@ -42,7 +42,7 @@ def _line(report: DayReport) -> str:
 
 def calibration_table(rows: Sequence[Calibration]) -> Table:
     """The base ranking beside the reference's, and the ceiling."""
-    table = Table(title="Base ranking, on lists in which something was clicked")
+    table = Table(title="Base ranking, lists with a click")
     table.add_column("metric")
     for name in ("reference", "simulated", "ceiling"):
         table.add_column(name, justify="right")
