@@ -92,7 +92,7 @@ def _what_to_look_at(settings: Settings) -> str:
     return f"""
   Airflow      http://127.0.0.1:{settings.ports.airflow}   sign in as admin, ml-lead, oncall or viewer
   MLflow       http://127.0.0.1:{settings.ports.mlflow}
-  MongoDB      {mongo}   databases marketplace and rankloop
+  MongoDB      {mongo}   database marketplace
 
   Passwords    {passwords_file(settings.home)}
 
