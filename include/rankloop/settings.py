@@ -109,6 +109,25 @@ class FeatureSettings(BaseModel):
     allow_gaps: bool = Field(False, description="build features though a day within the window is missing")
 
 
+class CleaningSettings(BaseModel):
+    """When a day's events are good enough to build on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bad_share: float = Field(0.02, ge=0, le=1, description="share of a source's rows in quarantine that stops the day")
+    small_share: float = Field(0.5, ge=0, le=1, description="share of its weekday's usual below which a day stops")
+    usual_weeks: int = Field(4, ge=1, le=52, description="earlier weeks that say what is usual for a weekday")
+    late_share: float = Field(0.01, ge=0, le=1, description="share of late events from which a day is worth clearing")
+    empty_share: float = Field(0.99, gt=0, le=1, description="share of nulls from which a column is called empty")
+    clock_skew_s: int = Field(300, ge=0, le=86_400, description="seconds by which an event may precede its own time")
+    readers: int = Field(2, ge=1, le=32, description="threads that read a day out of MongoDB, each a part of the day")
+    memory: str = Field("1GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="what DuckDB may hold before it spills")
+    threads: int = Field(2, ge=1, le=256, description="threads of DuckDB")
+    accept: dict[date, frozenset[Literal["empty_day", "small_day", "bad_rows"]]] = Field(
+        default_factory=dict, description="by day, the checks that it may fail"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -122,11 +141,13 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".rankloop"), description="the one folder that holds all state of the embedded stack")
+    lake: str = Field("", description="the lake's folder, or URI in an object store; by default in home")
     timezone: str = Field("Asia/Ho_Chi_Minh", description="the time zone that a market day is counted in")
     mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
     ports: Ports = Ports()
     simulator: SimulatorSettings = SimulatorSettings()
     features: FeatureSettings = FeatureSettings()
+    cleaning: CleaningSettings = CleaningSettings()
 
     @field_validator("home")
     @classmethod
@@ -149,6 +170,11 @@ class Settings(BaseSettings):
             # The value itself may hold a password, so the message does not repeat it.
             raise ValueError("a MongoDB URI starts with mongodb:// or mongodb+srv://")
         return value
+
+    @property
+    def lake_root(self) -> str:
+        """Where the lake is."""
+        return self.lake or str(self.home / "lake")
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,0 +1,133 @@
+"""What is read of each collection, as what, and where a day's rows wait in the lake until they are cleaned.
+
+Only the fields named here are ever asked of MongoDB, so a personal field cannot reach the lake by accident.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from rankloop.contracts import lake
+from rankloop.contracts.lake import DAY
+from rankloop.contracts.marketplace import BUYERS, COLLECTIONS, IMPRESSIONS, INTERACTIONS, PERSONAL, PRODUCTS, SCHEMAS
+
+ID, ARRIVED, FAULTS = "id", "arrived", "faults"
+ITEMS = "items"
+TEXT_INSTANT = "%Y-%m-%d %H:%M:%S %z"
+"""How the account system writes an instant."""
+FAULT = pa.struct({"item": pa.int32(), "field": pa.string(), "reason": pa.string(), "value": pa.string()})
+"""What is wrong with the shape of a document; `item` counts from 0 in a list, and is null for the document itself."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that is read, and the column that it becomes."""
+
+    name: str
+    type: pa.DataType
+    required: bool = True
+    column: str = ""
+    text_instant: bool = False
+    """Whether it is written as text in the document and is an instant in the lake."""
+
+    @property
+    def target(self) -> str:
+        """The column in the lake."""
+        return self.column or self.name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A collection as it is read."""
+
+    collection: str
+    table: str
+    """The table of the lake that its clean rows go to."""
+    key: str
+    fields: tuple[Field, ...]
+    event: bool
+    """Whether its documents belong to the day of their `ts`; the others are read as they stand."""
+
+    @property
+    def raw(self) -> str:
+        """The table of the lake that its documents are read into."""
+        return f"raw/{self.collection}"
+
+    @property
+    def raw_schema(self) -> pa.Schema:
+        """A row a document: where it is from, the fields by their columns, and what is wrong with its shape."""
+        columns = {DAY: pa.date32(), ID: pa.string(), ARRIVED: pa.timestamp("ms", tz="UTC")}
+        columns |= {field.target: field.type for field in self.fields}
+        return pa.schema({**columns, FAULTS: pa.list_(FAULT)})
+
+
+def _fields(collection: str, names: str, optional: str = "") -> tuple[Field, ...]:
+    types = SCHEMAS[collection]
+    return tuple(
+        Field(name, types.field(name).type, required)
+        for group, required in ((names, True), (optional, False))
+        for name in group.split()
+    )
+
+
+_INSTANTS = tuple(
+    Field(name, pa.timestamp("ms", tz="UTC"), required, column, text_instant=True)
+    for name, required, column in (
+        ("utc_created_at", True, "created_at"),
+        ("utc_updated_at", False, "updated_at"),
+        ("latest_order_date", False, "latest_order_at"),
+    )
+)
+
+SOURCES = {
+    source.collection: source
+    for source in (
+        Source(
+            IMPRESSIONS,
+            lake.SHOWN,
+            "request_id",
+            _fields(IMPRESSIONS, f"request_id account_id ts surface policy {ITEMS}"),
+            event=True,
+        ),
+        Source(
+            INTERACTIONS,
+            lake.REACTIONS,
+            "interaction_id",
+            _fields(INTERACTIONS, "interaction_id account_id ts kind product_id shop_id price quantity", "request_id"),
+            event=True,
+        ),
+        Source(
+            PRODUCTS,
+            lake.PRODUCTS,
+            "product_id",
+            _fields(
+                PRODUCTS,
+                "product_id name category_path shop_id original_price final_price created_at status",
+                "is_free_ship",
+            ),
+            event=False,
+        ),
+        Source(
+            BUYERS,
+            lake.BUYERS,
+            "account_id",
+            _fields(
+                BUYERS,
+                "account_id total_order baid_group",
+                "gender address_city address_city_id address_district_id address_ward_id total_order_cancel "
+                "total_order_close total_order_complete total_rating last_payment_method email_verified is_otp_phone "
+                "is_bad_buyer",
+            )
+            + _INSTANTS,
+            event=False,
+        ),
+    )
+}
+
+ITEM_FIELDS = tuple(Field(field.name, field.type) for field in SCHEMAS[IMPRESSIONS].field(ITEMS).type.value_type)
+
+if (
+    set(SOURCES) != set(COLLECTIONS)
+    or {field.name for source in SOURCES.values() for field in source.fields} & PERSONAL
+):
+    raise AssertionError("every collection is a source, and no source reads a personal field")
