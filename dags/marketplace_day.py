@@ -8,9 +8,9 @@ Safe to clear: the task, any number of times; a day lived again is the same day.
 
 from datetime import timedelta
 
-from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from airflow.sdk import CronPartitionTimetable, dag, task
 
-from orchestration import DEFAULT_ARGS, MARKET_TZ, market_day
+from orchestration import DAY_PARAM, DEFAULT_ARGS, MARKET_TZ, market_day
 from rankloop.settings import load_settings
 
 
@@ -24,15 +24,13 @@ from rankloop.settings import load_settings
     # Switched on once there is history to go on from, which `make demo` sees to.
     is_paused_upon_creation=True,
     dagrun_timeout=timedelta(hours=2),
-    params={
-        "day": Param(None, type=["null", "string"], format="date", description="the market day, if started by hand")
-    },
+    params=DAY_PARAM,
 )
 def marketplace_day() -> None:
     """The DAG's one task."""
 
     @task
-    def live(dag_run=None, params=None) -> dict[str, int]:  # noqa: ANN001  (filled in by Airflow)
+    def live(dag_run=None, params=None) -> dict[str, int]:
         """Simulate the day and put its documents into MongoDB."""
         from rankloop.simulator.plan import live_up_to
 

@@ -3,12 +3,36 @@
 from datetime import date, timedelta
 from typing import Any
 
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
 from rankloop.calendar import parse_day
+from rankloop.errors import RankloopError, TransientError
 from rankloop.settings import load_settings
 
 MARKET_TZ = load_settings().timezone
 
-DEFAULT_ARGS = {"owner": "data platform", "retries": 2, "retry_delay": timedelta(minutes=1)}
+# What time mends is tried again, with growing delay; what would only fail again stops at once.
+PATIENCE = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(TransientError, RetryAction.RETRY, reason="a server was down or busy"),
+        RetryRule(RankloopError, RetryAction.FAIL, reason="trying again would say the same; see the message"),
+    ]
+)
+DEFAULT_ARGS = {
+    "owner": "data platform",
+    "retries": 4,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+    "retry_policy": PATIENCE,
+}
+
+DAY_PARAM = {
+    "day": Param(None, type=["null", "string"], format="date", description="the market day, if started by hand")
+}
+
+EVENTS = Asset(name="events", uri="rankloop://events", group="lake")
+FEATURES = Asset(name="features", uri="rankloop://features", group="lake")
 
 
 def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (the task SDK's DagRun has no public type)
@@ -20,6 +44,6 @@ def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (
         return parse_day(dag_run.partition_key)
     if key := (dag_run.conf or {}).get("day") or params.get("day"):
         return parse_day(key)
-    raise ValueError(
+    raise RankloopError(
         "this run is of no market day: start it with a partition key, or with the parameter `day` as YYYY-MM-DD"
     )

@@ -6,3 +6,10 @@ class RankloopError(Exception):
 
     The command line prints it without a traceback and exits with 1.
     """
+
+
+class TransientError(RankloopError):
+    """What time may mend, such as a server that is down: a task that meets one is worth trying again.
+
+    Every other RankloopError is not: the same task on the same data would say the same.
+    """

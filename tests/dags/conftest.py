@@ -1,6 +1,5 @@
 """The DAG folder, read as the DAG processor reads it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ DAGS = Path(__file__).parents[2] / "dags"
 
 
 @pytest.fixture(scope="session")
-def dag_bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def dag_bag(tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401  (importing its type would read the wrong home)
     """Every DAG of the folder, the simulator's as well."""
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("airflow")
@@ -24,5 +23,6 @@ def dag_bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         load_settings.cache_clear()
         from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415  (reads its home when first imported)
 
-        yield DagBag(str(DAGS))
-        load_settings.cache_clear()
+        bag = DagBag(str(DAGS))
+    load_settings.cache_clear()
+    return bag

@@ -5,14 +5,17 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from rankloop.errors import RankloopError
+from rankloop.errors import TransientError
 
 Client = MongoClient[dict[str, Any]]
 
 MARKETPLACE = "marketplace"
+"""The shop's own database; only the simulator ever writes to it."""
+OUTPUT = "rankloop"
+"""What Rankloop writes: quarantine, alerts, rankings, the ledger."""
 
 
-class MarketplaceDownError(RankloopError):
+class MarketplaceDownError(TransientError):
     """MongoDB does not answer, or does not let us in."""
 
 

@@ -12,7 +12,7 @@ from pymongo import ASCENDING, ReplaceOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
-from rankloop.errors import RankloopError
+from rankloop.errors import RankloopError, TransientError
 from rankloop.marketplace.connection import MARKETPLACE, Client
 
 SIMULATOR = "simulator"
@@ -21,6 +21,10 @@ DUPLICATE_KEY = 11000
 
 class LoadError(RankloopError):
     """Documents that MongoDB did not take."""
+
+
+class BrokenOffError(TransientError):
+    """A load that MongoDB did not let us finish."""
 
 
 class OtherWorldError(RankloopError):
@@ -76,8 +80,8 @@ def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, A
         raise _broken_off(collection, error) from error
 
 
-def _broken_off(collection: str, error: PyMongoError) -> LoadError:
-    return LoadError(
+def _broken_off(collection: str, error: PyMongoError) -> BrokenOffError:
+    return BrokenOffError(
         f"{collection}: the load broke off ({error}). Nothing is lost: run the same command again once MongoDB "
         "is up, and it goes on with the day that was not finished."
     )

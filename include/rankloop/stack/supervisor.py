@@ -25,8 +25,8 @@ from rankloop.stack.logbook import note_first_to_end
 from rankloop.stack.processes import GLANCE_S, HOME_MARK, NAME_MARK, end_stack
 from rankloop.stack.tools import REPOSITORY, commands
 
-MIGRATION = "airflow-migrate"
-MIGRATE = "exec airflow db migrate"
+PREPARATION = "airflow-prepare"
+PREPARE = "airflow db migrate && exec airflow pools import dags/pools.json"
 
 
 class Supervisor:
@@ -35,7 +35,7 @@ class Supervisor:
     def __init__(self, home: Path, names: list[str]) -> None:
         self.home = home
         self.asked_to_end = False
-        self._commands = {MIGRATION: MIGRATE, **commands()}
+        self._commands = {PREPARATION: PREPARE, **commands()}
         self._names = names
         self._running: dict[str, Popen] = {}
         self._colours = get_colours()
@@ -63,18 +63,18 @@ class Supervisor:
         self.asked_to_end = True
 
     def _start_first(self) -> None:
-        """Start all, or with a database to migrate what can start meanwhile."""
-        if migrated(self.home):
+        """Start all, or with a database to prepare what can start meanwhile."""
+        if prepared(self.home):
             self._start(self._names)
         else:
-            self._start([MIGRATION, *(name for name in self._names if not name.startswith("airflow-"))])
+            self._start([PREPARATION, *(name for name in self._names if not name.startswith("airflow-"))])
 
     def _first_to_end(self) -> tuple[str, int] | None:
         for name, process in list(self._running.items()):
             code = process.poll()
-            if code == 0 and name == MIGRATION:
+            if code == 0 and name == PREPARATION:
                 del self._running[name]
-                mark_migrated(self.home)
+                mark_prepared(self.home)
                 self._start([name for name in self._names if name.startswith("airflow-")])
             elif code is not None:
                 self._say(name, f"has ended with code {code}")
@@ -100,23 +100,23 @@ class Supervisor:
                 self._printer.output = Path(os.devnull).open("w")  # noqa: SIM115  (open for as long as we run)
 
 
-def migrated(home: Path) -> bool:
-    """Whether Airflow's database is already that of the installed version."""
+def prepared(home: Path) -> bool:
+    """Whether Airflow's database is already that of the installed version, with the pools that the DAGs name."""
     stamp = _stamp(home)
-    return (home / "airflow" / "airflow.db").exists() and stamp.exists() and stamp.read_text() == _airflow_version()
+    return (home / "airflow" / "airflow.db").exists() and stamp.exists() and stamp.read_text() == _wanted()
 
 
-def mark_migrated(home: Path) -> None:
-    """Remember that the database is that of the installed version."""
-    _stamp(home).write_text(_airflow_version())
+def mark_prepared(home: Path) -> None:
+    """Remember what the database was prepared for."""
+    _stamp(home).write_text(_wanted())
 
 
 def _stamp(home: Path) -> Path:
-    return home / "airflow" / "migrated-to"
+    return home / "airflow" / "prepared-for"
 
 
-def _airflow_version() -> str:
-    return metadata.version("apache-airflow-core")
+def _wanted() -> str:
+    return metadata.version("apache-airflow-core") + "\n" + (REPOSITORY / "dags" / "pools.json").read_text()
 
 
 def main(arguments: list[str]) -> int:
