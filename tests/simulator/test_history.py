@@ -143,3 +143,9 @@ def test_a_scenario_cannot_begin_in_the_past(clean_place: Marketplace, mongo: st
 def test_a_database_that_is_down_is_named(clean_place: Marketplace, tmp_path: Path) -> None:
     with pytest.raises(MarketplaceDownError, match=r"127\.0\.0\.1:1 does not answer.*make start"):
         list(live_days(clean_place, days_of(clean_place, 1), Diary("mongodb://x:secret@127.0.0.1:1", tmp_path)))
+
+
+def test_a_folder_that_cannot_be_written_is_named(clean_place: Marketplace, mongo: str, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("not a folder")
+    with pytest.raises(RankloopError, match=r"home/truth, cannot be written: .*RANKLOOP_HOME"):
+        list(live_days(clean_place, days_of(clean_place, 1), Diary(mongo, tmp_path / "home" / "truth")))

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from rankloop.stack.home import HomeError
 from rankloop.stack.lifecycle import start
 from rankloop.stack.processes import processes_of
 from rankloop.stack.tools import MissingToolError, mongo_server
-from tests.running import rankloop, settings_in
+from tests.running import clean_environment, rankloop, settings_in
 
 
 def refusal(settings: Settings, **environment: str) -> str:
@@ -101,3 +102,17 @@ def test_a_missing_server_ends_the_start_before_anything_runs(tmp_path: Path, mo
     with pytest.raises(MissingToolError):
         start(settings)
     assert processes_of(settings.home) == []
+
+
+def test_a_missing_server_fails_the_command_with_the_way_to_get_it(tmp_path: Path) -> None:
+    without_it = (
+        "import sys; from importlib import metadata; from rankloop.cli import main\n"
+        "metadata.files = lambda name: []\n"
+        "sys.argv = ['rankloop', 'stack', 'start']; main()"
+    )
+    environment = clean_environment() | as_variables(settings_in(tmp_path))
+    command = [sys.executable, "-c", without_it]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert "secantusd-rs of the `demo` extra is missing. Run `make demo`" in " ".join(answer.stderr.split())

@@ -61,6 +61,7 @@ def live_days(
     place: Marketplace, days: Sequence[date], diary: Diary, on_block: Callable[[], None] = lambda: None
 ) -> Iterator[DayReport]:
     """Live those of the days that are not in MongoDB yet, oldest first; a report as each is done."""
+    _make_writable(diary.truth)
     client = connect(diary.uri)
     try:
         prepare(client)
@@ -159,9 +160,20 @@ def _sum_up(day: date, reports: Sequence[BlockReport], seconds: float) -> DayRep
     return DayReport(day, sum(report.shown for report in reports), dict(documents), stained, seconds)
 
 
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise RankloopError(
+            f"the folder of the truth files, {folder}, cannot be written: {error.strerror}. "
+            f"Set {variable('home')} to a folder of yours."
+        ) from None
+
+
 def _write_truth(folder: Path, day: date, reports: Sequence[BlockReport]) -> None:
     """A line for each dirty document of the day; the file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{day}.jsonl"
     with unfinished.open("w", encoding="utf-8") as file:
         for report in reports:
