@@ -1,1 +1,1 @@
-"""From raw documents of a day to clean events: repaired, checked, and what is bad set aside with its reason."""
+"""A market day's events: read out of MongoDB, cleaned, checked, and told about."""

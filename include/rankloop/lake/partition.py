@@ -13,7 +13,9 @@ from rankloop.lake.digest import Digest
 
 DAY = "dt"
 ROW_GROUP = 1 << 17
-"""Rows that are in memory at a time, and that an engine's thread reads at a time."""
+"""Rows that an engine's thread reads at a time."""
+GROUP_BYTES = 1 << 26
+"""What rows in memory may take; rows with lists in them reach this before they are so many."""
 
 Rows = Any
 """A `pyarrow.RecordBatchReader` or `pyarrow.Table`; pyarrow ships no types."""
@@ -80,14 +82,16 @@ def _cast(column: pa.Array, field: pa.Field, day: date, table: str) -> pa.Array:
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Batches put together until they make row groups worth having."""
     waiting: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         waiting.append(batch)
         rows += batch.num_rows
-        if rows >= ROW_GROUP:
+        size += batch.nbytes
+        if rows >= ROW_GROUP or size >= GROUP_BYTES:
             table = pa.Table.from_batches(waiting)
-            whole = rows - rows % ROW_GROUP
+            whole = rows - rows % ROW_GROUP if rows >= ROW_GROUP else rows
             yield table.slice(0, whole)
-            waiting, rows = table.slice(whole).to_batches(), rows - whole
+            waiting = table.slice(whole).to_batches()
+            rows, size = rows - whole, sum(rest.nbytes for rest in waiting)
     if rows:
         yield pa.Table.from_batches(waiting)

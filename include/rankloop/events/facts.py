@@ -1,0 +1,128 @@
+"""What is known of a day besides its rows. It is kept in the lake and replaced with the day."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from rankloop.contracts.lake import DAY
+from rankloop.errors import RankloopError
+from rankloop.lake.tables import Lake
+
+DAY_FACTS = "facts/events"
+FACTS_SCHEMA = pa.schema({DAY: pa.date32(), "facts": pa.string()})
+
+
+class NotThereError(RankloopError):
+    """A step was asked for before the one that it builds on."""
+
+
+@dataclass(frozen=True)
+class RawFacts:
+    """What an extraction came to. All of it can be written as JSON, and so can every facts here."""
+
+    day: str
+    source: str
+    rows: int
+    """Documents that belong to the day and wait in the lake."""
+    faulty: int
+    """Those among them whose shape is wrong."""
+    elsewhere: int
+    """Documents found on the way that belong to another day."""
+    extracted_at: str
+    days_after: int
+    """Market days from the end of the day to the extraction; what a catalogue was in between is not known."""
+    version: int
+    digest: str
+    kept: bool = False
+    """Whether this is an earlier snapshot, kept because MongoDB knows a catalogue only as it is now."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What became of one source's rows, counted as rows of the clean table."""
+
+    table: str
+    rows_in: int
+    rows: int
+    """Kept."""
+    quarantined: int
+    left_out: int
+    """Of a catalogue, what was created only after the day."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    repairs: dict[str, int] = field(default_factory=dict)
+    """By kind and field, as in `white_space name`; rows that were kept."""
+    profile: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By column, the share of nulls and what values there are."""
+    empty_columns: list[str] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The extraction's facts."""
+    version: int = -1
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class DayFacts:
+    """What a day's cleaning came to."""
+
+    day: str
+    cleaned_at: str
+    sources: dict[str, SourceFacts]
+    accepted: list[str] = field(default_factory=list)
+    """Checks that the day failed and was let through on purpose."""
+
+
+def write_raw_facts(lake: Lake, facts: RawFacts) -> None:
+    """Keep what an extraction came to."""
+    _write(lake, _raw_table(facts.source), date.fromisoformat(facts.day), asdict(facts))
+
+
+def raw_facts(lake: Lake, day: date, source: str) -> RawFacts | None:
+    """What the last extraction of the day came to, if there was one."""
+    known = _read(lake, _raw_table(source), [day])
+    return RawFacts(**known[0]) if known else None
+
+
+def write_day_facts(lake: Lake, facts: DayFacts) -> None:
+    """Keep what a day's cleaning came to."""
+    _write(lake, DAY_FACTS, date.fromisoformat(facts.day), asdict(facts))
+
+
+def day_facts(lake: Lake, days: list[date] | None = None) -> list[DayFacts]:
+    """What is known of these days, or of all that are cleaned, oldest first."""
+    known = _read(lake, DAY_FACTS, lake.days(DAY_FACTS) if days is None else days)
+    facts = [DayFacts(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
+    return sorted(facts, key=lambda entry: entry.day)
+
+
+def late_after(facts: DayFacts, source: str) -> datetime:
+    """The moment from which an event of the day came too late for it."""
+    return datetime.fromisoformat(facts.sources[source].raw["extracted_at"])
+
+
+def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceFacts]:
+    """Facts that an older release wrote may lack a name, and a newer one's have more."""
+    names = {entry.name for entry in fields(SourceFacts)}
+    return {
+        source: SourceFacts(**{name: value for name, value in entry.items() if name in names})
+        for source, entry in entries.items()
+    }
+
+
+def _raw_table(source: str) -> str:
+    """A table for each source, since they are extracted side by side."""
+    return f"facts/raw_{source}"
+
+
+def _write(lake: Lake, table: str, day: date, facts: Mapping[str, Any]) -> None:
+    rows = pa.table({"facts": [json.dumps(facts, sort_keys=True)]})
+    lake.replace_day(table, day, rows, FACTS_SCHEMA)
+
+
+def _read(lake: Lake, table: str, days: list[date]) -> list[dict[str, Any]]:
+    if not days or not lake.has(table):
+        return []
+    return [json.loads(entry) for entry in lake.read(table, days, ["facts"])["facts"].to_pylist()]

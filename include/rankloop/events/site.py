@@ -1,0 +1,31 @@
+"""Where days come from and go to, and how strictly they are judged."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from rankloop.lake.tables import Lake
+from rankloop.marketplace.connection import Client, connect
+from rankloop.marketplace.extraction import Reader
+from rankloop.settings import CleaningSettings, Settings
+
+
+@dataclass(frozen=True)
+class Site:
+    """A marketplace, its lake, and its rules."""
+
+    client: Client
+    lake: Lake
+    zone: ZoneInfo
+    rules: CleaningSettings
+
+    @property
+    def reader(self) -> Reader:
+        """How this marketplace is read."""
+        skew = timedelta(seconds=self.rules.clock_skew_s)
+        return Reader(self.client, self.zone, self.rules.readers, skew)
+
+
+def open_site(settings: Settings) -> Site:
+    """The site of these settings; whoever opens it closes its client."""
+    return Site(connect(settings.mongo), Lake(settings.lake_root), settings.zone, settings.cleaning)

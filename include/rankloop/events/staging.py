@@ -1,0 +1,69 @@
+"""Extraction: a day of one collection out of MongoDB into the lake, as it is, the personal fields left behind."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankloop.contracts.lake import DAY
+from rankloop.contracts.marketplace import INTERACTIONS
+from rankloop.contracts.sources import FAULTS, SOURCES, Source
+from rankloop.events.facts import RawFacts, raw_facts, write_raw_facts
+from rankloop.events.site import Site
+from rankloop.marketplace.extraction import list_names, read_day
+
+LIST_NAMES = "raw/list_names"
+"""The lists of the day before, by name, for the reactions that come after midnight."""
+LIST_NAMES_SCHEMA = pa.schema({DAY: pa.date32(), "request_id": pa.string()})
+
+
+def extract(day: date, source: str, site: Site, now: datetime, *, retake: bool = False) -> RawFacts:
+    """Read a day of a source into the lake, in place of what was read before.
+
+    Of `products` and `buyers` MongoDB knows only how they are now. So what was once taken for a day stays, and
+    extracting it again gives the same; `retake` takes it anew on purpose.
+    """
+    wanted = SOURCES[source]
+    if not wanted.event and not retake and (taken := raw_facts(site.lake, day, source)):
+        return RawFacts(**{**vars(taken), "kept": True})
+    if source == INTERACTIONS:
+        names = pa.RecordBatchReader.from_batches(
+            pa.schema({"request_id": pa.string()}),
+            _batches(list_names(site.reader, day - timedelta(days=1))),
+        )
+        site.lake.replace_day(LIST_NAMES, day, names, LIST_NAMES_SCHEMA)
+    facts = _stage(day, wanted, site, now)
+    write_raw_facts(site.lake, facts)
+    return facts
+
+
+def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:
+    reading = read_day(site.reader, source, day)
+    faulty = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal faulty
+        for table in reading.tables:
+            faulty += pc.sum(table[FAULTS].is_valid()).as_py() or 0
+            yield table
+
+    columns = pa.schema(field for field in source.raw_schema if field.name != DAY)
+    stream = pa.RecordBatchReader.from_batches(columns, _batches(counted()))
+    written = site.lake.replace_day(source.raw, day, stream, source.raw_schema)
+    return RawFacts(
+        day=day.isoformat(),
+        source=source.collection,
+        rows=written.rows,
+        faulty=faulty,
+        elsewhere=reading.counts["elsewhere"],
+        extracted_at=now.isoformat(),
+        days_after=(now.astimezone(site.zone).date() - day).days,
+        version=written.version,
+        digest=written.digest,
+    )
+
+
+def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    for table in tables:
+        yield from table.to_batches()
