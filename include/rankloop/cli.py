@@ -22,6 +22,8 @@ simulator_app = typer.Typer(
 app.add_typer(simulator_app, name="simulator")
 features_app = typer.Typer(no_args_is_help=True, help="Features: build a day, describe them, look at a buyer's.")
 app.add_typer(features_app, name="features")
+lake_app = typer.Typer(no_args_is_help=True, help="The lake: which days there are, and what changed in them.")
+app.add_typer(lake_app, name="lake")
 
 
 @stack_app.command("run")
@@ -144,6 +146,43 @@ def features_show(
     settings = load_settings()
     key = parse_day(day) if day else yesterday(datetime.now(UTC), settings.zone)
     pages.show_portrait(Console(), portrait.portrait(settings, buyer, key))
+
+
+@lake_app.command("days")
+def lake_days(table: Annotated[str, typer.Argument(help="a table; by default the cleaned days")] = "") -> None:
+    """Say which days there are, and what is in them."""
+    from rankloop.events import terminal as pages
+    from rankloop.lake.tables import Lake
+
+    lake, console = Lake(load_settings().lake_root), Console()
+    if table:
+        pages.show_table_days(console, lake, table)
+    else:
+        pages.show_days(console, lake)
+
+
+@lake_app.command("versions")
+def lake_versions(table: Annotated[str, typer.Argument(help="a table, such as events/impressions")]) -> None:
+    """Say which versions of a table there are, and which day each replaced."""
+    from rankloop.events import terminal as pages
+    from rankloop.lake.tables import Lake
+
+    pages.show_versions(Console(), Lake(load_settings().lake_root).versions(table))
+
+
+@lake_app.command("diff")
+def lake_diff(
+    table: Annotated[str, typer.Argument(help="a table, such as events/impressions")],
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD")],
+    before: Annotated[int | None, typer.Option("--from", help="a version; by default before the last change")] = None,
+    after: Annotated[int | None, typer.Option("--to", help="a version; by default the newest")] = None,
+) -> None:
+    """Say what changed in a day of a table from one version to another."""
+    from rankloop.events import terminal as pages
+    from rankloop.lake.comparison import diff
+    from rankloop.lake.tables import Lake
+
+    pages.show_difference(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     INTERACTIONS: (
         Rule("kind", Reason.UNKNOWN_KIND, one_of=KINDS),
         Rule("price", Reason.BAD_PRICE, least=1),
-        Rule("quantity", Reason.BAD_QUANTITY, least=1),
+        Rule("quantity", Reason.BAD_QUANTITY, least=0),  # only an order has one
     ),
     PRODUCTS: (
         Rule("status", Reason.UNKNOWN_STATUS, one_of=("active", "inactive")),

@@ -74,6 +74,10 @@ class DayFacts:
     accepted: list[str] = field(default_factory=list)
     """Checks that the day failed and was let through on purpose."""
 
+    def read_at(self, source: str) -> datetime:
+        """When the day was read; what arrived later is not in it."""
+        return datetime.fromisoformat(self.sources[source].raw["extracted_at"])
+
 
 def write_raw_facts(lake: Lake, facts: RawFacts) -> None:
     """Keep what an extraction came to."""
@@ -96,11 +100,6 @@ def day_facts(lake: Lake, days: list[date] | None = None) -> list[DayFacts]:
     known = _read(lake, DAY_FACTS, lake.days(DAY_FACTS) if days is None else days)
     facts = [DayFacts(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
     return sorted(facts, key=lambda entry: entry.day)
-
-
-def late_after(facts: DayFacts, source: str) -> datetime:
-    """The moment from which an event of the day came too late for it."""
-    return datetime.fromisoformat(facts.sources[source].raw["extracted_at"])
 
 
 def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceFacts]:

@@ -1,0 +1,172 @@
+"""The SQL that says of every row whether it is clean, and if not why: the contracts, put as one query a source.
+
+DuckDB runs it over the lake's files, vectorised and in bounded memory. It is SQL and not pandera, whose Ibis backend
+says whether a table is valid: here every row needs a verdict of its own, and the valid rest goes on.
+"""
+# ruff: noqa: S608  (every name in the SQL is one of the contracts', every value is quoted)
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pyarrow as pa
+
+from rankloop.contracts.cleaning import ITEM_RULES, KNOWN_BUYER, KNOWN_PRODUCT, RULES, Reason, Repair, Rule
+from rankloop.contracts.marketplace import INTERACTIONS
+from rankloop.contracts.sources import FAULTS, ITEM_FIELDS, ITEMS, Field, Source
+
+VERDICT = "STRUCT(reason VARCHAR, field VARCHAR, value VARCHAR)"
+_BLANKS = r"[\s\x0b\x{85}\p{Z}]+"
+
+
+def judged(source: Source, begin: datetime, end: datetime) -> str:
+    """A row a document of `raw_<collection>`: repaired, with its verdict, without a list's items.
+
+    Duplicates are looked for among the rows that nothing else is wrong with, so the first good one stays.
+    """
+    columns = ", ".join(_column(field) for field in source.fields if field.name != ITEMS)
+    repaired = f"SELECT id, arrived, {FAULTS}, {columns}{_of_items(source)} FROM raw_{source.collection}"
+    if not source.event:
+        repaired += f" WHERE created_at IS NULL OR created_at < {_instant(end)}"
+    first = f"row_number() OVER (PARTITION BY {source.key}, verdict IS NULL ORDER BY id) = 1"
+    duplicate = _verdict(Reason.DUPLICATE, source.key, source.key)
+    return (
+        f"WITH repaired AS ({repaired}), "
+        f"ruled AS (SELECT *, {_cases(_document_rules(source, begin, end))} AS verdict FROM repaired) "
+        f"SELECT * REPLACE (CASE WHEN verdict IS NOT NULL OR {first} THEN verdict ELSE {duplicate} END AS verdict) "
+        "FROM ruled"
+    )
+
+
+def unfolded(source: Source) -> str:
+    """A row a product shown in the lists that are not rejected as a whole, with a verdict of its own.
+
+    All that is the same for a list's products is in `judged_<collection>`; only numbers are looked at here.
+    """
+    lists = (
+        f"SELECT judged.*, unnest({ITEMS}) AS item, unnest(range(shown)) AS number FROM raw_{source.collection} "
+        f"JOIN (SELECT * EXCLUDE (arrived, verdict), arrived FROM judged_{source.collection} WHERE verdict IS NULL) "
+        "AS judged USING (id)"
+    )
+    numbers = ", ".join(f"item.{field.name} AS {field.name}" for field in ITEM_FIELDS)
+    return (
+        f"WITH lists AS ({lists}), items AS (SELECT * EXCLUDE item, {numbers} FROM lists) "
+        f"SELECT *, {_cases(_item_rules())} AS verdict FROM items"
+    )
+
+
+def repairs(source: Source) -> str:
+    """How many kept documents had each text put right in each way, a column each."""
+    counts = [
+        f'count(*) FILTER ({_mended(field, kind)}) AS "{kind} {field.name}"'
+        for field in _texts(source)
+        for kind in Repair
+    ]
+    clean = f"SELECT id FROM judged_{source.collection} WHERE verdict IS NULL"
+    return f"SELECT {', '.join(counts)} FROM raw_{source.collection} WHERE id IN ({clean})"
+
+
+def _texts(source: Source) -> list[Field]:
+    return [field for field in source.fields if pa.types.is_string(field.type)]
+
+
+def single_spaced(column: str) -> str:
+    """A text with no blanks around it and single spaces within."""
+    return f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
+
+
+def _mended(field: Field, kind: Repair) -> str:
+    spaced = single_spaced(field.target)
+    if kind is Repair.WHITE_SPACE:
+        return f"{field.target} <> {spaced}"
+    return f"{spaced} <> nfc_normalize({spaced})"
+
+
+def _column(field: Field) -> str:
+    """A field's column, repaired; a text with nothing in it says nothing."""
+    if not pa.types.is_string(field.type):
+        return field.target
+    return f"nullif(nfc_normalize({single_spaced(field.target)}), '') AS {field.target}"
+
+
+def _of_items(source: Source) -> str:
+    """How many products a list shows, and all of them in order if one occurs twice."""
+    if all(field.name != ITEMS for field in source.fields):
+        return ""
+    products = f"list_transform({ITEMS}, lambda item: item.product_id)"
+    return f", len({ITEMS}) AS shown, CASE WHEN list_unique({products}) < shown THEN {products} END AS repeated"
+
+
+def _document_rules(source: Source, begin: datetime, end: datetime) -> Iterator[tuple[str, str]]:
+    """Conditions and the verdicts that follow, the first one counts."""
+    fault = f"list_filter({FAULTS}, lambda fault: fault.item IS NULL)"
+    yield f"len({fault}) > 0", _told(fault)
+    for field in source.fields:
+        if field.required and pa.types.is_string(field.type):
+            yield f"{field.target} IS NULL", _verdict(Reason.MISSING_FIELD, field.name, "''")
+    if source.event:
+        yield f"NOT (ts >= {_instant(begin)} AND ts < {_instant(end)})", _verdict(Reason.OUT_OF_DAY, "ts", "ts")
+    if _of_items(source):
+        yield "shown = 0", _verdict(Reason.EMPTY_LIST, ITEMS, "NULL")
+    yield from (_broken(rule) for rule in RULES[source.collection])
+    if source.collection in KNOWN_BUYER:
+        yield _unknown("account_id", "known_buyers", Reason.UNKNOWN_BUYER)
+    if source.collection in KNOWN_PRODUCT:
+        yield _unknown("product_id", "known_products", Reason.UNKNOWN_PRODUCT)
+    if source.collection == INTERACTIONS:
+        yield _unknown("request_id", "known_lists", Reason.NO_LIST)
+
+
+def _item_rules() -> Iterator[tuple[str, str]]:
+    fault = f"list_filter({FAULTS}, lambda fault: fault.item = number)"
+    yield f"{FAULTS} IS NOT NULL AND len({fault}) > 0", _told(fault)
+    for rule in ITEM_RULES:
+        condition, verdict = _broken(rule)
+        yield condition, verdict.replace(f"'{rule.field}'", f"'{ITEMS}.{rule.field}'")
+    condition, _ = _unknown("product_id", "known_products", Reason.UNKNOWN_PRODUCT)
+    yield condition, _verdict(Reason.UNKNOWN_PRODUCT, f"{ITEMS}.product_id", "product_id")
+    # The same product twice in one list: the place where it came first stays.
+    yield (
+        "repeated IS NOT NULL AND list_position(repeated, product_id) <= number",
+        _verdict(Reason.DUPLICATE, f"{ITEMS}.product_id", "product_id"),
+    )
+
+
+def _broken(rule: Rule) -> tuple[str, str]:
+    conditions = []
+    if rule.least is not None:
+        conditions.append(f"{rule.field} < {rule.least}")
+    if rule.most is not None:
+        conditions.append(f"{rule.field} > {rule.most}")
+    if rule.one_of:
+        conditions.append(f"{rule.field} NOT IN ({', '.join(map(_quoted, rule.one_of))})")
+    if rule.pattern:
+        conditions.append(f"NOT regexp_full_match({rule.field}, {_quoted(rule.pattern)})")
+    if rule.finite:
+        conditions.append(f"NOT isfinite({rule.field})")
+    return " OR ".join(conditions), _verdict(rule.reason, rule.field, rule.field)
+
+
+def _unknown(field: str, known: str, reason: Reason) -> tuple[str, str]:
+    return f"{field} NOT IN (SELECT name FROM {known})", _verdict(reason, field, field)
+
+
+def _cases(rules: Iterator[tuple[str, str]]) -> str:
+    return "CASE " + " ".join(f"WHEN {condition} THEN {verdict}" for condition, verdict in rules) + " END"
+
+
+def _told(faults: str) -> str:
+    return (
+        f"CAST({{'reason': {faults}[1].reason, 'field': {faults}[1].field, 'value': {faults}[1].value}} AS {VERDICT})"
+    )
+
+
+def _verdict(reason: Reason, field: str, value: str) -> str:
+    return f"CAST({{'reason': '{reason}', 'field': '{field}', 'value': CAST({value} AS VARCHAR)}} AS {VERDICT})"
+
+
+def _instant(moment: datetime) -> str:
+    return f"TIMESTAMPTZ '{moment.isoformat()}'"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,92 @@
+"""Days, versions and differences of the lake, for people in a terminal."""
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
+from rankloop.events.facts import DayFacts, day_facts
+from rankloop.lake.comparison import Difference, Side
+from rankloop.lake.tables import Lake, Version
+
+SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
+
+
+def show_days(console: Console, lake: Lake) -> None:
+    """Every cleaned day: what it has, what is in quarantine, and what there is to know before building on it."""
+    days = day_facts(lake)
+    if not days:
+        console.print(f"No day is cleaned yet in {lake.root}.", soft_wrap=True)
+        return
+    table = Table(Column("day", no_wrap=True))
+    for heading in (*SOURCE_HEADINGS.values(), "quarantined"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("to know")
+    for facts in days:
+        counts = [_count(facts.sources[source].rows) for source in SOURCE_HEADINGS]
+        quarantined = sum(source.quarantined for source in facts.sources.values())
+        table.add_row(facts.day, *counts, _count(quarantined), _notes(facts))
+    console.print(table)
+    newest = days[-1]
+    if empty := [f"{name}.{column}" for name, source in newest.sources.items() for column in source.empty_columns]:
+        console.print(f"Nearly always empty on {newest.day}: {', '.join(empty)}.", soft_wrap=True)
+
+
+def _notes(facts: DayFacts) -> str:
+    notes = [f"let through: {', '.join(facts.accepted)}"] if facts.accepted else []
+    age = max(source.raw["days_after"] for source in facts.sources.values())
+    if age > 1:
+        notes.append(f"catalogue of {age} days later")
+    return "; ".join(notes)
+
+
+def show_table_days(console: Console, lake: Lake, name: str) -> None:
+    """The days of one table, with the version and the digest that each was last written with."""
+    # They come newest first, and the newest of a day is to stay.
+    last = {version.day: version for version in reversed(lake.versions(name))}
+    table = Table("day", "rows", "version", "written", "digest")
+    for day, rows in lake.rows(name).items():
+        version = last[day]
+        table.add_row(str(day), _count(rows), str(version.number), f"{version.written_at:%F %T}", version.digest)
+    table.columns[1].justify = table.columns[2].justify = "right"
+    console.print(table)
+
+
+def show_versions(console: Console, versions: list[Version]) -> None:
+    """The commits of a table, newest first."""
+    table = Table("version", "written", "day", "rows", "digest")
+    for version in versions:
+        what = str(version.day) if version.day else version.operation.lower()
+        rows = "" if version.rows is None else _count(version.rows)
+        table.add_row(str(version.number), f"{version.written_at:%F %T}", what, rows, version.digest or "")
+    table.columns[0].justify = table.columns[3].justify = "right"
+    console.print(table)
+
+
+def show_difference(console: Console, found: Difference) -> None:
+    """What changed in a day from one version to another."""
+    title = f"{found.table} {found.day}"
+    if found.same:
+        versions = f"version {found.before.version} and version {found.after.version}"
+        console.print(f"{title}: the same {_count(found.after.rows)} rows in {versions} ({found.after.digest}).")
+        return
+    table = Table("", "version", "rows", "digest", "rows the other has not", title=title)
+    for name, side in (("before", found.before), ("after", found.after)):
+        table.add_row(name, str(side.version), _count(side.rows), side.digest, _count(side.own_rows))
+    console.print(table)
+    console.print(f"Columns whose values differ: {', '.join(found.columns)}.", soft_wrap=True)
+    for name, side in (("before", found.before), ("after", found.after)):
+        _show_examples(console, name, side)
+
+
+def _show_examples(console: Console, name: str, side: Side) -> None:
+    if not side.examples:
+        return
+    columns = [Column(heading, no_wrap=True) for heading in side.examples[0]]
+    table = Table(*columns, title=f"only {name}, the first {len(side.examples)}")
+    for row in side.examples:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    console.print(table)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
