@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo start stop status clean test check lint format bench lock
+.PHONY: installed help demo start stop status clean test check lint format bench lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,14 +17,14 @@ demo: $(VENV)/.demo  ## install, start the stack, live a few weeks of marketplac
 start: $(VENV)/.demo  ## run the stack in the foreground; Ctrl-C ends all of it
 	@$(BIN)/rankloop stack run
 
-stop: $(VENV)/.demo  ## end every process of the stack; state is kept
+stop: installed  ## end every process of the stack; state is kept
 	@$(BIN)/rankloop stack stop
 
-status: $(VENV)/.demo  ## say what is running, and where
+status: installed  ## say what is running, and where
 	@$(BIN)/rankloop stack status
 
-clean:  ## end the stack and remove its state (.rankloop/) and every cache, but not .venv
-	@if [ -x $(BIN)/rankloop ]; then $(BIN)/rankloop stack clean; fi
+clean: installed  ## end the stack and remove its state (.rankloop/) and every cache, but not .venv
+	@$(BIN)/rankloop stack clean
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
 
 test: $(VENV)/.dev  ## every test, the real stack included
@@ -41,13 +41,17 @@ lint: $(VENV)/.dev  ## style, types, and which room may import which
 format: $(VENV)/.dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
 
-bench: $(VENV)/.dev  ## every benchmark, ours beside a peer
+bench: $(VENV)/.bench  ## every benchmark, ours beside a peer
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench" && $(BIN)/python $$bench || exit 1; done
 
 lock: $(VENV)/.dev  ## write requirements.txt anew from requirements.in and pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	@echo "requirements.txt is written; look at its diff before you commit it"
+
+# Whatever is installed will do to end a stack: an install now would change packages under the servers that run.
+installed:
+	@[ -x $(BIN)/rankloop ] || $(MAKE) --no-print-directory $(VENV)/.demo
 
 # A stamp is written last, so an install cut short is done again.
 $(BIN)/uv: requirements.txt
@@ -66,4 +70,9 @@ $(VENV)/.demo: $(BIN)/uv requirements.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.demo
 	@echo "Installing what the tests and checks need"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	@echo "Installing what the benchmarks compare with"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark,bench]'
 	@touch $@

@@ -1,6 +1,6 @@
 """Lives one more market day of the simulated marketplace, and any before it that were missed.
 
-It exists only while the setting `simulator.enabled` is on, as it is in the embedded stack; a real shop lives by itself.
+It exists only where the marketplace is simulated, as in the embedded stack; a real shop lives by itself.
 Owner: data platform.
 If this fails: the simulated shop stands still, so there is nothing new for that day. Nothing else breaks.
 Safe to clear: the task, any number of times; a day lived again is the same day. See docs/runbook.md#marketplace_day.
@@ -39,5 +39,5 @@ def marketplace_day() -> None:
     live()
 
 
-if load_settings().simulator.enabled:
+if load_settings().simulated:
     marketplace_day()

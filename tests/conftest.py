@@ -1,14 +1,25 @@
 """What tests share: one running stack for all that need one."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from rankloop.settings import SimulatorSettings
+from rankloop.settings import PREFIX, SimulatorSettings
 from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
 from tests.mongo_server import emptied, serving
 from tests.running import RunningStack, settings_in
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads a setting of the developer, whose MongoDB may be a real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
+        patch.chdir(tmp_path_factory.mktemp("nowhere"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """Settings: read from one place, and refused in words."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rankloop.settings import Settings, SettingsError, load_settings
+from rankloop.settings import PREFIX, Settings, SettingsError, load_settings
 
 Load = Callable[..., Settings]
 
@@ -52,7 +53,10 @@ def test_a_dotenv_file_is_read_and_may_hold_what_is_not_ours(load: Load, tmp_pat
         ("RANKLOOP_SIMULATOR__SEED", "-1", "simulator.seed"),
         ("RANKLOOP_PROTS__AIRFLOW", "8081", "RANKLOOP_PROTS__AIRFLOW. Did you mean RANKLOOP_PORTS__AIRFLOW"),
         ("RANKLOOP_HOMEE", "elsewhere", "Did you mean RANKLOOP_HOME"),
-        ("RANKLOOP_SIMULATOR__SCENARIOS", "tet", "cannot be read"),
+        ("RANKLOOP_SIMULATOR__SCENARIOS", "tet", 'RANKLOOP_SIMULATOR__SCENARIOS=\'{"taste_shift"'),
+        ("RANKLOOP_TIMEZONE", "Asia", "no time zone is called 'Asia'"),
+        ("RANKLOOP_HOME", "", "name a folder"),
+        ("RANKLOOP_HOME", "~nosuch/x", "setting home = '~nosuch/x'"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_words(load: Load, variable: str, value: str, message: str) -> None:
@@ -71,3 +75,26 @@ def test_a_password_does_not_reach_a_message(load: Load) -> None:
         load(RANKLOOP_MONGO_URI="https://shop:hunter2@db")
     assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(load(RANKLOOP_MONGO_URI="mongodb://shop:hunter2@db"))
+
+
+def test_no_test_reads_the_developers_own_settings() -> None:
+    assert not [name for name in os.environ if name.startswith(PREFIX)]
+    assert not Path(".env").exists()
+    assert not Path("rankloop.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "simulated"),
+    [
+        ({}, True),
+        ({"RANKLOOP_MONGO_URI": "mongodb://shop"}, False),
+        ({"RANKLOOP_MONGO_URI": "mongodb://empty", "RANKLOOP_SIMULATOR__ENABLED": "true"}, True),
+        ({"RANKLOOP_SIMULATOR__ENABLED": "false"}, False),
+    ],
+)
+def test_a_shop_of_ones_own_is_not_simulated_unless_asked_for(
+    load: Load,
+    variables: dict[str, str],
+    simulated: bool,  # noqa: FBT001  (a case of the table)
+) -> None:
+    assert load(**variables).simulated is simulated

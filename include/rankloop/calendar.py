@@ -4,15 +4,21 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from rankloop.errors import RankloopError
+
+
+class NoMarketDayError(RankloopError, ValueError):
+    """Text that is no market day."""
+
 
 def parse_day(key: str) -> date:
     """Read a market day from its key, `2026-11-03`."""
     try:
         day = date.fromisoformat(key)
     except ValueError:
-        raise ValueError(f"'{key}' is no market day; write it as YYYY-MM-DD") from None
+        raise NoMarketDayError(f"'{key}' is no market day; write it as YYYY-MM-DD") from None
     if day.isoformat() != key:
-        raise ValueError(f"'{key}' is no market day; write it as {day.isoformat()}")
+        raise NoMarketDayError(f"'{key}' is no market day; write it as {day.isoformat()}")
     return day
 
 

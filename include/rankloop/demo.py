@@ -12,14 +12,17 @@ from rich.console import Console
 
 from rankloop.calendar import yesterday
 from rankloop.errors import RankloopError
-from rankloop.marketplace.connection import connect
-from rankloop.marketplace.loading import lived_days
 from rankloop.settings import Settings, variable
 from rankloop.simulator.plan import diary_of, history_until, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack import lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.people import passwords_file
+
+LEFT_TO_YOU = (
+    f"left to you: the marketplace is your own. {variable('simulator.enabled')}=true puts a simulated one into an "
+    "empty MongoDB"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ def start_servers(settings: Settings, console: Console) -> str:
 
 def live_history(settings: Settings, console: Console) -> str:
     """Some weeks of marketplace life in MongoDB, up to yesterday."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
     now = datetime.now(UTC)
     place = marketplace_of(settings, now)
     days = history_until(place, yesterday(now, settings.zone))
@@ -52,8 +57,8 @@ def live_history(settings: Settings, console: Console) -> str:
 
 def let_it_live_on(settings: Settings, _console: Console) -> str:
     """The DAG that lives one more day each night, switched on."""
-    if settings.mongo_uri and not settings.simulator.enabled:
-        return f"left to you: {variable('simulator.enabled')} is off, as it is by default with a MongoDB of your own"
+    if not settings.simulated:
+        return LEFT_TO_YOU
     switch_on(settings, "marketplace_day")
     return "marketplace_day is on"
 
@@ -83,20 +88,15 @@ def run_demo(settings: Settings, console: Console, steps: Sequence[Step] = STEPS
 
 
 def _what_to_look_at(settings: Settings) -> str:
-    client = connect(settings.mongo)
-    try:
-        newest = max(lived_days(client))
-    finally:
-        client.close()
-    mongo = "the MongoDB of RANKLOOP_MONGO_URI" if settings.mongo_uri else settings.mongo
+    mongo = "the MongoDB of RANKLOOP_MONGO_URI" if settings.mongo_uri else f"{settings.mongo}   database marketplace"
+    first = "Look first at the DAG `marketplace_day` in Airflow: each night it lives one more day of the shop.\n"
     return f"""
   Airflow      http://127.0.0.1:{settings.ports.airflow}   sign in as admin, ml-lead, oncall or viewer
   MLflow       http://127.0.0.1:{settings.ports.mlflow}
-  MongoDB      {mongo}   database marketplace
+  MongoDB      {mongo}
 
   Passwords    {passwords_file(settings.home)}
 
-Look first at the DAG `marketplace_day` in Airflow: each night it lives one more day of the shop.
-The newest day is {newest}.
-`make status` says what runs, `make stop` ends it and keeps everything, `make clean` removes everything.
+{first if settings.simulated else ""}`make status` says what runs, `make stop` ends it and keeps everything, \
+`make clean` removes everything.
 """

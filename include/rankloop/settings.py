@@ -54,7 +54,9 @@ class SimulatorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = Field(False, description="whether the DAG that lives one more day of it exists")
+    enabled: bool | None = Field(
+        None, description="whether the marketplace is simulated; by default where MongoDB is the embedded server"
+    )
     seed: int = Field(7, ge=0, description="the same seed gives the same documents")
     scale: float = Field(1.0, gt=0, le=1000, description="1 is about 2 000 buyers, 5 000 products, 200 shops")
     first_day: date | None = Field(None, description="the first market day; by default so that history ends yesterday")
@@ -92,6 +94,7 @@ class FeatureSettings(BaseModel):
     memory: str = Field("1800MB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="what DuckDB may hold before it spills")
     threads: int = Field(2, ge=1, le=256, description="threads of DuckDB")
     spill: Path | None = Field(None, description="where DuckDB spills; by default the system's temporary folder")
+    spill_limit: str = Field("20GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="how much DuckDB may spill at most")
     spark_master: str = Field("local[2]", description="the Spark master's URL")
     spark: dict[str, str] = Field(default_factory=dict, description="further Spark settings, by their Spark names")
     window_days: int = Field(28, ge=7, le=28, description="days of aggregates that features look back on")
@@ -104,7 +107,7 @@ class FeatureSettings(BaseModel):
     prior_shown: float = Field(200.0, gt=0, description="how many times shown the prior of a CTR counts for")
     prior_clicks: float = Field(20.0, gt=0, description="how many clicks the prior of a conversion counts for")
     fresh_days: int = Field(14, ge=1, description="days after its launch for which a product is new")
-    top_words: int = Field(50, ge=1, description="important words kept for each buyer")
+    top_words: int = Field(30, ge=1, description="important words kept for each buyer")
     city_tiers: tuple[int, ...] = Field((2, 10), description="the last city of each tier, by number of buyers")
     allow_gaps: bool = Field(False, description="build features though a day within the window is missing")
 
@@ -152,14 +155,19 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        if value == Path():
+            raise ValueError("an empty path would make the current folder the home; name a folder")
+        try:
+            return value.expanduser().resolve()
+        except (OSError, RuntimeError) as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a name such as Asia is a folder of zones
             raise ValueError(f"no time zone is called '{value}'; take an IANA name such as Asia/Ho_Chi_Minh") from error
         return value
 
@@ -175,6 +183,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """Where the lake is."""
         return self.lake or str(self.home / "lake")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the simulator makes the marketplace."""
+        return self.simulator.enabled if self.simulator.enabled is not None else self.mongo_uri is None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -217,7 +230,10 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_in_words(problem) for problem in error.errors())) from None
     except ValueError as error:  # a file that is no TOML, a list that is no JSON
-        raise SettingsError(f"the settings cannot be read: {error}") from None
+        raise SettingsError(
+            f"the settings cannot be read: {error}. A setting of several values is written as JSON, such as "
+            f"""{variable("simulator.scenarios")}='{{"taste_shift": "2026-12-01"}}'; rankloop.toml has to be TOML."""
+        ) from None
 
 
 def variable(path: str) -> str:

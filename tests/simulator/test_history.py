@@ -1,8 +1,6 @@
 """Days lived into a real MongoDB: by any number of processes, killed and begun again, and never into the wrong one."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +10,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from tests.mongo_server import emptied
+from tests.mongo_server import KEPT, emptied
 from tests.running import wait_until
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
@@ -75,12 +73,14 @@ def test_a_simulation_killed_in_the_middle_of_a_day_ends_as_one_that_was_not(
     with MongoClient[dict[str, Any]](mongo) as client:
         victim = subprocess.Popen([sys.executable, "-c", code])
         second_day = f"q{days[1]:%Y%m%d}"
-        wait_until(
-            lambda: client["marketplace"]["impressions"].find_one({"request_id": {"$gte": second_day}}),
-            "documents of the second day",
-        )
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.wait()
+        try:
+            wait_until(
+                lambda: client["marketplace"]["impressions"].find_one({"request_id": {"$gte": second_day}}),
+                "documents of the second day",
+            )
+        finally:
+            victim.kill()
+            victim.wait()
         assert days[-1] not in lived_days(client)
     again = list(live_days(place, days, Diary(mongo, tmp_path / "killed")))
     assert again
@@ -122,11 +122,22 @@ def test_days_of_another_world_are_refused(clean_place: Marketplace, mongo: str,
 
 
 def test_a_real_shop_is_left_alone(clean_place: Marketplace, mongo: str, tmp_path: Path) -> None:
+    def everything() -> dict[str, Any]:
+        return {
+            f"{name}.{collection}": (
+                list(client[name][collection].list_indexes()),
+                list(client[name][collection].find()),
+            )
+            for name in set(client.list_database_names()) - KEPT
+            for collection in client[name].list_collection_names()
+        }
+
     with MongoClient[dict[str, Any]](mongo) as client:
-        client["marketplace"]["buyers"].insert_one({"account_id": 1})
-    with pytest.raises(OtherWorldError, match="already holds buyers that no simulator wrote"):
-        list(live_days(clean_place, days_of(clean_place, 1), Diary(mongo, tmp_path)))
-    assert len(content(mongo)["buyers"]) == 1
+        client["marketplace"]["products"].insert_one({"product_id": 1})
+        before = everything()
+        with pytest.raises(OtherWorldError, match="already holds products that no simulator wrote"):
+            list(live_days(clean_place, days_of(clean_place, 1), Diary(mongo, tmp_path)))
+        assert everything() == before
 
 
 def test_a_scenario_cannot_begin_in_the_past(clean_place: Marketplace, mongo: str, tmp_path: Path) -> None:

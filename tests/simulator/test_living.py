@@ -1,5 +1,6 @@
 """A day of the simulated marketplace: what arrives, and that it is always the same."""
 
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -204,3 +205,8 @@ def test_late_reactions_carry_the_day_of_their_arrival(dirty_place: Marketplace)
         entry = found[identity]
         assert entry["interaction_id"] == key
         assert ObjectId(identity).generation_time >= start.astimezone(UTC)
+
+
+def test_a_marketplace_is_small_enough_to_send_to_a_process(dirty_place: Marketplace) -> None:
+    assert dirty_place.blocks > 1
+    assert len(pickle.dumps(dirty_place)) < 1000

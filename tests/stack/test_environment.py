@@ -20,7 +20,7 @@ def test_a_task_reads_the_settings_that_the_command_line_had(tmp_path: Path, mon
     settings = settings_in(tmp_path, simulator=simulator, timezone="Europe/Paris")
     for name, value in as_variables(settings).items():
         monkeypatch.setenv(name, value)
-    assert Settings() == settings
+    assert as_variables(Settings()) == as_variables(settings)
 
 
 def test_the_embedded_marketplace_is_simulated(tmp_path: Path) -> None:
@@ -28,12 +28,12 @@ def test_the_embedded_marketplace_is_simulated(tmp_path: Path) -> None:
 
 
 def test_a_marketplace_of_ones_own_is_not_simulated(tmp_path: Path) -> None:
-    assert as_variables(settings_in(tmp_path, mongo_uri=MONGO))["RANKLOOP_SIMULATOR__ENABLED"] == "False"
+    assert as_variables(settings_in(tmp_path, mongo_uri=MONGO))["RANKLOOP_SIMULATOR__ENABLED"] == "false"
 
 
 def test_who_turned_the_simulator_off_finds_it_off(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, simulator=SimulatorSettings(enabled=False))
-    assert as_variables(settings)["RANKLOOP_SIMULATOR__ENABLED"] == "False"
+    assert as_variables(settings)["RANKLOOP_SIMULATOR__ENABLED"] == "false"
 
 
 def test_tasks_get_the_password_of_the_given_mongodb(tmp_path: Path) -> None:
@@ -64,10 +64,15 @@ def test_how_many_tasks_run_at_once_is_the_shells_to_say(tmp_path: Path, monkeyp
     assert stack_environment(settings_in(tmp_path), KEYS)["AIRFLOW__CORE__PARALLELISM"] == "16"
 
 
-def test_a_proxy_is_not_asked_for_servers_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "internal.example")
+@pytest.mark.parametrize("spelling", ["NO_PROXY", "no_proxy"])
+def test_a_proxy_is_not_asked_for_servers_of_this_machine(
+    spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(spelling, "internal.example")
     environment = stack_environment(settings_in(tmp_path), KEYS)
-    assert environment["NO_PROXY"] == "internal.example,127.0.0.1,localhost"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "internal.example,127.0.0.1,localhost"
 
 
 def test_no_command_carries_a_secret(tmp_path: Path) -> None:

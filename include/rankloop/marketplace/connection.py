@@ -5,7 +5,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from rankloop.errors import TransientError
+from rankloop.errors import RankloopError, TransientError
 
 Client = MongoClient[dict[str, Any]]
 
@@ -16,22 +16,30 @@ OUTPUT = "rankloop"
 
 
 class MarketplaceDownError(TransientError):
-    """MongoDB does not answer, or does not let us in."""
+    """MongoDB does not answer."""
+
+
+class MarketplaceRefusedError(RankloopError):
+    """MongoDB does not let us in, or its address cannot be used: trying again would say the same."""
 
 
 def connect(uri: str, *, patience_s: float = 5.0) -> Client:
-    """A client of the MongoDB at this address, which has answered once; the caller closes it."""
+    """A client of the MongoDB at this address, which has let us read once; the caller closes it."""
     try:
         client: Client = MongoClient(uri, serverSelectionTimeoutMS=int(patience_s * 1000), tz_aware=True)
-    except (ConfigurationError, ValueError) as error:
-        raise MarketplaceDownError(f"the MongoDB address {_address(uri)} cannot be used: {error}") from None
+    except (ConfigurationError, ValueError, OSError) as error:
+        raise MarketplaceRefusedError(
+            f"the MongoDB address {_address(uri)} cannot be used: {error}. See RANKLOOP_MONGO_URI."
+        ) from None
     try:
-        client.admin.command("ping")
+        # Anybody may ping; only who is let in may read.
+        client[MARKETPLACE].list_collection_names()
     except OperationFailure as error:
         client.close()
-        raise MarketplaceDownError(
-            f"MongoDB at {_address(uri)} refused us: {error.details or error}. "
-            "Check the user and password in RANKLOOP_MONGO_URI."
+        reason = (error.details or {}).get("errmsg", error)
+        raise MarketplaceRefusedError(
+            f"MongoDB at {_address(uri)} refused us: {reason}. Check the user, the password and the rights to the "
+            f"databases {MARKETPLACE} and {OUTPUT} in RANKLOOP_MONGO_URI."
         ) from None
     except PyMongoError:
         client.close()
@@ -44,6 +52,6 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
 
 
 def _address(uri: str) -> str:
-    """The address without user and password, which must not reach a message."""
+    """The address without user, password and options, of which none must reach a message."""
     scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

@@ -3,13 +3,14 @@
 Every document has the same `_id` however often it is made, so a load that was cut short is simply done again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, ReplaceOne
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
 from rankloop.errors import RankloopError, TransientError
@@ -17,6 +18,10 @@ from rankloop.marketplace.connection import MARKETPLACE, Client
 
 SIMULATOR = "simulator"
 DUPLICATE_KEY = 11000
+BEGIN_AGAIN = (
+    "`make clean` where the server is the embedded one, or else drop the databases "
+    f"`{MARKETPLACE}` and `{SIMULATOR}` of your MongoDB"
+)
 
 
 class LoadError(RankloopError):
@@ -33,9 +38,10 @@ class OtherWorldError(RankloopError):
 
 def prepare(client: Client) -> None:
     """Make the indexes; before any document, since an index over loaded documents is slow to build."""
-    for collection, indexes in INDEXES.items():
-        for fields in indexes:
-            client[MARKETPLACE][collection].create_index([(name, ASCENDING) for name in fields])
+    with _named("indexes"):
+        for collection, indexes in INDEXES.items():
+            for fields in indexes:
+                client[MARKETPLACE][collection].create_index([(name, ASCENDING) for name in fields])
 
 
 def load(
@@ -57,39 +63,43 @@ def _insert(client: Client, collection: str, documents: Sequence[Any]) -> None:
         return
     # Raw BSON goes to the server as it is; the rest is encoded by the driver.
     ready = [RawBSONDocument(entry) if isinstance(entry, bytes) else entry for entry in documents]
-    try:
+    with _named(collection, len(documents)):
         client[MARKETPLACE][collection].insert_many(ready, ordered=False)
-    except BulkWriteError as error:
-        refused = [entry for entry in error.details["writeErrors"] if entry["code"] != DUPLICATE_KEY]
-        if refused:
-            raise LoadError(
-                f"{collection}: MongoDB refused {len(refused)} of {len(documents)} documents, "
-                f"the first because: {refused[0]['errmsg']}"
-            ) from None
-    except PyMongoError as error:
-        raise _broken_off(collection, error) from error
 
 
 def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, Any]]) -> None:
     if not documents:
         return
     requests = [ReplaceOne({"_id": entry["_id"]}, dict(entry), upsert=True) for entry in documents]
-    try:
+    with _named(collection, len(documents)):
         client[MARKETPLACE][collection].bulk_write(requests, ordered=False)
+
+
+@contextmanager
+def _named(what: str, count: int = 1) -> Iterator[None]:
+    """Errors of MongoDB as ours. A document that is there already is no error: it is the same one."""
+    try:
+        yield
+    except BulkWriteError as error:
+        refused = [entry for entry in error.details["writeErrors"] if entry["code"] != DUPLICATE_KEY]
+        if refused:
+            raise LoadError(
+                f"{what}: MongoDB refused {len(refused)} of {count} documents, "
+                f"the first because: {refused[0]['errmsg']}"
+            ) from None
+    except OperationFailure as error:
+        raise LoadError(f"{what}: MongoDB refused: {(error.details or {}).get('errmsg', error)}") from error
     except PyMongoError as error:
-        raise _broken_off(collection, error) from error
-
-
-def _broken_off(collection: str, error: PyMongoError) -> BrokenOffError:
-    return BrokenOffError(
-        f"{collection}: the load broke off ({error}). Nothing is lost: run the same command again once MongoDB "
-        "is up, and it goes on with the day that was not finished."
-    )
+        raise BrokenOffError(
+            f"{what}: the load broke off ({error}). Nothing is lost: run the same command again once MongoDB "
+            "is up, and it goes on with the day that was not finished."
+        ) from error
 
 
 def lived_days(client: Client) -> dict[date, dict[str, Any]]:
     """The simulated days that are in MongoDB, whole, and what is recorded of each."""
-    return {date.fromisoformat(entry["_id"]): entry for entry in client[SIMULATOR]["days"].find()}
+    with _named("the record of simulated days"):
+        return {date.fromisoformat(entry["_id"]): entry for entry in client[SIMULATOR]["days"].find()}
 
 
 def claim(client: Client, world: Mapping[str, Any]) -> None:
@@ -109,21 +119,18 @@ def claim(client: Client, world: Mapping[str, Any]) -> None:
     if differing:
         raise OtherWorldError(
             f"the marketplace in MongoDB was simulated with {'; '.join(differing)}. "
-            "Go on with those settings, or remove it with `make clean` and begin again."
+            f"Go on with those settings, or begin again: {BEGIN_AGAIN}."
         )
 
 
 def claimed(client: Client) -> dict[str, Any] | None:
     """The settings that the marketplace in MongoDB was simulated with, if any was."""
-    return client[SIMULATOR]["worlds"].find_one({"_id": MARKETPLACE}, {"_id": 0})
+    with _named("the record of the simulated world"):
+        return client[SIMULATOR]["worlds"].find_one({"_id": MARKETPLACE}, {"_id": 0})
 
 
 def record_day(client: Client, day: date, facts: Mapping[str, Any]) -> None:
     """Note that a day is whole. Written last, so a day cut short is not taken for one."""
     entry = {"_id": day.isoformat(), **facts, "finished_at": datetime.now(UTC)}
-    client[SIMULATOR]["days"].replace_one({"_id": entry["_id"]}, entry, upsert=True)
-
-
-def counts(client: Client, collections: Iterable[str]) -> dict[str, int]:
-    """About how many documents each collection holds."""
-    return {name: client[MARKETPLACE][name].estimated_document_count() for name in collections}
+    with _named("the record of simulated days"):
+        client[SIMULATOR]["days"].replace_one({"_id": entry["_id"]}, entry, upsert=True)

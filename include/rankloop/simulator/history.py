@@ -1,6 +1,7 @@
 """Lives days of a marketplace into MongoDB: the blocks of a day side by side, the days one after the other."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from rankloop.errors import RankloopError
 from rankloop.marketplace.connection import Client, connect
-from rankloop.marketplace.loading import claim, lived_days, load, prepare, record_day
+from rankloop.marketplace.loading import BEGIN_AGAIN, claim, lived_days, load, prepare, record_day
 from rankloop.settings import variable
 from rankloop.simulator.living import Marketplace, live
 
@@ -64,8 +65,9 @@ def live_days(
     _make_writable(diary.truth)
     client = connect(diary.uri)
     try:
-        prepare(client)
+        # Before anything is written, indexes included: this may be somebody's shop.
         missing = _still_to_live(client, place, days)
+        prepare(client)
         with _blocks(place, diary, client) as blocks:
             for day, reports, seconds in _lived(blocks, missing, place, on_block):
                 _write_truth(diary.truth, day, reports)
@@ -82,6 +84,15 @@ def live_days(
         client.close()
 
 
+def days_to_live(place: Marketplace, days: Sequence[date], diary: Diary) -> list[date]:
+    """Those of the days that are not in MongoDB yet."""
+    client = connect(diary.uri)
+    try:
+        return _still_to_live(client, place, days)
+    finally:
+        client.close()
+
+
 def _still_to_live(client: Client, place: Marketplace, days: Sequence[date]) -> list[date]:
     world = {"seed": place.seed, "scale": place.scale, "first_day": place.first_day.isoformat()}
     claim(client, {**world, "timezone": place.timezone, "dirt": place.dirt})
@@ -93,7 +104,7 @@ def _still_to_live(client: Client, place: Marketplace, days: Sequence[date]) -> 
             raise RankloopError(
                 f"days up to {newest} were lived with the scenarios {lived_with or 'none'}, but the settings ask for "
                 f"{wanted or 'none'} by then. Let a scenario begin on {newest + timedelta(days=1)} or later "
-                f"({variable('simulator.scenarios')}), or begin again after `make clean`."
+                f"({variable('simulator.scenarios')}), or begin again: {BEGIN_AGAIN}."
             )
     return sorted(set(days) - set(done))
 
@@ -174,7 +185,7 @@ def _make_writable(folder: Path) -> None:
 
 def _write_truth(folder: Path, day: date, reports: Sequence[BlockReport]) -> None:
     """A line for each dirty document of the day; the file appears whole or not at all."""
-    unfinished = folder / f".{day}.jsonl"
+    unfinished = folder / f".{day}.{os.getpid()}.jsonl"
     with unfinished.open("w", encoding="utf-8") as file:
         for report in reports:
             file.writelines(json.dumps(stain, ensure_ascii=False) + "\n" for stain in report.stains)

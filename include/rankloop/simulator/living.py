@@ -7,7 +7,7 @@ worked out again: a day lived twice is the same day.
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,12 +59,12 @@ class Marketplace:
     dirt: bool = True
     scenarios: Scenarios = field(default_factory=Scenarios)
 
-    @cached_property
+    @property
     def world(self) -> World:
-        """The hidden truth, made once a process."""
+        """The hidden truth, made once a process and never sent to another."""
         return _world(self.seed, self.scale, self.first_day)
 
-    @cached_property
+    @property
     def zone(self) -> ZoneInfo:
         """The market's time zone."""
         return ZoneInfo(self.timezone)

@@ -12,6 +12,7 @@ from rankloop.settings import Settings, variable
 from rankloop.simulator.history import Diary, live_days
 from rankloop.simulator.living import Marketplace
 from rankloop.simulator.scenarios import Scenarios
+from rankloop.simulator.world import HORIZON
 
 
 def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
@@ -29,10 +30,17 @@ def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
 def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
     """The marketplace of these settings, which begins on this day unless they name another."""
     wanted = settings.simulator
+    first_day = wanted.first_day or first_day
+    if too_early := {name: day for name, day in wanted.scenarios.items() if day < first_day}:
+        name, day = next(iter(too_early.items()))
+        raise RankloopError(
+            f"scenario {name} is set to begin on {day}, before {first_day}, the marketplace's first day. "
+            f"Give it a later day in {variable('simulator.scenarios')}."
+        )
     return Marketplace(
         seed=wanted.seed,
         scale=wanted.scale,
-        first_day=wanted.first_day or first_day,
+        first_day=first_day,
         timezone=settings.timezone,
         dirt=wanted.dirt,
         scenarios=Scenarios(wanted.scenarios),
@@ -45,6 +53,11 @@ def history_until(place: Marketplace, last: date) -> Sequence[date]:
         raise RankloopError(
             f"the marketplace begins on {place.first_day}, but history is to end on {last}: there is nothing "
             f"to live. Set {variable('simulator.first_day')} to an earlier day."
+        )
+    if (last - place.first_day).days >= HORIZON:
+        raise RankloopError(
+            f"the marketplace begins on {place.first_day} and is known for {HORIZON} days; {last} is beyond. "
+            "Is the year right? Else begin a new marketplace with a later first day."
         )
     return list(days_between(place.first_day, last))
 

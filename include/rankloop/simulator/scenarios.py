@@ -47,8 +47,10 @@ class Scenarios:
         if first is None or day < first:
             return launch
         number = world.day_number(first)
-        drawn = rng(world.seed, 20).random(len(launch)) < WAVE_SHARE / 0.8
-        return np.where((launch > number) & drawn, number, launch)
+        on_sale = int(((launch <= number) & (number < world.products.retire)).sum())
+        to_come = np.flatnonzero(launch > number)
+        wave = rng(world.seed, 20).permutation(to_come)[: round(WAVE_SHARE * on_sale)]
+        return np.where(np.isin(np.arange(len(launch)), wave), number, launch)
 
     def tastes_move(self, day: date) -> bool:
         """`taste_shift`: from its first day buyers love other leaves of the departments that they look at."""

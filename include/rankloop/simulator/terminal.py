@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rankloop.simulator.calibration import Calibration
-from rankloop.simulator.history import DayReport, Diary, live_days
+from rankloop.simulator.history import DayReport, Diary, days_to_live, live_days
 from rankloop.simulator.living import Marketplace
 
 
@@ -24,14 +24,15 @@ def live_with_progress(console: Console, place: Marketplace, days: Sequence[date
     )
     reports = []
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Living", total=len(days))
+        missing = days_to_live(place, days, diary)
+        task = bar.add_task("Living", total=len(missing))
         share = 1 / place.blocks
-        for report in live_days(place, days, diary, on_block=lambda: bar.advance(task, share)):
+        for report in live_days(place, missing, diary, on_block=lambda: bar.advance(task, share)):
             reports.append(report)
             bar.update(task, description=f"{report.day}: {report.shown:,} products shown")
             if not console.is_terminal:
                 console.print(_line(report), highlight=False, soft_wrap=True)
-        bar.update(task, completed=len(days))
+        bar.update(task, completed=len(missing))
     return reports
 
 

@@ -36,11 +36,7 @@ def stack_environment(settings: Settings, keys: Keys) -> dict[str, str]:
 
 def as_variables(settings: Settings) -> dict[str, str]:
     """Every setting as its variable, so that a task sees what the command line saw, whatever folder either ran in."""
-    variables = dict(_leaves(settings))
-    if not settings.mongo_uri and "enabled" not in settings.simulator.model_fields_set:
-        # The embedded MongoDB starts empty; without the simulator there would be no marketplace in it.
-        variables[variable("simulator.enabled")] = "true"
-    return variables
+    return {**dict(_leaves(settings)), variable("simulator.enabled"): str(settings.simulated).lower()}
 
 
 def _leaves(model: BaseModel, parent: str = "") -> Iterator[tuple[str, str]]:
@@ -61,13 +57,15 @@ def _as_text(value: Any) -> str:  # noqa: ANN401  (a setting may hold anything)
 
 
 def _process_variables(settings: Settings) -> dict[str, str]:
-    here = "127.0.0.1,localhost"
-    proxy_free = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
+    # Some programs read the one spelling, some the other, and some the other first.
+    past_proxies = ",".join(filter(None, (os.environ.get(name) for name in ("NO_PROXY", "no_proxy"))))
+    here = ",".join(filter(None, (past_proxies, "127.0.0.1,localhost")))
     return {
         HOME_MARK: str(settings.home),
         NAME_MARK: SUPERVISOR,
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "NO_PROXY": f"{proxy_free},{here}" if proxy_free else here,
+        "NO_PROXY": here,
+        "no_proxy": here,
         "PYTHONUNBUFFERED": "1",
         # A process that renames itself would otherwise overwrite its environment, and with it our mark.
         "SPT_NOENV": "1",

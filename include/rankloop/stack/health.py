@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rankloop.marketplace.connection import MarketplaceDownError, connect
+from rankloop.marketplace.connection import MarketplaceDownError, MarketplaceRefusedError, connect
 from rankloop.settings import Settings
 from rankloop.stack import local_http
 
@@ -52,7 +52,7 @@ def all_healthy(servers: Iterable[Server]) -> bool:
 def _mongo_answers(settings: Settings) -> bool:
     try:
         connect(settings.mongo, patience_s=MONGO_PATIENCE_S).close()
-    except MarketplaceDownError:
+    except (MarketplaceDownError, MarketplaceRefusedError):
         return False
     return True
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from rankloop.errors import RankloopError
-from rankloop.settings import Ports, Settings, variable
+from rankloop.settings import PREFIX, Ports, Settings, variable
 from rankloop.stack.environment import as_variables
 from rankloop.stack.health import Server, all_healthy, look
 from rankloop.stack.home import one_at_a_time, prepare, refuse_foreign, remove
@@ -142,18 +142,16 @@ def clean(settings: Settings) -> bool:
 
 
 def _usable_supervisor(settings: Settings) -> StackProcess | None:
-    """The supervisor that runs already, if one does; refused if it listens elsewhere than these settings say."""
+    """The supervisor that runs already, if one does; refused if it was started with other settings than these."""
     supervisor = supervisor_of(settings.home)
     if supervisor is None:
         return None
-    wanted = {name: value for name, value in as_variables(settings).items() if name.startswith(variable("ports"))}
-    if other := [
-        f"{name}={supervisor.environment.get(name)}"
-        for name in wanted
-        if supervisor.environment.get(name) != wanted[name]
-    ]:
+    runs_with = {name: value for name, value in supervisor.environment.items() if name.startswith(PREFIX)}
+    wanted = as_variables(settings)
+    # Names alone: a value may be an address with a password in it.
+    if other := sorted(name for name in {*runs_with, *wanted} if runs_with.get(name) != wanted.get(name)):
         raise StackError(
-            f"the stack of {settings.home} runs already, with {' '.join(other)}. "
+            f"the stack of {settings.home} runs already, with another {', '.join(other)}. "
             "Stop it first (`make stop`), or set RANKLOOP_HOME to another folder for a second one."
         )
     return supervisor

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from contextlib import suppress
 
 import psutil
 
@@ -11,29 +12,37 @@ from rankloop.settings import Ports, variable
 SERVERS = {"airflow": "Airflow", "mlflow": "MLflow", "mongo": "the embedded MongoDB"}
 
 
+FIRST_FOR_EVERYBODY = 1024
+
+
 class PortTakenError(RankloopError):
     """One or more ports that the stack needs are not to be had."""
 
 
 def refuse_taken_ports(ports: Ports, needed: list[str]) -> None:
     """Say all at once which of these ports are not free, who has them, and how to take others."""
-    problems = [_problem(name, getattr(ports, name)) for name in needed]
+    problems = [_problem(name, ports) for name in needed]
     if found := [problem for problem in problems if problem]:
         raise PortTakenError("\n".join(found))
 
 
-def _problem(name: str, port: int) -> str | None:
+def _problem(name: str, ports: Ports) -> str | None:
+    port: int = getattr(ports, name)
     try:
-        with socket.socket() as probe:
-            # Without it, connections of a stack just ended would count as taken for a minute.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        _bind(port)
     except OSError as error:
-        way_out = f"Choose another: {variable(f'ports.{name}')}={_another(port)} make start"
+        way_out = f"Choose another, in .env so that it stays: {variable(f'ports.{name}')}={_another(port, ports)}"
         if error.errno == errno.EADDRINUSE:
             return f"port {port} for {SERVERS[name]} is taken by {_holder(port)}. {way_out}"
         return f"port {port} for {SERVERS[name]} cannot be used: {error.strerror}. {way_out}"
     return None
+
+
+def _bind(port: int) -> None:
+    with socket.socket() as probe:
+        # Without it, connections of a stack just ended would count as taken for a minute.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
 
 
 def _holder(port: int) -> str:
@@ -46,5 +55,12 @@ def _holder(port: int) -> str:
     return "a process of another user"
 
 
-def _another(port: int) -> int:
-    return port + 1 if 1024 <= port < 65535 else 8081  # noqa: PLR2004  (the ports that everybody may use)
+def _another(port: int, ports: Ports) -> int:
+    """The next port that is free and none of ours."""
+    ours: set[int] = set(ports.model_dump().values())
+    for candidate in [*range(port + 1, 65536), *range(8081, 65536)]:
+        if candidate >= FIRST_FOR_EVERYBODY and candidate not in ours:
+            with suppress(OSError):
+                _bind(candidate)
+                return candidate
+    return port

@@ -23,8 +23,7 @@ def commands() -> dict[str, str]:
     procfile = REPOSITORY / "Procfile"
     if not procfile.is_file():
         raise MissingToolError(
-            f"there is no {procfile}: the embedded stack runs from a clone of the repository. "
-            "Run `make demo` there, or run the servers yourself as docs/deploying.md says."
+            f"there is no {procfile}: the embedded stack runs from a clone of the repository. Run `make demo` there."
         )
     return dict(parse_procfile(procfile.read_text()).processes)
 

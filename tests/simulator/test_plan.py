@@ -1,0 +1,34 @@
+"""From settings to a marketplace: what cannot be is refused before anything is lived."""
+
+from datetime import date
+
+import pytest
+
+from rankloop.errors import RankloopError
+from rankloop.settings import Settings, SimulatorSettings
+from rankloop.simulator.plan import history_until, marketplace_from
+
+FIRST_DAY = date(2026, 10, 1)
+
+
+def settings(**simulator: object) -> Settings:
+    return Settings(simulator=SimulatorSettings(**simulator))  # type: ignore[arg-type]
+
+
+def test_a_scenario_before_the_first_day_is_refused() -> None:
+    with pytest.raises(RankloopError, match=r"new_shop_wave is set to begin on 2026-09-01, before 2026-10-01"):
+        marketplace_from(settings(scenarios={"new_shop_wave": date(2026, 9, 1)}), FIRST_DAY)
+
+
+def test_a_mistyped_year_is_refused_rather_than_lived() -> None:
+    with pytest.raises(RankloopError, match=r"2062-10-03 is beyond. Is the year right"):
+        history_until(marketplace_from(settings(), FIRST_DAY), date(2062, 10, 3))
+
+
+def test_a_history_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(RankloopError, match="there is nothing to live"):
+        history_until(marketplace_from(settings(), FIRST_DAY), date(2026, 9, 30))
+
+
+def test_the_first_day_of_the_settings_goes_before_the_one_that_follows_from_the_date() -> None:
+    assert marketplace_from(settings(first_day=date(2026, 8, 1)), FIRST_DAY).first_day == date(2026, 8, 1)
