@@ -2,7 +2,6 @@
 
 import errno
 import socket
-from contextlib import suppress
 
 import psutil
 
@@ -57,10 +56,13 @@ def _holder(port: int) -> str:
 
 def _another(port: int, ports: Ports) -> int:
     """The next port that is free and none of ours."""
-    ours: set[int] = set(ports.model_dump().values())
-    for candidate in [*range(port + 1, 65536), *range(8081, 65536)]:
-        if candidate >= FIRST_FOR_EVERYBODY and candidate not in ours:
-            with suppress(OSError):
-                _bind(candidate)
-                return candidate
-    return port
+    candidates = [*range(max(port + 1, FIRST_FOR_EVERYBODY), 65536), *range(8081, 65536)]
+    return next((other for other in candidates if other not in ports.model_dump().values() and _is_free(other)), port)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        _bind(port)
+    except OSError:
+        return False
+    return True
