@@ -79,13 +79,11 @@ def show_difference(console: Console, found: Difference) -> None:
 
 
 def _show_examples(console: Console, name: str, side: Side) -> None:
-    if not side.examples:
-        return
-    columns = [Column(heading, no_wrap=True) for heading in side.examples[0]]
-    table = Table(*columns, title=f"only {name}, the first {len(side.examples)}")
+    if side.examples:
+        console.print(f"Only {name}, the first {len(side.examples)} of {_count(side.own_rows)}:")
     for row in side.examples:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    console.print(table)
+        values = ", ".join(f"{column} = {value}" for column, value in row.items() if value is not None)
+        console.print(f"  {values}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _count(number: int) -> str:

@@ -1,0 +1,108 @@
+"""A simulated marketplace lived day by day, each day read and cleaned in the night after it, as in life."""
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from rankloop.calendar import start_of
+from rankloop.contracts.marketplace import COLLECTIONS
+from rankloop.events.cleaning import clean
+from rankloop.events.facts import DayFacts
+from rankloop.events.lateness import Late, late_events
+from rankloop.events.site import Site
+from rankloop.events.staging import extract
+from rankloop.lake.tables import Lake
+from rankloop.marketplace.connection import connect
+from rankloop.settings import CleaningSettings
+from rankloop.simulator import dirt
+from rankloop.simulator.history import Diary, live_days
+from rankloop.simulator.living import Marketplace
+from tests.events.shop import HANOI
+from tests.mongo_server import serving
+
+FIRST = date(2026, 10, 30)
+DAYS = [FIRST + timedelta(days=number) for number in range(4)]
+DIRTIER = 6
+"""Times the simulator's usual dirt, so that a small marketplace has every kind of it."""
+Stain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What is left of the days lived: the site, the truth, and what each day's cleaning said."""
+
+    site: Site
+    stains: dict[date, list[Stain]]
+    """By day of arrival."""
+    standing: dict[date, list[Stain]]
+    """By day, the stains of the catalogues that had not been written over by its end."""
+    facts: dict[date, DayFacts]
+    """After every day was cleared once more, when its late events were there."""
+    late: dict[date, Late]
+    """Before that."""
+
+    def document(self, stain: Stain) -> dict[str, Any]:
+        """The document that a stain is on."""
+        found = self.site.client["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])})
+        assert found
+        return found
+
+
+@contextmanager
+def lived(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lived]:
+    """Four days of a small and dirty marketplace."""
+    for collection, soils in dirt.SOILS.items():
+        more = {kind: (share * DIRTIER, soil) for kind, (share, soil) in soils.items()}
+        monkeypatch.setitem(dirt.SOILS, collection, more)
+    for collection, share in dirt.DUPLICATES.items():
+        monkeypatch.setitem(dirt.DUPLICATES, collection, share * DIRTIER)
+    place = Marketplace(11, 0.3, FIRST, "Asia/Ho_Chi_Minh")
+    with serving(folder / "mongo") as address:
+        client = connect(address)
+        site = Site(client, Lake(folder / "lake"), HANOI, CleaningSettings(bad_share=0.2))
+        diary = Diary(address, folder / "truth")
+        stains, standing = {}, {}
+        for day in DAYS:
+            list(live_days(place, [day], diary))
+            _through(site, day, _night_after(day))
+            stains[day] = [json.loads(line) for line in (folder / "truth" / f"{day}.jsonl").read_text().splitlines()]
+            standing[day] = _standing(site, [*standing.get(day - timedelta(days=1), []), *stains[day]])
+        late = {day: late_events(day, site) for day in DAYS}
+        facts = {day: _through(site, day, _night_after(day) + timedelta(days=7)) for day in DAYS}
+        yield Lived(site, stains, standing, facts, late)
+        client.close()
+
+
+def _night_after(day: date) -> datetime:
+    return start_of(day + timedelta(days=1), HANOI) + timedelta(minutes=30)
+
+
+def _through(site: Site, day: date, now: datetime) -> DayFacts:
+    for source in COLLECTIONS:
+        extract(day, source, site, now)
+    return clean(day, site, now)
+
+
+def _standing(site: Site, stains: list[Stain]) -> list[Stain]:
+    """The stains of products and buyers that are still on them; of one made twice, the later."""
+    found = {}
+    for stain in stains:
+        if stain["collection"] in {"buyers", "products"}:
+            document = site.client["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])}) or {}
+            field = stain["field"]
+            if stain["value"] == (repr(document[field]) if field in document else ""):
+                found[stain["id"]] = stain
+    return list(found.values())
+
+
+def mended(text: str) -> str:
+    """A text as it should be."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
