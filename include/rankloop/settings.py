@@ -60,7 +60,7 @@ class SimulatorSettings(BaseModel):
     seed: int = Field(7, ge=0, description="the same seed gives the same documents")
     scale: float = Field(1.0, gt=0, le=1000, description="1 is about 2 000 buyers, 5 000 products, 200 shops")
     first_day: date | None = Field(None, description="the first market day; by default so that history ends yesterday")
-    days: int = Field(35, ge=1, le=400, description="days of history that the demo lives")
+    days: int = Field(28, ge=1, le=400, description="days of history that the demo lives")
     workers: int = Field(2, ge=1, le=64, description="processes that simulate and load; never changes the documents")
     dirt: bool = Field(True, description="whether a small, known share of the documents is dirty")
     scenarios: dict[str, date] = Field(default_factory=dict, description="scenario name to its first day")

@@ -17,7 +17,9 @@ RINGS = "1/2/1019/1074"
 
 def places(prices: list[int]) -> pd.DataFrame:
     """Where each of these prices of one category stands, in the order given."""
-    frame = pd.DataFrame({"product_id": range(len(prices)), "final_price": prices, "category_path": RINGS})
+    frame = pd.DataFrame(
+        {"product_id": range(len(prices)), "original_price": prices, "final_price": prices, "category_path": RINGS}
+    )
     with open_duck(FeatureSettings()) as engine:
         placed = with_price_place(in_memory(engine, frame)).to_pandas()
     return placed.sort_values("product_id").reset_index(drop=True)
@@ -40,6 +42,13 @@ def test_an_outlier_is_put_into_the_outer_quarter() -> None:
     placed = places([*rings(), 3_220_000_000])
     assert placed["price_quartile"].iloc[-1] == 4
     assert placed["price_rank"].iloc[-1] == 1000
+
+
+def test_a_price_beyond_reason_breaks_no_sum() -> None:
+    assert (
+        places([*rings(), 2**62])["price_quartile"].tolist()
+        == places([*rings(), 3_220_000_000])["price_quartile"].tolist()
+    )
 
 
 def test_the_quarters_are_those_of_pandas_without_outliers() -> None:

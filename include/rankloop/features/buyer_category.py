@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 from rankloop.features.attach import attach
 from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, TEXT, Column, Family, Feature, Made, Shape
 from rankloop.features.events import Events
-from rankloop.features.favourites import BEYOND, ranked
+from rankloop.features.favourites import BEYOND, numbered, ranked
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import COUNTS, looks, weigh
 from rankloop.features.windows import decayed, total
@@ -33,14 +33,12 @@ TABLE = Shape(
     (
         ACCOUNT,
         Column("depth", INT, "how many ids of the path name the category"),
-        Column("category", TEXT, "those ids"),
+        Column("rank", INT, "rank among the buyer's categories at this depth, 1 the favourite"),
     ),
     (
+        Column("category", TEXT, "the first ids of the path, as many as the depth"),
         Column("weight", FLOAT, "looks in 28 days, weighed by kind and decayed by age"),
         Column("share", FLOAT, "share of that in the buyer's weight at this depth"),
-        Column(
-            "rank", INT, f"rank among the buyer's categories at this depth, 1 the favourite, {BEYOND} and beyond alike"
-        ),
         Column("looks_7d", INT, "interactions of any kind in 7 days"),
         Column("orders_28d", INT, "orders in 28 days"),
         Column("days_since", INT, "days since the last interaction"),
@@ -77,36 +75,39 @@ def roll_up(history: History) -> ir.Table:
     """Every category at every depth that a buyer reacted to in the window."""
     days = history.daily(DAILY.name)
     settings = history.settings
-    seen = days.mutate(looks=looks(days))
-    leaves = seen.group_by(["account_id", "category_path"]).agg(
+    paths = history.keep(numbered(days, "category_path", "path"))
+    categories = history.keep(_categories(paths))
+    seen = days.mutate(looks=looks(days)).join(paths, "category_path")
+    leaves = seen.group_by(["account_id", "path"]).agg(
         decayed=decayed(seen, weigh(seen, settings.category_weights), settings.category_half_life),
         looks_7d=total(seen, "looks", 7),
         orders_28d=total(seen, "orders", 28),
         days_since=seen["age"].min(),
     )
-    deep = leaves.join(branches(leaves), "category_path")
-    grouped = deep.group_by(["account_id", "depth", "category"]).agg(
+    deep = leaves.join(categories.select("path", "depth", "number"), "path")
+    grouped = deep.group_by(["account_id", "depth", "number"]).agg(
         **{name: deep[name].sum() for name in ("decayed", "looks_7d", "orders_28d")},
         days_since=deep["days_since"].min(),
     )
-    best = ranked(grouped, ["account_id", "depth"], "category")
-    return best.select(*TABLE.keys, *(column.name for column in TABLE.columns))
+    best = ranked(grouped, ["account_id", "depth"], "number")
+    named = best.join(categories.select("number", "category").distinct(), "number")
+    return named.select(*TABLE.keys, *(column.name for column in TABLE.columns))
 
 
-def branches(categories: ir.Table) -> ir.Table:
-    """Each category path with the category it is in at each depth that it reaches."""
-    paths = categories.select("category_path").distinct()
+def _categories(paths: ir.Table) -> ir.Table:
+    """The category that each path is in at each depth that it reaches, with a number that follows the spelling."""
     ids = paths["category_path"].split("/")
-    return ibis.union(
+    branches = ibis.union(
         *(
             paths.filter(ids.length() >= depth).select(
-                "category_path",
+                "path",
                 depth=ibis.literal(depth, type="int64"),
                 category=_first(paths["category_path"], depth),
             )
             for depth in DEPTHS
         )
     )
+    return branches.join(numbered(branches, "category", "number"), "category")
 
 
 def _first(path: ir.StringValue, depth: int) -> ir.StringValue:
@@ -122,6 +123,7 @@ def join(rows: ir.Table, known: AsOf) -> ir.Table:
         renamed = here.rename(
             {feature.name: feature.name.removeprefix(f"category{depth}_") for feature in _features(depth)}
         )
+        renamed = renamed.mutate(**{f"category{depth}_rank": ibis.least(renamed[f"category{depth}_rank"], BEYOND)})
         at_depth = rows.mutate(_category=_first(rows["category_path"], depth))
         rows = attach(at_depth, renamed, {"account_id": "account_id", "_category": "category"}, _features(depth))
         rows = rows.drop("_category")

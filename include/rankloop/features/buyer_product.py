@@ -63,17 +63,17 @@ def roll_up(history: History) -> ir.Table:
 
 def join(rows: ir.Table, known: AsOf) -> ir.Table:
     """Each row with what its buyer did with its product."""
-    rows = attach(rows, _seen(rows, known), PAIR, SEEN)
+    rows = attach(rows, _seen(known), PAIR, SEEN)
     return attach(rows, known.read(TABLE.name), PAIR, DONE)
 
 
-def _seen(rows: ir.Table, known: AsOf) -> ir.Table:
+def _seen(known: AsOf) -> ir.Table:
     """How often the pairs of these rows were shown in the last days.
 
     Pairs shown are nearly as many as products shown, so they are counted only for the rows that ask, straight from
     the lists: as a table of their own they would be most of a day's cost and hardly ever read.
     """
-    asked = rows.select("account_id", "product_id").distinct()
+    asked = known.lists.select("account_id", "product_id").distinct()
     shown = with_age(known.seen.select(DAY, "account_id", "product_id"), known.day)
     shown = shown.join(asked, ["account_id", "product_id"])
     return shown.group_by(["account_id", "product_id"]).agg(

@@ -1,5 +1,6 @@
 """Which shops a buyer favours."""
 
+import ibis
 import ibis.expr.types as ir
 
 from rankloop.features.attach import attach
@@ -45,6 +46,7 @@ def roll_up(history: History) -> ir.Table:
         buyer_shop_days_since=days["age"].min(),
     )
     best = ranked(shops, ["account_id"], "shop_id")
+    best = best.mutate(rank=ibis.least(best["rank"], BEYOND))
     named = best.rename(buyer_shop_weight="weight", buyer_shop_share="share", buyer_shop_rank="rank")
     return named.select(*TABLE.keys, *(feature.name for feature in FEATURES))
 

@@ -11,6 +11,7 @@ from rankloop.features import product
 from rankloop.features.attach import attach
 from rankloop.features.declare import ACCOUNT, FLOAT, INT, WORD, Column, Family, Feature, Made, Shape
 from rankloop.features.events import Events
+from rankloop.features.favourites import numbered
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import looks
 
@@ -22,10 +23,10 @@ DAILY = Shape("daily/buyer_word", (ACCOUNT, WORD), (Column("looks", INT, "times 
 
 TABLE = Shape(
     "features/buyer_word",
-    (ACCOUNT, WORD),
+    (ACCOUNT, Column("rank", INT, "rank among the buyer's words, 1 the most frequent")),
     (
+        WORD,
         Column("looks", INT, "times the word stood in a name looked at in 28 days"),
-        Column("rank", INT, "rank among the buyer's words, 1 the most frequent"),
         Column("share", INT, "share in all words the buyer looked at, in millionths"),
         Column("surprise", INT, "that share less the word's share over all buyers, in millionths"),
     ),
@@ -57,32 +58,42 @@ def aggregate(events: Events) -> ir.Table:
 def roll_up(history: History) -> ir.Table:
     """Every buyer's most frequent words in the window, as many as the settings keep."""
     days = history.daily(DAILY.name)
-    counted = days.group_by(["account_id", "word"]).agg(looks=days["looks"].sum())
-    everybody = counted.group_by("word").agg(all_looks=counted["looks"].sum())
-    everybody = everybody.mutate(total=everybody["all_looks"].sum().over())
-    most_first = ibis.window(group_by="account_id", order_by=[ibis.desc("looks"), "word"])
+    vocabulary = history.keep(_vocabulary(days))
+    numbers = days.join(vocabulary.select("word", "number"), "word")
+    counted = numbers.group_by(["account_id", "number"]).agg(looks=numbers["looks"].sum())
+    most_first = ibis.window(group_by="account_id", order_by=[ibis.desc("looks"), "number"])
     placed = counted.mutate(
         rank=ibis.row_number().over(most_first) + 1, mine=counted["looks"].sum().over(group_by="account_id")
     )
-    important = placed.filter(placed["rank"] <= history.settings.top_words).join(everybody, "word")
+    important = placed.filter(placed["rank"] <= history.settings.top_words).join(vocabulary, "number")
     share = important["looks"] * MILLIONTH // important["mine"]
-    usual = important["all_looks"] * MILLIONTH // important["total"]
-    return important.select("account_id", "word", "looks", "rank", share=share, surprise=share - usual)
+    return important.select("account_id", "rank", "word", "looks", share=share, surprise=share - important["usual"])
+
+
+def _vocabulary(days: ir.Table) -> ir.Table:
+    """Every word with its number and its share in all words looked at, in millionths."""
+    everybody = days.group_by("word").agg(looks=days["looks"].sum())
+    usual = everybody["looks"] * MILLIONTH // everybody["looks"].sum().over()
+    return everybody.select("word", usual=usual).join(numbered(days, "word", "number"), "word")
 
 
 def join(rows: ir.Table, known: AsOf) -> ir.Table:
     """Each row with how well its product's name matches its buyer's words."""
-    return attach(rows, _match(rows, known), {"account_id": "account_id", "product_id": "product_id"}, FEATURES)
+    return attach(rows, _match(known), {"account_id": "account_id", "product_id": "product_id"}, FEATURES)
 
 
-def _match(rows: ir.Table, known: AsOf) -> ir.Table:
-    pairs = rows.select("account_id", "product_id").distinct()
-    named = pairs.join(words(known.read(product.TABLE.name)), "product_id")
-    found = named.join(known.read(TABLE.name), ["account_id", "word"])
+def _match(known: AsOf) -> ir.Table:
+    looked_at = known.read(TABLE.name)
+    vocabulary = numbered(looked_at, "word", "number")
+    mine = looked_at.join(vocabulary, "word").drop("word")
+    named = words(known.read(product.TABLE.name)).join(vocabulary, "word").select("product_id", "number")
+    pairs = known.lists.select("account_id", "product_id").distinct().join(named, "product_id")
+    # An inner join could be taken in another order, every buyer's words with every product's: billions of rows.
+    found = pairs.left_join(mine, ["account_id", "number"])
     return found.group_by(["account_id", "product_id"]).agg(
         word_match=found["share"].sum() / MILLIONTH,
         word_surprise=found["surprise"].sum() / MILLIONTH,
-        word_hits=found.count(),
+        word_hits=found.count(where=found["rank"].notnull()),
         word_top_hits=found.count(where=found["rank"] <= FEW),
         word_best_rank=found["rank"].min(),
     )

@@ -14,7 +14,8 @@ from rankloop.features import (
 from rankloop.features.declare import Family, Feature, Made
 
 FAMILIES: tuple[Family, ...] = (
-    product.FAMILY,  # brings the shop and the category that others are joined by
+    context.FAMILY,  # ranks within lists, so it comes while rows are still narrow
+    product.FAMILY,
     shop.FAMILY,
     buyer.FAMILY,
     buyer_category.FAMILY,
@@ -22,7 +23,6 @@ FAMILIES: tuple[Family, ...] = (
     buyer_product.FAMILY,
     buyer_word.FAMILY,
     buyer_price.FAMILY,
-    context.FAMILY,
 )
 
 FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.features)

@@ -75,6 +75,8 @@ def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
             # Whoever needs an order asks for it; keeping that of the files would cost memory.
             preserve_insertion_order=False,
         )
+        # DuckDB 2.0 shows this limit when it is given at the start, but keeps to it only when it is set afterwards.
+        connection.raw_sql(f"SET max_temp_directory_size = '{settings.spill_limit}'")
         try:
             yield DuckEngine(connection)
         finally:

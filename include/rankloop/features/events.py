@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import ibis.expr.types as ir
 
 from rankloop.calendar import start_of
-from rankloop.features.prices import with_price_place
+from rankloop.features.prices import with_price_place, within_reason
 from rankloop.features.reactions import count_by_kind
 from rankloop.settings import FeatureSettings
 
@@ -72,6 +72,6 @@ class Events:
         counted = reactions.group_by(["account_id", "product_id", "shop_id"]).agg(
             **count_by_kind(reactions),
             units=reactions["quantity"].sum(where=bought).fill_null(0),
-            spent=(reactions["price"] * reactions["quantity"]).sum(where=bought).fill_null(0),
+            spent=(within_reason(reactions["price"]) * reactions["quantity"]).sum(where=bought).fill_null(0),
         )
         return self.keep(counted.left_join(self.goods.drop("shop_id"), "product_id").drop("product_id_right"))

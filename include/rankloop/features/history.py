@@ -58,6 +58,8 @@ class AsOf:
     day: date
     zone: ZoneInfo
     settings: FeatureSettings
+    lists: ir.Table
+    """The lists as they were given: what is asked of other tables is asked of these few columns."""
     read: Callable[[str], ir.Table]
     """Gives a `features/*` table of the day."""
     seen: ir.Table

@@ -1,7 +1,8 @@
 """Joins lists with the features of the day before: one function for training and for scoring, so that they agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -9,28 +10,48 @@ import pyarrow as pa
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.errors import RankloopError
+from rankloop.features import product
+from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF, FAMILIES, FEATURES
 from rankloop.features.declare import FLOAT
 from rankloop.features.engine import Engine
 from rankloop.features.history import AsOf
-from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 
 LIST_COLUMNS = ("request_id", "account_id", "product_id", "ts", "surface", "base_score")
 """What a row of a list must have; a pair of request and product stands in one row. Others pass through."""
 SHAPES = {made.shape.name: made.shape for made in AS_OF}
+BUYER = "account_id"
 
 
 class JoinError(RankloopError):
     """Lists that cannot be joined with the features of a day."""
 
 
-def join_features(
+class Portion(NamedTuple):
+    """One of so many shares of the buyers, counted from 0; a list is whole in one of them."""
+
+    number: int
+    of: int
+
+    def take(self, table: ir.Table) -> ir.Table:
+        """The rows of these buyers; all of them where a table knows no buyers."""
+        if self.of == 1 or BUYER not in table.columns:
+            return table
+        return table.filter(table[BUYER] % self.of == self.number)
+
+
+EVERYBODY = Portion(0, 1)
+
+
+def join_features(  # noqa: PLR0913  (the last two are for reproducing and for bounding memory)
     engine: Engine,
     settings: Settings,
     lists: ir.Table,
     as_of: date,
+    *,
     versions: Mapping[str, int] | None = None,
+    portion: Portion = EVERYBODY,
 ) -> ir.Table:
     """The lists with every feature as of the end of a day, in the catalogue's order after their own columns.
 
@@ -38,19 +59,28 @@ def join_features(
     whole. `versions` pins tables of the lake, as a training run noted them.
     """
     refuse_unlike_lists(lists.columns)
-    lake, pinned = Lake(settings.home / "lake"), versions or {}
-
-    def read(table: str) -> ir.Table:
-        return engine.read(_files(lake, table, [as_of], pinned.get(table)), SHAPES[table].schema)
-
-    seen_since = as_of - timedelta(days=settings.features.seen_days - 1)
-    seen = lake.files(SHOWN, days_between(seen_since, as_of), pinned.get(SHOWN))
-    known = AsOf(as_of, settings.zone, settings.features, read, engine.read(seen, EVENT_SCHEMAS[SHOWN]))
-    rows = lists
+    known = _known(engine, settings, portion.take(lists), as_of, versions or {}, portion)
+    rows = product.locate(known.lists, known)
     for family in FAMILIES:
         rows = family.join(rows, known)
-    own = [rows[name] for name in lists.columns]
-    return rows.select(*own, **{feature.name: _filled(rows[feature.name], feature.unknown) for feature in FEATURES})
+    own = {name: rows[name] for name in lists.columns}
+    return rows.select(**own, **{feature.name: _filled(rows[feature.name], feature.unknown) for feature in FEATURES})
+
+
+def joined_batches(  # noqa: PLR0913  (likewise)
+    engine: Engine,
+    settings: Settings,
+    lists: ir.Table,
+    as_of: date,
+    *,
+    versions: Mapping[str, int] | None = None,
+    portions: int = 1,
+) -> Iterator[pa.RecordBatch]:
+    """What `join_features` gives, in a stream; a million rows a portion need about a gigabyte."""
+    schema = joined_schema(lists.schema().to_pyarrow())
+    for number in range(portions):
+        rows = join_features(engine, settings, lists, as_of, versions=versions, portion=Portion(number, portions))
+        yield from engine.batches(rows, schema)
 
 
 def joined_schema(lists: pa.Schema) -> pa.Schema:
@@ -70,11 +100,20 @@ def refuse_unlike_lists(columns: Sequence[str]) -> None:
         raise JoinError(f"lists already have columns that features bring: {', '.join(clashing)}. Rename or drop them.")
 
 
-def _files(lake: Lake, table: str, days: Sequence[date], version: int | None) -> list[str]:
-    files = lake.files(table, days, version)
-    if not files and not any(day in lake.days(AS_OF[0].shape.name) for day in days):
-        raise JoinError(f"there are no features as of {days[0]} ({table}). Build them: rankloop features build.")
-    return files
+def _known(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
+    engine: Engine, settings: Settings, lists: ir.Table, as_of: date, versions: Mapping[str, int], portion: Portion
+) -> AsOf:
+    lake = lake_of(settings)
+    built = lake.files(product.TABLE.name, [as_of], versions.get(product.TABLE.name))
+    if not built:
+        raise JoinError(f"there are no features as of {as_of}. Build them: rankloop features build --day {as_of}")
+
+    def read(table: str) -> ir.Table:
+        return portion.take(engine.read(lake.files(table, [as_of], versions.get(table)), SHAPES[table].schema))
+
+    days = days_between(as_of - timedelta(days=settings.features.seen_days - 1), as_of)
+    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN])
+    return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(seen))
 
 
 def _filled(value: ir.Value, unknown: float | None) -> ir.Value:

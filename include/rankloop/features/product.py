@@ -178,10 +178,14 @@ def _rates(counted: ir.Table, history: History) -> ir.Table:
     )
 
 
+def locate(rows: ir.Table, known: AsOf) -> ir.Table:
+    """Each row with its product's shop and category, which other families are joined by."""
+    return attach(rows, known.read(TABLE.name), {"product_id": "product_id"}, (SHOP, CATEGORY))
+
+
 def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its product's features, shop, category and name."""
-    attributes = (SHOP, CATEGORY)
-    return attach(rows, known.read(TABLE.name), {"product_id": "product_id"}, (*attributes, *FEATURES))
+    """Each row with its product's features."""
+    return attach(rows, known.read(TABLE.name), {"product_id": "product_id"}, FEATURES)
 
 
 FAMILY = Family("product", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))

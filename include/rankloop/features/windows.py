@@ -40,6 +40,8 @@ def with_age(daily: ir.Table, day: date) -> ir.Table:
 
 def total(daily: ir.Table, column: str, days: int) -> ir.IntegerScalar:
     """The sum of a column over the last so many days."""
+    if days >= LONGEST:
+        return daily[column].sum()
     return daily[column].sum(where=daily[AGE] < days).fill_null(0)
 
 
