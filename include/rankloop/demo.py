@@ -17,6 +17,7 @@ from rankloop.simulator.plan import diary_of, history_until, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack import lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
+from rankloop.stack.backfill import Progress, run_days
 from rankloop.stack.people import passwords_file
 
 LEFT_TO_YOU = (
@@ -63,10 +64,26 @@ def let_it_live_on(settings: Settings, _console: Console) -> str:
     return "marketplace_day is on"
 
 
+def build_features(settings: Settings, console: Console) -> str:
+    """The features of every day there is, built by Airflow's scheduler."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
+    now = datetime.now(UTC)
+    days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
+    with console.status("asking for the days") as status:
+        built = run_days(settings, "daily_features", days, lambda seen: status.update(_in_a_line(seen, len(days))))
+    return f"features of {len(days)} days, {built} built now"
+
+
+def _in_a_line(seen: Progress, days: int) -> str:
+    return f"{seen.done} of {days} days are built" + (f", now {', '.join(seen.running)}" if seen.running else "")
+
+
 STEPS: Sequence[Step] = (
     Step("Start the servers", start_servers),
     Step("Live the marketplace's history", live_history),
     Step("Let it live on, a day each night", let_it_live_on),
+    Step("Build the features of every day", build_features),
 )
 
 

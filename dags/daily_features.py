@@ -1,0 +1,93 @@
+"""Turns one market day of raw events into features, once and for all time the same.
+
+One partition a market day: extract the four sources from MongoDB, clean and check them, aggregate the day, build the
+features as of its end, publish. The Assets page tells of each day how many rows it has and how many were set aside.
+Owner: data platform.
+If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
+Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import CronPartitionTimetable, DeadlineAlert, DeadlineReference, Param, SyncCallback, dag, task
+
+from orchestration import DAY_PARAM, DEFAULT_ARGS, EVENTS, FEATURES, MARKET_TZ, market_day
+from rankloop.settings import load_settings
+
+SOURCES = ["buyers", "products", "impressions", "interactions"]
+CHECKS = ["empty_day", "small_day", "bad_rows"]
+AGREED_HOURS = 4
+
+
+@dag(
+    schedule=CronPartitionTimetable("0 1 * * *", timezone=MARKET_TZ, run_offset=-1, key_format="%Y-%m-%d"),
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["features"],
+    catchup=False,
+    max_active_runs=2,
+    dagrun_timeout=timedelta(hours=12),
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=AGREED_HOURS),
+        callback=SyncCallback("rankloop.marketplace.alerts.day_is_late", kwargs={"hours": AGREED_HOURS}),
+    ),
+    params={
+        **DAY_PARAM,
+        "accept": Param([], type="array", examples=CHECKS, description="checks that the day may fail, on purpose"),
+    },
+)
+def daily_features() -> None:
+    """The tasks and how they follow each other."""
+
+    @task(pool="mongo", map_index_template="{{ task.op_kwargs['source'] }}")
+    def extract(source: str, dag_run=None, params=None) -> dict:
+        """Read one source's day out of MongoDB into the lake, without a personal field."""
+        from rankloop.events.tasks import extract_source
+
+        return extract_source(load_settings(), market_day(dag_run, params), source, datetime.now(UTC))
+
+    @task
+    def clean(dag_run=None, params=None) -> dict:
+        """Repair and check the day; what cannot be repaired goes to quarantine with its reason."""
+        from rankloop.events.tasks import clean_day
+
+        return clean_day(load_settings(), market_day(dag_run, params), datetime.now(UTC), params["accept"])
+
+    @task
+    def aggregate(dag_run=None, params=None) -> dict:
+        """Sum the day up: by buyer, product, shop, category and word."""
+        from rankloop.features.build import aggregate_day
+
+        return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
+
+    @task
+    def build(dag_run=None, params=None) -> dict:
+        """Roll the last days up into the features as of the end of this one."""
+        from rankloop.features.build import build_features
+
+        return build_features(load_settings(), market_day(dag_run, params)).summary()
+
+    @task(outlets=[EVENTS, FEATURES])
+    def publish(dag_run=None, params=None, outlet_events=None) -> None:
+        """Say that the day is there and what it holds, to the DAGs that follow and to the Assets page."""
+        from rankloop.events.tasks import published_events
+        from rankloop.features.published import published_features
+
+        settings, day = load_settings(), market_day(dag_run, params)
+        outlet_events[EVENTS].extra = published_events(settings, day)
+        outlet_events[FEATURES].extra = published_features(settings, day)
+
+    @task(pool="mongo")
+    def look_back(dag_run=None, params=None) -> list:
+        """Count what arrived too late for the days before; on-call is told which of them is worth clearing."""
+        from rankloop.events.tasks import tell_of_late_events
+
+        return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+
+    extracted = extract.expand(source=SOURCES)
+    extracted >> clean() >> aggregate() >> build() >> publish()
+    extracted >> look_back()
+
+
+daily_features()

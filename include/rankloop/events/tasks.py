@@ -1,0 +1,71 @@
+"""The steps of a day as Airflow's tasks call them: settings and a day go in, small facts come out."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from rankloop.events.cleaning import clean
+from rankloop.events.facts import NotThereError, day_facts
+from rankloop.events.lateness import Late, late_events
+from rankloop.events.site import Site, open_site
+from rankloop.events.staging import extract
+from rankloop.lake.tables import Lake
+from rankloop.marketplace.alerts import raise_alert
+from rankloop.settings import Settings
+
+LOOK_BACK_DAYS = 3
+
+
+def extract_source(settings: Settings, day: date, source: str, now: datetime) -> dict[str, Any]:
+    """Read a day of one source into the lake; what that came to."""
+    with _site(settings) as site:
+        return asdict(extract(day, source, site, now))
+
+
+def clean_day(settings: Settings, day: date, now: datetime, accept: Collection[str] = ()) -> dict[str, Any]:
+    """Clean and check a day that was extracted; what became of each source's rows."""
+    with _site(settings) as site:
+        clean(day, site, now, accept=accept)
+    return published_events(settings, day)
+
+
+def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[dict[str, Any]]:
+    """What arrived too late for the days just before this one; on-call is told of a day that is worth clearing."""
+    found: list[Late] = []
+    with _site(settings) as site:
+        before = [day - timedelta(days=number) for number in range(1, LOOK_BACK_DAYS + 1)]
+        for facts in day_facts(site.lake, before):
+            late = late_events(date.fromisoformat(facts.day), site)
+            found.append(late)
+            if late.advice:
+                raise_alert(site.client, "late_events", late.day, late.advice, now)
+    return [asdict(late) for late in found]
+
+
+def published_events(settings: Settings, day: date) -> dict[str, Any]:
+    """A day's events, table by table, as the Assets page tells of them."""
+    known = day_facts(Lake(settings.lake_root), [day])
+    if not known:
+        raise NotThereError(f"the events of {day} are not there. Clear the cleaning of that day.")
+    return {
+        facts.table: {
+            "rows": facts.rows,
+            "quarantined": facts.quarantined,
+            "reasons": facts.reasons,
+            "repairs": facts.repairs,
+            "version": facts.version,
+            "digest": facts.digest,
+        }
+        for facts in known[0].sources.values()
+    }
+
+
+@contextmanager
+def _site(settings: Settings) -> Iterator[Site]:
+    site = open_site(settings)
+    try:
+        yield site
+    finally:
+        site.client.close()

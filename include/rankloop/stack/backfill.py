@@ -1,0 +1,78 @@
+"""Has Airflow run a partitioned DAG for many market days, and watches until it has."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from rankloop.calendar import start_of
+from rankloop.settings import Settings
+from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
+
+LOOK_EVERY_S = 2.0
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the days are."""
+
+    done: int
+    running: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def run_days(settings: Settings, dag_id: str, days: Sequence[date], on_look: Callable[[Progress], None]) -> int:
+    """Every one of these days run with success; how many were not before. Failed days are cleared and run again."""
+    switch_on(settings, dag_id)
+    api = signed_in(settings, "admin")
+    wanted = [day.isoformat() for day in days]
+    before = _runs(api, dag_id)
+    for key in wanted:
+        if before.get(key, {}).get("state") == "failed":
+            again = {"dry_run": False, "only_failed": True, "dag_run_id": before[key]["dag_run_id"]}
+            api.ask("POST", f"/dags/{dag_id}/clearTaskInstances", again)
+    if missing := [day for day in days if day.isoformat() not in before]:
+        _backfill(settings, api, dag_id, missing)
+    _watch(api, dag_id, wanted, on_look)
+    return sum(before.get(key, {}).get("state") != "success" for key in wanted)
+
+
+def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+    """Create the runs, unless a backfill that was begun earlier is still creating them."""
+    active = api.ask("GET", f"/backfills?dag_id={dag_id}&active=true")
+    if any(entry["completed_at"] is None for entry in active["backfills"]):
+        return
+    # A partition is dated with the hour of its run, so the range ends where the day after the last one starts.
+    due = {
+        "from_date": start_of(days[0], settings.zone).isoformat(),
+        "to_date": start_of(days[-1] + timedelta(days=1), settings.zone).isoformat(),
+    }
+    api.ask("POST", "/backfills", {"dag_id": dag_id, **due, "max_active_runs": AT_ONCE, "reprocess_behavior": "none"})
+
+
+def _watch(api: AirflowApi, dag_id: str, wanted: Sequence[str], on_look: Callable[[Progress], None]) -> None:
+    while True:
+        states = {key: run["state"] for key, run in _runs(api, dag_id).items() if key in wanted}
+        of = {state: tuple(sorted(k for k, s in states.items() if s == state)) for state in ("running", "failed")}
+        done = sum(state == "success" for state in states.values())
+        on_look(Progress(done, of["running"], of["failed"]))
+        if done == len(wanted):
+            return
+        if of["failed"]:
+            raise AirflowRefusedError(
+                f"{dag_id} failed for {', '.join(of['failed'])}. Its tasks' logs say why: "
+                f"http://127.0.0.1:{api.port}/dags/{dag_id}/runs, and docs/runbook.md#{dag_id} what to do."
+            )
+        time.sleep(LOOK_EVERY_S)
+
+
+def _runs(api: AirflowApi, dag_id: str) -> dict[str, dict[str, Any]]:
+    """The newest run of each partition."""
+    runs: list[dict[str, Any]] = []
+    while True:
+        page = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit=100&offset={len(runs)}&order_by=run_after")
+        runs += page["dag_runs"]
+        if not page["dag_runs"] or len(runs) >= page["total_entries"]:
+            return {run["partition_key"]: run for run in runs if run["partition_key"]}
