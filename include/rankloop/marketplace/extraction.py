@@ -59,14 +59,14 @@ def read_day(reader: Reader, source: Source, day: date) -> Reading:
     if not source.event:
         return Reading(_counted(_tables(reader, source, [{}]), counts), counts)
     begin, end = bounds(day, reader.zone)
-    queries = [*_slices(begin, end), _arrived_without_time(begin, end)]
+    queries = _queries(begin, end)
     return Reading(_of_day(_counted(_tables(reader, source, queries), counts), (begin, end), reader, counts), counts)
 
 
 def list_names(reader: Reader, day: date) -> Iterator[pa.Table]:
     """The names of all lists of a day, whatever else is wrong with them."""
     begin, end = bounds(day, reader.zone)
-    queries = [*_slices(begin, end), _arrived_without_time(begin, end)]
+    queries = _queries(begin, end)
     for table in _tables(reader, LIST_NAMES, queries):
         yield table.filter(table["request_id"].is_valid()).select(["request_id"])
 
@@ -85,6 +85,11 @@ def arrivals_since(reader: Reader, source: Source, day: date, moment: datetime) 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The first instant of a market day and of the next one."""
     return start_of(day, zone), start_of(day + timedelta(days=1), zone)
+
+
+def _queries(begin: datetime, end: datetime) -> list[dict[str, Any]]:
+    """What finds every event of a day. The one that looks longest for the least goes first, beside the others."""
+    return [_arrived_without_time(begin, end), *_slices(begin, end)]
 
 
 def _slices(begin: datetime, end: datetime) -> list[dict[str, Any]]:
