@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import BUYERS, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
-from rankloop.errors import RankloopError
+from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import AS_OF, DAILY
 from rankloop.features.declare import Made
 from rankloop.features.engine import Engine, open_engine
@@ -28,6 +28,10 @@ DAILY_SCHEMAS = {made.shape.name: made.shape.schema for made in DAILY}
 
 class FeatureError(RankloopError):
     """A day that no features can be made of."""
+
+
+class DaysMissingError(TransientError):
+    """Earlier days are not aggregated; they may be under way, as in a backfill."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Facts:
 
 def lake_of(settings: Settings) -> Lake:
     """The lake of these settings."""
-    return Lake(settings.home / "lake")
+    return Lake(settings.lake_root)
 
 
 def aggregate_day(settings: Settings, day: date, on_table: OnTable = lambda _: None) -> Facts:
@@ -101,7 +105,7 @@ def window(settings: Settings, lake: Lake, day: date) -> list[date]:
     begun = [d for d in days_between(first, day) if d in aggregated or any(a < d for a in aggregated)]
     missing = [d for d in {*begun, day} if d not in aggregated]
     if day in missing or (missing and not settings.features.allow_gaps):
-        raise FeatureError(
+        raise DaysMissingError(
             f"features {day} look back on {settings.features.window_days} days, but {table} lacks "
             f"{', '.join(str(d) for d in sorted(missing))}. Aggregate those days first (clear their task), or, if "
             f"nothing ever happened on them, set {variable('features.allow_gaps')}=true."

@@ -1,0 +1,98 @@
+"""The tasks that build a day: what they refuse, and what they say."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rankloop.cli import app
+from rankloop.features.build import DaysMissingError, FeatureError, aggregate_day, build_features
+from rankloop.features.portrait import UnknownBuyerError, portrait
+from rankloop.settings import PREFIX, Settings, load_settings
+from tests.features.market import (
+    FIRST_DAY,
+    account,
+    build,
+    day_of,
+    product,
+    put,
+    reaction,
+    rows,
+    settings_for,
+    shown_list,
+)
+
+BUYER = 1
+
+
+def put_a_day(settings: Settings, number: int) -> None:
+    day = FIRST_DAY + timedelta(days=number)
+    shown = shown_list(day, f"q{number}", BUYER, [1])
+    looks = [reaction(day, "click", BUYER, 1, request_id=f"q{number}")]
+    put(settings, day, day_of(day, shown=shown, reactions=looks, products=[product(1)], buyers=[account(BUYER)]))
+
+
+def test_a_day_without_events_is_refused_and_says_what_to_clear(tmp_path: Path) -> None:
+    with pytest.raises(FeatureError, match=r"events/impressions has no 2026-10-01.*clear its tasks"):
+        aggregate_day(settings_for(tmp_path), FIRST_DAY)
+
+
+def test_features_of_a_day_that_is_not_aggregated_are_refused(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    put_a_day(settings, 0)
+    with pytest.raises(DaysMissingError, match=f"lacks {FIRST_DAY}"):
+        build_features(settings, FIRST_DAY)
+
+
+def test_a_gap_within_the_window_is_refused_by_name_unless_it_is_allowed(tmp_path: Path) -> None:
+    settings, last = settings_for(tmp_path), FIRST_DAY + timedelta(days=2)
+    for number in (0, 2):
+        put_a_day(settings, number)
+        aggregate_day(settings, FIRST_DAY + timedelta(days=number))
+    with pytest.raises(DaysMissingError, match=r"2026-10-02.*RANKLOOP_FEATURES__ALLOW_GAPS"):
+        build_features(settings, last)
+    facts = build_features(settings_for(tmp_path, allow_gaps=True), last)
+    assert facts.days == (FIRST_DAY, last)
+
+
+def test_a_day_on_which_nobody_did_anything_has_features_too(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    events = day_of(
+        FIRST_DAY, shown=shown_list(FIRST_DAY, "q1", BUYER, [1]), products=[product(1)], buyers=[account(BUYER)]
+    )
+    build(settings, {FIRST_DAY: events})
+    [known] = rows(settings, "features/product", FIRST_DAY)
+    assert (known["product_shown_1d"], known["product_clicks_1d"], known["product_ctr"]) == (1, 0, 0.0)
+
+
+def test_the_facts_of_a_task_are_json(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    put_a_day(settings, 0)
+    facts = aggregate_day(settings, FIRST_DAY)
+    summary = json.loads(json.dumps(facts.summary()))
+    assert summary["tables"]["daily/buyer"]["rows"] == 1
+    assert len(summary["tables"]["daily/buyer"]["digest"]) == 16
+
+
+def test_a_portrait_of_nobody_says_how_far_features_reach(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    put_a_day(settings, 0)
+    aggregate_day(settings, FIRST_DAY)
+    build_features(settings, FIRST_DAY)
+    with pytest.raises(UnknownBuyerError, match="features reach from 2026-10-01 to 2026-10-01"):
+        portrait(settings, 5, FIRST_DAY)
+
+
+def test_the_command_line_builds_a_day_and_shows_a_buyer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_a_day(settings_for(tmp_path), 0)
+    monkeypatch.setenv(f"{PREFIX}HOME", str(tmp_path))
+    load_settings.cache_clear()
+    day = ["--day", FIRST_DAY.isoformat()]
+    built = CliRunner().invoke(app, ["features", "build", *day])
+    shown = CliRunner().invoke(app, ["features", "show", "--buyer", str(BUYER), *day])
+    load_settings.cache_clear()
+    assert "features/buyer_price" in built.output
+    assert "máy_may" in shown.output
+    assert "1/2/1108/4000" in shown.output

@@ -1,0 +1,70 @@
+"""DuckDB and Spark make the same features, value by value, with Spark across process borders."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import date
+
+import pytest
+
+from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.features.build import aggregate_day, build_features, lake_of
+from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
+from rankloop.features.declare import ACCOUNT, PRODUCT, TEXT, Column, Shape
+from rankloop.features.engine import open_engine
+from rankloop.features.join import join_features
+from rankloop.settings import Settings
+from tests.features.conftest import DAYS
+from tests.features.market import DayOfEvents, put, settings_for
+
+CLUSTER = "local-cluster[2,1,1024]"
+AS_OF_DAY, SHOWN_DAY = DAYS[1], DAYS[2]
+
+JOINED = Shape("joined", (Column("request_id", TEXT, "the list"), PRODUCT), (ACCOUNT, *FEATURES))
+SHAPES = [*(made.shape for made in (*DAILY, *AS_OF)), JOINED]
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(1200),  # a cluster of three processes starts three times
+    pytest.mark.skipif(not (shutil.which("java") or os.environ.get("JAVA_HOME")), reason="Spark needs Java 17"),
+    # Py4J leaves its sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def make(settings: Settings) -> None:
+    """The day's aggregates and features, and the next day's lists joined with them."""
+    aggregate_day(settings, AS_OF_DAY)
+    build_features(settings, AS_OF_DAY)
+    lake = lake_of(settings)
+    with open_engine(settings) as engine:
+        lists = engine.read(lake.files(SHOWN, [SHOWN_DAY]), EVENT_SCHEMAS[SHOWN])
+        engine.write(lake, JOINED, join_features(engine, settings, lists, AS_OF_DAY), SHOWN_DAY)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, lived: Mapping[date, DayOfEvents]) -> tuple[Settings, Settings]:
+    """The same days on either engine."""
+    folder = tmp_path_factory.mktemp("parity")
+    duck = settings_for(folder / "duckdb")
+    for day in DAYS[:3]:
+        put(duck, day, lived[day])
+    aggregate_day(duck, DAYS[0])
+    shutil.copytree(folder / "duckdb", folder / "spark")
+    few = {"spark.sql.shuffle.partitions": "4", "spark.default.parallelism": "4"}
+    spark = settings_for(folder / "spark", engine="spark", spark_master=CLUSTER, spark=few)
+    make(duck)
+    make(spark)
+    return duck, spark
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_both_engines_make_the_same_values_in_every_column(both: tuple[Settings, Settings], shape: Shape) -> None:
+    day = SHOWN_DAY if shape is JOINED else AS_OF_DAY
+    duck, spark = (lake_of(settings).read(shape.name, [day]) for settings in both)
+    order = [(key, "ascending") for key in shape.keys]
+    duck, spark = duck.sort_by(order), spark.sort_by(order)
+    assert duck.num_rows == spark.num_rows > 0
+    for column in shape.schema.names:
+        assert duck[column].combine_chunks().equals(spark[column].combine_chunks()), column
+    assert lake_of(both[0]).digest(shape.name, day) == lake_of(both[1]).digest(shape.name, day)
