@@ -26,6 +26,8 @@ AGREED_HOURS = 4
     tags=["features"],
     catchup=False,
     max_active_runs=2,
+    # Switched on, it begins with the next day; earlier ones are asked for by a backfill.
+    is_paused_upon_creation=True,
     dagrun_timeout=timedelta(hours=12),
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,

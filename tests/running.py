@@ -50,7 +50,7 @@ def rankloop(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
 

@@ -18,14 +18,6 @@ DAG = "/dags/marketplace_day"
 
 
 @pytest.fixture(scope="module")
-def demo(stack: RunningStack) -> str:
-    """What `make demo` prints on a stack that is up, when it is run for the first time."""
-    answer = stack.rankloop("demo")
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
-
-
-@pytest.fixture(scope="module")
 def mongo(stack: RunningStack) -> Iterator[Client]:
     client = connect(stack.settings.mongo)
     yield client
@@ -59,6 +51,7 @@ def test_the_demo_lives_history_and_says_where_to_look(stack: RunningStack, demo
     assert "already up" in demo
     assert "4 days lived" in demo
     assert "marketplace_day is on" in demo
+    assert "features of 4 days, 4 built now" in demo
     assert stack.airflow in demo
     assert stack.mlflow in demo
     assert len(lived_days(mongo)) == 4
@@ -71,6 +64,7 @@ def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo
     answer = stack.rankloop("demo")
     assert answer.returncode == 0, answer.stderr
     assert "nothing was missing" in answer.stdout
+    assert "features of 4 days, 0 built now" in answer.stdout
     assert mongo[MARKETPLACE]["impressions"].count_documents({}) == before
 
 

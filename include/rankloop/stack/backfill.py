@@ -12,6 +12,7 @@ from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_i
 
 LOOK_EVERY_S = 2.0
 AT_ONCE = 2
+FURTHEST = ("failed", "queued", "running", "success")
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,11 @@ def _watch(api: AirflowApi, dag_id: str, wanted: Sequence[str], on_look: Callabl
 
 
 def _runs(api: AirflowApi, dag_id: str) -> dict[str, dict[str, Any]]:
-    """The newest run of each partition."""
+    """The run of each partition that got furthest: there may be one of the schedule and one asked for."""
     runs: list[dict[str, Any]] = []
     while True:
         page = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit=100&offset={len(runs)}&order_by=run_after")
         runs += page["dag_runs"]
         if not page["dag_runs"] or len(runs) >= page["total_entries"]:
+            runs.sort(key=lambda run: FURTHEST.index(run["state"]))
             return {run["partition_key"]: run for run in runs if run["partition_key"]}
