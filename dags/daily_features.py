@@ -32,7 +32,7 @@ AGREED_HOURS = 4
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=AGREED_HOURS),
-        callback=SyncCallback("rankloop.marketplace.alerts.day_is_late", kwargs={"hours": AGREED_HOURS}),
+        callback=SyncCallback("rankloop.marketplace.deadline.day_is_late", kwargs={"hours": AGREED_HOURS}),
     ),
     params={
         **DAY_PARAM,

@@ -1,0 +1,41 @@
+"""Alerts: told once, with the newest message."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from rankloop.marketplace.alerts import raise_alert
+from rankloop.marketplace.deadline import day_is_late
+from rankloop.settings import load_settings
+
+pytestmark = pytest.mark.stack
+
+FIRST, AGAIN = datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 4, tzinfo=UTC)
+
+
+def alerts(uri: str) -> list[dict[str, Any]]:
+    with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
+        return list(client["rankloop"]["alerts"].find())
+
+
+def test_the_same_thing_stays_one_alert_with_the_newest_message(mongo: str) -> None:
+    with MongoClient[dict[str, Any]](mongo) as client:
+        raise_alert(client, "late_events", "2026-11-03", "12 arrived late", FIRST)
+        raise_alert(client, "late_events", "2026-11-03", "15 arrived late", AGAIN)
+        raise_alert(client, "late_events", "2026-11-04", "9 arrived late", AGAIN)
+    one, other = alerts(mongo)
+    assert (one["message"], one["first_seen"], one["last_seen"]) == ("15 arrived late", FIRST, AGAIN)
+    assert other["subject"] == "2026-11-04"
+
+
+def test_a_missed_deadline_names_the_day_and_the_runbook(mongo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANKLOOP_MONGO_URI", mongo)
+    load_settings.cache_clear()
+    day_is_late({"dag_run": {"dag_id": "daily_features", "partition_key": "2026-11-03"}}, hours=4)
+    load_settings.cache_clear()
+    (alert,) = alerts(mongo)
+    assert alert["subject"] == "daily_features 2026-11-03"
+    assert "not there 4 h after" in alert["message"]
+    assert "docs/runbook.md#daily_features" in alert["message"]
