@@ -80,13 +80,9 @@ def _shown(events: Events) -> ir.Table:
 
     Position serves here to take its own effect out of the click counts, and nowhere else.
     """
-    shown = events.shown
-    places = shown.group_by(["product_id", "position"]).agg(shown=shown.count())
-    curve = _clicks_by_position(events)
-    placed = places.left_join(curve, "position")
-    return placed.group_by("product_id").agg(
-        shown=placed["shown"].sum(), expected=(placed["shown"] * placed["rate"].fill_null(0)).sum()
-    )
+    curve = events.keep(_clicks_by_position(events))
+    placed = events.shown.select("product_id", "position").left_join(curve, "position")
+    return placed.group_by("product_id").agg(shown=placed.count(), expected=placed["rate"].sum().fill_null(0))
 
 
 def _clicks_by_position(events: Events) -> ir.Table:
