@@ -77,6 +77,7 @@ def lived(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lived]:
             standing[day] = _standing(site, [*standing.get(day - timedelta(days=1), []), *stains[day]])
         late = {day: late_events(day, site) for day in DAYS}
         facts = {day: _through(site, day, _night_after(day) + timedelta(days=7)) for day in DAYS}
+        monkeypatch.undo()  # tests of the simulator, in the same session, want the usual dirt
         yield Lived(site, stains, standing, facts, late)
         client.close()
 
