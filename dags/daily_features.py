@@ -26,7 +26,7 @@ AGREED_HOURS = 4
     tags=["features"],
     catchup=False,
     max_active_runs=2,
-    # Switched on, it begins with the next day; earlier ones are asked for by a backfill.
+    # A day looks back on those before it, so whoever switches it on asks for those by a backfill first.
     is_paused_upon_creation=True,
     dagrun_timeout=timedelta(hours=12),
     deadline=DeadlineAlert(

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 
 from rankloop.calendar import yesterday
 from rankloop.errors import RankloopError
@@ -70,13 +72,24 @@ def build_features(settings: Settings, console: Console) -> str:
         return LEFT_TO_YOU
     now = datetime.now(UTC)
     days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
-    with console.status("asking for the days") as status:
-        built = run_days(settings, "daily_features", days, lambda seen: status.update(_in_a_line(seen, len(days))))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("days"),
+        TimeElapsedColumn(),
+    )
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Building", total=len(days))
+
+        def show(seen: Progress) -> None:
+            running = ", ".join(seen.running)
+            if seen.done > bar.tasks[task].completed and not console.is_terminal:
+                console.print(f"{seen.done} of {len(days)} days are built, now {running or 'none'}", highlight=False)
+            bar.update(task, completed=seen.done, description=f"Building {running}")
+
+        built = run_days(settings, "daily_features", days, show)
     return f"features of {len(days)} days, {built} built now"
-
-
-def _in_a_line(seen: Progress, days: int) -> str:
-    return f"{seen.done} of {days} days are built" + (f", now {', '.join(seen.running)}" if seen.running else "")
 
 
 STEPS: Sequence[Step] = (
