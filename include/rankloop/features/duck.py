@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import count
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
 from rankloop.features.declare import Shape
+from rankloop.features.spill import spill_folder
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import FeatureSettings
 
@@ -67,11 +67,11 @@ class DuckEngine:
 @contextmanager
 def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
     """A database in memory that spills into a folder of its own, which is removed at the end."""
-    with TemporaryDirectory(prefix="rankloop-duckdb-", dir=settings.spill) as folder:
+    with spill_folder(settings.spill) as folder:
         connection = ibis.duckdb.connect(
             memory_limit=settings.memory,
             threads=settings.threads,
-            temp_directory=folder,
+            temp_directory=str(folder),
             # Whoever needs an order asks for it; keeping that of the files would cost memory.
             preserve_insertion_order=False,
         )
