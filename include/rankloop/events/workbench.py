@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -18,6 +17,7 @@ from rankloop.events.judging import judged, single_spaced
 from rankloop.events.site import Site
 from rankloop.events.staging import LIST_NAMES, LIST_NAMES_SCHEMA
 from rankloop.marketplace.extraction import bounds
+from rankloop.spill import spill_folder
 
 BATCH_ROWS = 1 << 16
 
@@ -56,9 +56,9 @@ class Workbench:
 def workbench(day: date, site: Site) -> Iterator[Workbench]:
     """What was extracted of the day, every document judged, for as long as the context lasts."""
     with (
-        TemporaryDirectory(prefix="rankloop-cleaning-") as spill,
+        spill_folder(None) as spill,
         duckdb.connect(
-            config={"memory_limit": site.rules.memory, "threads": site.rules.threads, "temp_directory": spill}
+            config={"memory_limit": site.rules.memory, "threads": site.rules.threads, "temp_directory": str(spill)}
         ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")

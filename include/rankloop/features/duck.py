@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
 from rankloop.features.declare import Shape
-from rankloop.features.spill import spill_folder
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import FeatureSettings
+from rankloop.spill import spill_folder
 
 BATCH_ROWS = 1 << 16
 TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}

@@ -1,4 +1,4 @@
-"""Folders for what does not fit into memory: removed by their maker, or, if that was killed, by the next who needs one."""
+"""Folders for what does not fit into memory: removed by their maker, or, if that was killed, by the next one."""
 
 import fcntl
 import shutil

@@ -9,13 +9,13 @@ import ibis
 import pytest
 
 from rankloop.features.duck import open_duck
-from rankloop.features.spill import spill_folder
 from rankloop.settings import FeatureSettings
+from rankloop.spill import spill_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from rankloop.features.spill import spill_folder
+from rankloop.spill import spill_folder
 with spill_folder(Path(sys.argv[1])) as folder:
     (folder / "data").write_bytes(bytes(1000))
     print("ready", flush=True)
