@@ -116,32 +116,23 @@ def trend(daily: pd.DataFrame, last_week: pd.Series, earlier: pd.Series) -> pd.S
     return (last_week / recent + 0.5) / (earlier / before + 0.5) if before > 0 else 1.0
 
 
+PRODUCT_WINDOWS = {
+    "shown": (1, 7, 28),
+    "clicks": (1, 7, 28),
+    "orders": (7, 28),
+    "views": (28,),
+    "carts": (28,),
+    "units": (28,),
+}
+
+
 def product_features(settings: FeatureSettings, daily: pd.DataFrame, goods: pd.DataFrame, end: object) -> pd.DataFrame:
     """As the catalogue of features says."""
-    columns = {
-        "shown": (1, 7, 28),
-        "clicks": (1, 7, 28),
-        "orders": (7, 28),
-        "views": (28,),
-        "carts": (28,),
-        "units": (28,),
-    }
-    sums = windows(daily.assign(opened=daily["clicks"] + daily["views"]), "product_id", columns, "product")
+    opened = daily["clicks"] + daily["views"]
+    sums = windows(daily.assign(opened=opened), "product_id", PRODUCT_WINDOWS, "product")
     sums["expected"] = daily.groupby("product_id")["expected"].sum()
     t = goods.merge(sums.reset_index(), on="product_id", how="left")
     t[sums.columns] = t[sums.columns].fillna(0).astype("int64")
-    shown, clicks = t["product_shown_28d"], t["product_clicks_28d"]
-    opened = clicks + t["product_views_28d"]
-    ctr = clicks.sum() / shown.sum()
-    groups = t.groupby("category_path")
-    category = smoothed(
-        groups["product_clicks_28d"].transform("sum"),
-        groups["product_shown_28d"].transform("sum"),
-        ctr,
-        settings.prior_shown,
-    )
-    product_ctr = smoothed(clicks, shown, category, settings.prior_shown)
-    expected = ctr * (settings.prior_shown * 1_000_000)
     t = t.assign(
         product_price=t["final_price"],
         product_discount=1 - t["final_price"] / t["original_price"],
@@ -150,28 +141,33 @@ def product_features(settings: FeatureSettings, daily: pd.DataFrame, goods: pd.D
         product_price_rank=t["price_rank"] / 1000,
         product_price_to_median=t["final_price"] / t["price_median"],
         product_age=age(t["created_at"], end),
-        product_ctr=product_ctr,
-        product_ctr_7d=smoothed(t["product_clicks_7d"], t["product_shown_7d"], product_ctr, settings.prior_shown),
-        product_clicks_to_expected=(clicks * 1_000_000 + expected) / (t["expected"] + expected),
-        product_cart_rate=smoothed(
-            t["product_carts_28d"], opened, t["product_carts_28d"].sum() / opened.sum(), settings.prior_clicks
-        ),
-        product_conversion=smoothed(
-            t["product_orders_28d"], opened, t["product_orders_28d"].sum() / opened.sum(), settings.prior_clicks
-        ),
-        product_category_ctr=category,
-        product_trend_clicks=trend(daily, t["product_clicks_7d"], clicks - t["product_clicks_7d"]),
-        product_trend_shown=trend(daily, t["product_shown_7d"], shown - t["product_shown_7d"]),
+        product_trend_clicks=trend(daily, t["product_clicks_7d"], t["product_clicks_28d"] - t["product_clicks_7d"]),
+        product_trend_shown=trend(daily, t["product_shown_7d"], t["product_shown_28d"] - t["product_shown_7d"]),
+        **product_rates(settings, t),
     )
-    return t[
-        [
-            "product_id",
-            "shop_id",
-            "category_path",
-            "name",
-            *(name for name in t if name.startswith("product_") and name != "product_id"),
-        ]
-    ].sort_values("product_id")
+    features = [name for name in t if name.startswith("product_") and name != "product_id"]
+    return t[["product_id", "shop_id", "category_path", "name", *features]].sort_values("product_id")
+
+
+def product_rates(settings: FeatureSettings, t: pd.DataFrame) -> dict[str, pd.Series]:
+    """How often a product is clicked, put into a cart and bought, drawn towards its category and the whole shop."""
+    shown, clicks = t["product_shown_28d"], t["product_clicks_28d"]
+    opened = clicks + t["product_views_28d"]
+    ctr = clicks.sum() / shown.sum()
+    groups = t.groupby("category_path")
+    of_category = (groups[name].transform("sum") for name in ("product_clicks_28d", "product_shown_28d"))
+    category = smoothed(*of_category, ctr, settings.prior_shown)
+    product_ctr = smoothed(clicks, shown, category, settings.prior_shown)
+    expected = ctr * (settings.prior_shown * 1_000_000)
+    carts, orders = t["product_carts_28d"], t["product_orders_28d"]
+    return {
+        "product_ctr": product_ctr,
+        "product_ctr_7d": smoothed(t["product_clicks_7d"], t["product_shown_7d"], product_ctr, settings.prior_shown),
+        "product_clicks_to_expected": (clicks * 1_000_000 + expected) / (t["expected"] + expected),
+        "product_cart_rate": smoothed(carts, opened, carts.sum() / opened.sum(), settings.prior_clicks),
+        "product_conversion": smoothed(orders, opened, orders.sum() / opened.sum(), settings.prior_clicks),
+        "product_category_ctr": category,
+    }
 
 
 def shop_features(settings: FeatureSettings, daily: pd.DataFrame, goods: pd.DataFrame, end: object) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from rankloop.settings import load_settings
 
 SOURCES = ["buyers", "products", "impressions", "interactions"]
 CHECKS = ["empty_day", "small_day", "bad_rows"]
-AGREED_HOURS = 4
+AGREED_HOURS = load_settings().deadline_hours
 
 
 @dag(
@@ -63,6 +63,15 @@ def daily_features() -> None:
 
         return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
 
+    @task.sensor(mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600)
+    def earlier_days(dag_run=None, params=None) -> bool:
+        """Wait for the days that this one looks back on: in a backfill they may still be under way."""
+        from rankloop.events.tasks import first_day_of_events
+        from rankloop.features.build import may_build
+
+        settings = load_settings()
+        return may_build(settings, market_day(dag_run, params), first_day_of_events(settings))
+
     @task
     def build(dag_run=None, params=None) -> dict:
         """Roll the last days up into the features as of the end of this one."""
@@ -88,7 +97,7 @@ def daily_features() -> None:
         return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
     extracted = extract.expand(source=SOURCES)
-    extracted >> clean() >> aggregate() >> build() >> publish()
+    extracted >> clean() >> aggregate() >> earlier_days() >> build() >> publish()
     extracted >> look_back()
 
 

@@ -26,7 +26,9 @@ def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One healthy stack, shared by every test that harms none; ended after the last."""
     # A tenth of the demo's marketplace and a few days of it show what there is to show.
-    settings = settings_in(tmp_path_factory.mktemp("stack"), simulator=SimulatorSettings(scale=0.1, days=4))
+    simulator = SimulatorSettings(scale=0.1, days=4)
+    # No day is built within four seconds, so each is late, and its alert can be looked for.
+    settings = settings_in(tmp_path_factory.mktemp("stack"), simulator=simulator, deadline_hours=0.001)
     facts = lifecycle.start(settings)
     try:
         yield RunningStack(settings, facts, as_variables(settings))

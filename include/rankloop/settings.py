@@ -146,6 +146,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".rankloop"), description="the one folder that holds all state of the embedded stack")
     lake: str = Field("", description="the lake's folder, or URI in an object store; by default in home")
     timezone: str = Field("Asia/Ho_Chi_Minh", description="the time zone that a market day is counted in")
+    deadline_hours: float = Field(4, gt=0, description="hours from its run's queueing until a market day is late")
     mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
     ports: Ports = Ports()
     simulator: SimulatorSettings = SimulatorSettings()

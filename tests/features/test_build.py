@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rankloop.cli import app
-from rankloop.features.build import DaysMissingError, FeatureError, aggregate_day, build_features
+from rankloop.features.build import DaysMissingError, FeatureError, aggregate_day, build_features, may_build
 from rankloop.features.portrait import UnknownBuyerError, portrait
 from rankloop.settings import PREFIX, Settings, load_settings
 from tests.features.market import (
@@ -55,6 +55,24 @@ def test_a_gap_within_the_window_is_refused_by_name_unless_it_is_allowed(tmp_pat
         build_features(settings, last)
     facts = build_features(settings_for(tmp_path, allow_gaps=True), last)
     assert facts.days == (FIRST_DAY, last)
+
+
+def test_a_day_waits_for_those_since_events_began_and_for_none_before(tmp_path: Path) -> None:
+    settings, last = settings_for(tmp_path), FIRST_DAY + timedelta(days=2)
+    put_a_day(settings, 2)
+    aggregate_day(settings, last)
+    assert may_build(settings, last, begun=last)
+    assert not may_build(settings, last, begun=FIRST_DAY + timedelta(days=1))
+    put_a_day(settings, 1)
+    aggregate_day(settings, FIRST_DAY + timedelta(days=1))
+    assert may_build(settings, last, begun=FIRST_DAY + timedelta(days=1))
+
+
+def test_a_day_waits_for_its_whole_window_where_nobody_knows_when_events_began(tmp_path: Path) -> None:
+    put_a_day(settings_for(tmp_path), 0)
+    aggregate_day(settings_for(tmp_path), FIRST_DAY)
+    assert not may_build(settings_for(tmp_path), FIRST_DAY, begun=None)
+    assert may_build(settings_for(tmp_path, allow_gaps=True), FIRST_DAY, begun=None)
 
 
 def test_a_day_on_which_nobody_did_anything_has_features_too(tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_what_was_written_names_the_version_that_has_it(lake: Lake) -> None:
     assert lake.versions(TABLE)[1].day == MONDAY
 
 
+def test_what_was_written_of_a_day_is_found_again_whatever_came_after(lake: Lake) -> None:
+    lake.replace_day(TABLE, MONDAY, things(1), SCHEMA)
+    monday = lake.replace_day(TABLE, MONDAY, things(2, 3), SCHEMA)
+    lake.replace_day(TABLE, TUESDAY, things(9), SCHEMA)
+    assert lake.written(TABLE, MONDAY) == monday
+    with pytest.raises(LakeError, match="events/things has no 2026-11-04"):
+        lake.written(TABLE, WEDNESDAY)
+
+
 def test_a_day_written_twice_has_one_digest(lake: Lake) -> None:
     first = lake.replace_day(TABLE, MONDAY, things(1, 2, 3), SCHEMA)
     second = lake.replace_day(TABLE, MONDAY, things(3, 1, 2), SCHEMA)

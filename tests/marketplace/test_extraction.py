@@ -13,7 +13,7 @@ from rankloop.contracts.marketplace import INTERACTIONS, PERSONAL, PRODUCTS
 from rankloop.contracts.sources import FAULTS, SOURCES
 from rankloop.marketplace.connection import Client, connect
 from rankloop.marketplace.decoding import projection
-from rankloop.marketplace.extraction import Reader, arrivals_since, bounds, read_day
+from rankloop.marketplace.extraction import Reader, bounds, count_by_time, read_day
 from rankloop.marketplace.loading import prepare
 
 pytestmark = pytest.mark.stack
@@ -122,12 +122,11 @@ def test_a_time_beyond_all_calendars_stops_nothing(client: Client) -> None:
     ]
 
 
-def test_arrivals_since_a_moment_are_those_of_the_day_alone(client: Client) -> None:
+def test_the_documents_that_claim_a_time_within_the_day_are_counted(client: Client) -> None:
     noon = datetime(2026, 11, 3, 5, tzinfo=UTC)
     late, other = click("late", noon, noon + timedelta(days=1)), click("other", noon + timedelta(days=1))
     add(client, click("early", noon), late, other)
-    tables = arrivals_since(Reader(client, HANOI), SOURCES[INTERACTIONS], date(2026, 11, 3), noon + timedelta(hours=1))
-    assert [name for table in tables for name in table["id"].to_pylist()] == [str(late["_id"])]
+    assert count_by_time(Reader(client, HANOI), SOURCES[INTERACTIONS], date(2026, 11, 3)) == 2
 
 
 def test_a_catalogue_is_read_whole_whatever_its_ids_are(client: Client) -> None:

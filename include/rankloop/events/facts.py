@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +32,8 @@ class RawFacts:
     """Those among them whose shape is wrong."""
     elsewhere: int
     """Documents found on the way that belong to another day."""
+    timed: int
+    """Of events, how many claimed a time within the day just before it was read; what comes on top is late."""
     extracted_at: str
     days_after: int
     """Market days from the end of the day to the extraction; what a catalogue was in between is not known."""
@@ -73,10 +75,6 @@ class DayFacts:
     sources: dict[str, SourceFacts]
     accepted: list[str] = field(default_factory=list)
     """Checks that the day failed and was let through on purpose."""
-
-    def read_at(self, source: str) -> datetime:
-        """When the day was read; what arrived later is not in it."""
-        return datetime.fromisoformat(self.sources[source].raw["extracted_at"])
 
 
 def write_raw_facts(lake: Lake, facts: RawFacts) -> None:

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from rankloop.contracts.sources import ARRIVED, ID, SOURCES
-from rankloop.events.facts import DayFacts, NotThereError, day_facts
+from rankloop.contracts.sources import SOURCES
+from rankloop.events.facts import NotThereError, day_facts
 from rankloop.events.site import Site
-from rankloop.marketplace.extraction import arrivals_since
+from rankloop.marketplace.extraction import count_by_time
 from rankloop.settings import variable
 
 
@@ -31,21 +28,13 @@ def late_events(day: date, site: Site) -> Late:
     known = day_facts(site.lake, [day])
     if not known:
         raise NotThereError(f"{day} was not cleaned yet, so nothing can be late for it. Clean it first.")
-    found = {source: _late(day, source, known[0], site) for source, entry in SOURCES.items() if entry.event}
-    share = max(count / (count + int(known[0].sources[source].raw["rows"]) or 1) for source, count in found.items())
+    raw = {source: known[0].sources[source].raw for source, entry in SOURCES.items() if entry.event}
+    found = {
+        source: max(count_by_time(site.reader, SOURCES[source], day) - facts["timed"], 0)
+        for source, facts in raw.items()
+    }
+    share = max(count / (count + raw[source]["rows"] or 1) for source, count in found.items())
     return Late(day.isoformat(), found, share, _advice(day, found, share, site))
-
-
-def _late(day: date, source: str, facts: DayFacts, site: Site) -> int:
-    # Clocks may differ, so what had just arrived is looked at too; what the day has already is not late.
-    since = facts.read_at(source) - site.reader.skew
-    table = SOURCES[source].raw
-    version = facts.sources[source].raw["version"]
-    columns = [ID, ARRIVED]
-    there = site.lake.read(table, [day], columns, version) if site.lake.files(table, [day], version) else None
-    ids = there.filter(pc.greater_equal(there[ARRIVED], since))[ID] if there else pa.chunked_array([], pa.string())
-    arrivals = arrivals_since(site.reader, SOURCES[source], day, since)
-    return sum(len(found) - (pc.sum(pc.is_in(found[ID], value_set=ids)).as_py() or 0) for found in arrivals)
 
 
 def _advice(day: date, found: dict[str, int], share: float, site: Site) -> str:

@@ -11,7 +11,7 @@ from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.contracts.sources import FAULTS, SOURCES, Source
 from rankloop.events.facts import RawFacts, raw_facts, write_raw_facts
 from rankloop.events.site import Site
-from rankloop.marketplace.extraction import list_names, read_day
+from rankloop.marketplace.extraction import count_by_time, list_names, read_day
 
 LIST_NAMES = "raw/list_names"
 """The lists of the day before, by name, for the reactions that come after midnight."""
@@ -39,6 +39,8 @@ def extract(day: date, source: str, site: Site, now: datetime, *, retake: bool =
 
 
 def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:
+    # Counted first: an event that arrives during the reading is then late, though it may have been read.
+    timed = count_by_time(site.reader, source, day) if source.event else 0
     reading = read_day(site.reader, source, day)
     faulty = 0
 
@@ -57,6 +59,7 @@ def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:
         rows=written.rows,
         faulty=faulty,
         elsewhere=reading.counts["elsewhere"],
+        timed=timed,
         extracted_at=now.isoformat(),
         days_after=(now.astimezone(site.zone).date() - day).days,
         version=written.version,

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from rankloop.contracts.marketplace import IMPRESSIONS
+from rankloop.contracts.sources import SOURCES
 from rankloop.events.cleaning import clean
 from rankloop.events.facts import NotThereError, day_facts
 from rankloop.events.lateness import Late, late_events
@@ -13,6 +15,7 @@ from rankloop.events.site import Site, open_site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
 from rankloop.marketplace.alerts import raise_alert
+from rankloop.marketplace.extraction import first_arrival
 from rankloop.settings import Settings
 
 LOOK_BACK_DAYS = 3
@@ -42,6 +45,13 @@ def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[di
             if late.advice:
                 raise_alert(site.client, "late_events", late.day, late.advice, now)
     return [asdict(late) for late in found]
+
+
+def first_day_of_events(settings: Settings) -> date | None:
+    """The market day on which the oldest event arrived that MongoDB has, where its ids tell."""
+    with _site(settings) as site:
+        arrived = first_arrival(site.reader, SOURCES[IMPRESSIONS])
+    return arrived.astimezone(settings.zone).date() if arrived else None
 
 
 def published_events(settings: Settings, day: date) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Each function is a task: it reads the lake, replaces one partition of each of its tables whole, and gives back facts.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,8 +22,12 @@ from rankloop.features.history import History
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import Settings, variable
 
+log = logging.getLogger(__name__)
+
 OnTable = Callable[[Written], None]
 """Called after each table, to show progress."""
+AGGREGATED = DAILY[0].shape.name
+"""The table whose days say which are aggregated."""
 DAILY_SCHEMAS = {made.shape.name: made.shape.schema for made in DAILY}
 
 
@@ -97,20 +102,40 @@ def build_features(settings: Settings, day: date, on_table: OnTable = lambda _: 
         return Facts(day, tuple(days), tuple(_make(engine, lake, AS_OF, history, on_table)))
 
 
+def may_build(settings: Settings, day: date, begun: date | None) -> bool:
+    """Whether every day is aggregated that features as of this one look back on, given when events began.
+
+    The lake alone cannot tell: a day that is built before all others looks like the first there ever was.
+    """
+    aggregated = set(lake_of(settings).days(AGGREGATED))
+    first = _first_of_window(settings, day)
+    missing = [d for d in days_between(max(first, begun or first), day) if d not in aggregated]
+    if missing and not settings.features.allow_gaps:
+        log.info("%s", _lacks(settings, day, missing))
+    return not missing or settings.features.allow_gaps
+
+
 def window(settings: Settings, lake: Lake, day: date) -> list[date]:
     """The days that features as of this day look back on: those of the window that have happened in this lake."""
-    first = day - timedelta(days=settings.features.window_days - 1)
-    table = DAILY[0].shape.name
-    aggregated = set(lake.days(table))
+    aggregated = set(lake.days(AGGREGATED))
+    first = _first_of_window(settings, day)
     begun = [d for d in days_between(first, day) if d in aggregated or any(a < d for a in aggregated)]
     missing = [d for d in {*begun, day} if d not in aggregated]
     if day in missing or (missing and not settings.features.allow_gaps):
-        raise DaysMissingError(
-            f"features {day} look back on {settings.features.window_days} days, but {table} lacks "
-            f"{', '.join(str(d) for d in sorted(missing))}. Aggregate those days first (clear their task), or, if "
-            f"nothing ever happened on them, set {variable('features.allow_gaps')}=true."
-        )
+        raise DaysMissingError(_lacks(settings, day, missing))
     return [d for d in begun if d in aggregated]
+
+
+def _first_of_window(settings: Settings, day: date) -> date:
+    return day - timedelta(days=settings.features.window_days - 1)
+
+
+def _lacks(settings: Settings, day: date, missing: Iterable[date]) -> str:
+    return (
+        f"features {day} look back on {settings.features.window_days} days, but {AGGREGATED} lacks "
+        f"{', '.join(str(d) for d in sorted(missing))}. Aggregate those days first (run daily_features for them, or "
+        f"clear their task), or, if nothing ever happened on them, set {variable('features.allow_gaps')}=true."
+    )
 
 
 def _events(engine: Engine, lake: Lake, table: str, day: date) -> ir.Table:

@@ -104,21 +104,24 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
+SUMMED = {
+    "lists": (1, 7, 28),
+    "clicks": (1, 7, 28),
+    "carts": (1, 7, 28),
+    "orders": (1, 7, 28),
+    "views": (28,),
+    "likes": (28,),
+    "spent": (28,),
+}
+"""What is summed up over how many days."""
+
+
 def _activity(history: History) -> ir.Table:
     days = history.daily(DAILY.name)
-    counted = {
-        "lists": ("lists", (1, 7, 28)),
-        "clicks": ("clicks", (1, 7, 28)),
-        "carts": ("carts", (1, 7, 28)),
-        "orders": ("orders", (1, 7, 28)),
-        "views": ("views", (28,)),
-        "likes": ("likes", (28,)),
-        "spent": ("spent", (28,)),
-    }
     sums = days.group_by("account_id").agg(
         **{
-            f"buyer_{name}_{window}d": total(days, column, window)
-            for name, (column, windows) in counted.items()
+            f"buyer_{name}_{window}d": total(days, name, window)
+            for name, windows in SUMMED.items()
             for window in windows
         },
         **{name: days[name].sum() for name in ("shown", "priced", "quartiles", "ranks", "fresh")},

@@ -9,13 +9,7 @@ from rankloop.settings import Settings
 
 
 def published_features(settings: Settings, day: date) -> dict[str, Any]:
-    """By table, how many rows the day has, at which version of the table, and their digest."""
+    """By table, how many rows the day has, their digest, and the version of the table that brought them."""
     lake = Lake(settings.lake_root)
-    return {
-        made.shape.name: {
-            "rows": lake.rows(made.shape.name)[day],
-            "version": lake.version(made.shape.name),
-            "digest": lake.digest(made.shape.name, day),
-        }
-        for made in AS_OF
-    }
+    written = [lake.written(made.shape.name, day) for made in AS_OF]
+    return {entry.table: {"rows": entry.rows, "version": entry.version, "digest": entry.digest} for entry in written}

@@ -241,6 +241,13 @@ class Lake:
         """What the rows of a day amount to, worked out from the files; see `rankloop.lake.digest`."""
         return str(digest_of(self.batches(table, day, version)))
 
+    def written(self, table: str, day: date) -> Written:
+        """What the newest commit of a day noted of it; nothing is read but the log."""
+        for entry in self._table(table).history():
+            if entry.get("market_day") == day.isoformat():
+                return Written(table, day, entry["version"], entry["rows"], entry["digest"])
+        raise LakeError(f"the table {table} has no {day}; see `rankloop lake days`.")
+
     def versions(self, table: str) -> list[Version]:
         """The commits of a table, newest first."""
         return [_version(entry) for entry in self._table(table).history()]

@@ -71,15 +71,17 @@ def list_names(reader: Reader, day: date) -> Iterator[pa.Table]:
         yield table.filter(table["request_id"].is_valid()).select(["request_id"])
 
 
-def arrivals_since(reader: Reader, source: Source, day: date, moment: datetime) -> Iterator[pa.Table]:
-    """The `id` and `arrived` of the day's events that arrived at or after a moment."""
+def count_by_time(reader: Reader, source: Source, day: date) -> int:
+    """How many documents claim a time within the day, from the index alone."""
     begin, end = bounds(day, reader.zone)
-    names = Source(source.collection, "", "", (Field(TS, pa.timestamp("ms", tz="UTC"), required=False),), event=True)
-    since = {"_id": {"$gte": ObjectId.from_datetime(moment)}}
-    counts = {"documents": 0, "elsewhere": 0}
-    yield from _of_day(
-        _tables(reader, names, [{**since, **query} for query in _slices(begin, end)]), (begin, end), reader, counts
-    )
+    return reader.client[MARKETPLACE][source.collection].count_documents({TS: {"$gte": begin, "$lt": end}})
+
+
+def first_arrival(reader: Reader, source: Source) -> datetime | None:
+    """When the oldest document of a collection arrived, unless its `_id` says nothing of that."""
+    found = reader.client[MARKETPLACE][source.collection].find_one({}, {"_id": 1}, sort=[("_id", 1)])
+    identity = found["_id"] if found else None
+    return identity.generation_time if isinstance(identity, ObjectId) else None
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

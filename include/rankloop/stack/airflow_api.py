@@ -45,8 +45,8 @@ def signed_in(settings: Settings, person: str) -> AirflowApi:
     return AirflowApi(settings.ports.airflow, api_token(settings, person))
 
 
-def switch_on(settings: Settings, dag_id: str) -> None:
-    """Unpause a DAG, once Airflow has read its file."""
+def switch_on(settings: Settings, dag_id: str) -> bool:
+    """Unpause a DAG, once Airflow has read its file; whether it was paused."""
     api = signed_in(settings, "admin")
     deadline = time.monotonic() + KNOWN_WITHIN_S
     while not api.knows(dag_id):
@@ -56,4 +56,6 @@ def switch_on(settings: Settings, dag_id: str) -> None:
                 f"Look for import errors at http://127.0.0.1:{settings.ports.airflow}/dags."
             )
         time.sleep(0.5)
+    paused = bool(api.ask("GET", f"/dags/{quote(dag_id)}")["is_paused"])
     api.ask("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
+    return paused

@@ -11,7 +11,10 @@ from rankloop.settings import Settings
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
 
 LOOK_EVERY_S = 2.0
-AT_ONCE = 2
+SCHEDULED_WITHIN_S = 60.0
+MAYBE_SCHEDULED = 2
+"""The newest days, one of which is due by the schedule: the last, or before the hour of its run the one before."""
+AT_ONCE = 3
 FURTHEST = ("failed", "queued", "running", "success")
 
 
@@ -26,16 +29,19 @@ class Progress:
 
 def run_days(settings: Settings, dag_id: str, days: Sequence[date], on_look: Callable[[Progress], None]) -> int:
     """Every one of these days run with success; how many were not before. Failed days are cleared and run again."""
-    switch_on(settings, dag_id)
     api = signed_in(settings, "admin")
+    switch_on(settings, dag_id)
     wanted = [day.isoformat() for day in days]
     before = _runs(api, dag_id)
     for key in wanted:
         if before.get(key, {}).get("state") == "failed":
             again = {"dry_run": False, "only_failed": True, "dag_run_id": before[key]["dag_run_id"]}
             api.ask("POST", f"/dags/{dag_id}/clearTaskInstances", again)
-    if missing := [day for day in days if day.isoformat() not in before]:
-        _backfill(settings, api, dag_id, missing)
+    missing = [day for day in days if day.isoformat() not in before]
+    if earlier := missing[:-MAYBE_SCHEDULED]:
+        _backfill(settings, api, dag_id, earlier)
+    if newest := missing[-MAYBE_SCHEDULED:]:
+        _run_newest(api, dag_id, newest)
     _watch(api, dag_id, wanted, on_look)
     return sum(before.get(key, {}).get("state") != "success" for key in wanted)
 
@@ -51,6 +57,16 @@ def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[d
         "to_date": start_of(days[-1] + timedelta(days=1), settings.zone).isoformat(),
     }
     api.ask("POST", "/backfills", {"dag_id": dag_id, **due, "max_active_runs": AT_ONCE, "reprocess_behavior": "none"})
+
+
+def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+    """A DAG just switched on runs its newest day by itself, in its own time; asked for at once, it would run twice."""
+    deadline = time.monotonic() + SCHEDULED_WITHIN_S
+    keys = {day.isoformat() for day in days}
+    while not keys & _runs(api, dag_id).keys() and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S)
+    for key in sorted(keys - _runs(api, dag_id).keys()):
+        api.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "partition_key": key})
 
 
 def _watch(api: AirflowApi, dag_id: str, wanted: Sequence[str], on_look: Callable[[Progress], None]) -> None:
