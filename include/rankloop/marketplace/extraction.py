@@ -41,7 +41,7 @@ class Reader:
 
     client: Client
     zone: ZoneInfo
-    readers: int = 2
+    readers: int = 4
     skew: timedelta = timedelta(minutes=5)
 
 
