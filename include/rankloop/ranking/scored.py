@@ -111,8 +111,8 @@ def scored_lists(table: pa.Table) -> ScoredLists:
     first = np.concatenate([[0], changes]).astype(np.int64)[: len(table)]
     if (lists := pc.count_distinct(request).as_py()) != len(first):
         raise ScoredListsError(
-            f"scored lists: {lists:,} lists lie in {len(first):,} pieces; the rows of a list have to follow each other. "
-            "Order the table by request_id."
+            f"scored lists: {lists:,} lists lie in {len(first):,} pieces, but the rows of a list have to follow "
+            "each other. Order the table by request_id."
         )
     return ScoredLists(table, first, np.diff(np.append(first, len(table))))
 
