@@ -33,14 +33,14 @@ def test_a_segment_of_buyers_is_the_lists_shown_to_them() -> None:
 
 
 def test_segments_of_buyers_add_up_to_all_lists() -> None:
-    parts = [segment_tallies(LISTS, Segment("city", tier), ["pscore"])["pscore"] for tier in "123"]
+    parts = [segment_tallies(LISTS, Segment("city", tier), ["pscore"])[1]["pscore"] for tier in "123"]
     part, whole = (sum(getattr(tally, side).sum(axis=0) for tally in parts) for side in ("part", "whole"))
     everything = mean_metrics(LISTS.score("pscore"), LISTS.label, LISTS.sizes, weight=LISTS.weight)
     assert (part / whole).tolist() == pytest.approx(list(everything.values()))
 
 
 def test_a_segment_of_products_counts_its_own_reactions_in_the_order_of_the_whole_list() -> None:
-    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"])["pscore"]
+    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"])[1]["pscore"]
     cold = LISTS.of_row("segment_product") == "cold"
     expected = list_metrics(LISTS.score("pscore"), np.where(cold, LISTS.label, 0), LISTS.sizes)
     for name, values in tally.each().items():
@@ -50,7 +50,7 @@ def test_a_segment_of_products_counts_its_own_reactions_in_the_order_of_the_whol
 
 
 def test_the_ctr_of_a_segment_of_products_is_over_its_own_products() -> None:
-    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"], ks=(1000,))["pscore"]
+    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"], ks=(1000,))[1]["pscore"]
     cold = LISTS.of_row("segment_product") == "cold"
     weight = LISTS.row_weight[cold]
     assert tally.means()["ctr@1000"] == pytest.approx((weight * (LISTS.label[cold] > 0)).sum() / weight.sum())

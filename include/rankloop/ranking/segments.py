@@ -72,10 +72,10 @@ def segment_lists(lists: ScoredLists, segment: Segment) -> tuple[ScoredLists, Ju
 
 def segment_tallies(
     lists: ScoredLists, segment: Segment, rankings: Sequence[str], ks: Sequence[int] = KS
-) -> dict[str, Tally]:
-    """What each list that says something of a segment adds to each metric, by ranking."""
+) -> tuple[ScoredLists, dict[str, Tally]]:
+    """The lists that say something of a segment, and by ranking what each of them adds to each metric."""
     some, judged = segment_lists(lists, segment)
-    return {ranking: tally(some.score(ranking), judged, ks) for ranking in rankings}
+    return some, {ranking: tally(some.score(ranking), judged, ks) for ranking in rankings}
 
 
 def _most_liked(lists: ScoredLists, column: str) -> list[str]:
