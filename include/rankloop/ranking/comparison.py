@@ -7,7 +7,7 @@ taken anew. What varies between lists then cancels, and only what the rankings d
 import json
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -73,16 +73,26 @@ class Comparison:
 
     def to_json(self) -> str:
         """The comparison as JSON, in which what is not known is null."""
-        deltas = [{name: _known(value) for name, value in asdict(delta).items()} for delta in self.deltas]
-        return json.dumps({**asdict(self), "deltas": deltas}, indent=1)
+        return as_json(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Comparison":
         """The comparison that was written."""
         read: dict[str, Any] = json.loads(text)
-        deltas = tuple(Delta(**{name: _unknown(value) for name, value in delta.items()}) for delta in read["deltas"])
+        deltas = tuple(delta_of(delta) for delta in read["deltas"])
         bootstrap = Bootstrap(**read["bootstrap"])
         return cls(**{**read, "sets": tuple(read["sets"]), "bootstrap": bootstrap, "deltas": deltas})
+
+
+def as_json(value: Any) -> str:  # noqa: ANN401  (whatever JSON can hold)
+    """Plain values as JSON, in which a figure that is not known is null: JSON has no NaN."""
+    return json.dumps(_nulls(value), indent=1, allow_nan=False)
+
+
+def delta_of(read: Mapping[str, Any]) -> Delta:
+    """The delta that was written."""
+    known: dict[str, Any] = {name: math.nan if value is None else value for name, value in read.items()}
+    return Delta(**known)
 
 
 def compare(
@@ -179,9 +189,9 @@ def _summed(sides: Floats, groups: Ints) -> Floats:
     return np.stack([np.bincount(groups, column) for column in sides.T], axis=1)
 
 
-def _known(value: Any) -> Any:  # noqa: ANN401  (whatever a field holds)
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _unknown(value: Any) -> Any:  # noqa: ANN401  (likewise)
-    return math.nan if value is None else value
+def _nulls(value: Any) -> Any:  # noqa: ANN401  (likewise)
+    if isinstance(value, dict):
+        return {name: _nulls(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nulls(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

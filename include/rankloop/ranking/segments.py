@@ -44,6 +44,12 @@ class Segment:
         }.get(self.kind, self.name)
 
 
+def segment_of(name: str) -> Segment:
+    """The segment that is called `product=cold`."""
+    kind, _, value = name.partition("=")
+    return Segment(kind, value)
+
+
 def segments(lists: ScoredLists, top_categories: int = TOP_CATEGORIES) -> tuple[Segment, ...]:
     """Every segment that the lists tell apart; of the categories, those with a reaction in the most lists."""
     found: list[Segment] = []
