@@ -30,7 +30,9 @@ def outcome(result: GateResult, name: str) -> Outcome:
 def test_a_challenger_that_is_better_everywhere_passes() -> None:
     result = judge(compared(delta("ndcg@10", 0.02, segment="product=cold")), SETTINGS)
     assert result.passed
-    assert result.verdict == "Worth asking about: NDCG@10 +0.0300 (+0.0260 to +0.0340) against the champion."
+    assert result.verdict == (
+        "Worth asking about: NDCG@10 is up by 0.0300 (between +0.0260 and +0.0340) against the champion."
+    )
     assert {rule.outcome for rule in result.rules} == {"pass"}
 
 
@@ -41,7 +43,9 @@ def test_a_rise_that_may_be_chance_fails() -> None:
         "NDCG@10 0.4000 -> 0.4030, +0.0030 (95% interval -0.0010 to +0.0070, 5,000 lists); "
         "its lower bound has to be above 0: fail."
     )
-    assert result.verdict.startswith("Rejected: NDCG@10 +0.0030 (-0.0010 to +0.0070) against the champion; it fails on")
+    assert result.verdict == (
+        "Rejected: NDCG@10 is up by 0.0030 (between -0.0010 and +0.0070) against the champion; it fails on NDCG@10."
+    )
 
 
 @pytest.mark.parametrize(("difference", "said"), [(0.0, "pass"), (-0.002, "fail"), (0.01, "pass")])

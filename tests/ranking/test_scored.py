@@ -51,3 +51,9 @@ def test_a_score_that_is_no_number_is_refused() -> None:
 def test_an_empty_table_has_no_lists() -> None:
     lists = scored_lists(scored(3).slice(0, 0))
     assert (len(lists), lists.sets(), lists.weight.tolist()) == (0, (), [])
+
+
+def test_words_held_as_codes_are_the_same_words() -> None:
+    table = scored(30)
+    coded = pa.table({name: table[name].dictionary_encode() for name in table.column_names})
+    assert scored_lists(coded).table.equals(scored_lists(table).table)

@@ -92,7 +92,9 @@ class GateResult:
         delta = main.delta
         if math.isnan(delta.difference):
             return f"Rejected: no list says anything of the challenger against {against}."
-        sure = f"NDCG@10 {delta.difference:+.4f} ({delta.lower:+.4f} to {delta.upper:+.4f}) against {against}"
+        way = "up" if delta.difference >= 0 else "down"
+        between = f"between {delta.lower:+.4f} and {delta.upper:+.4f}"
+        sure = f"NDCG@10 is {way} by {abs(delta.difference):.4f} ({between}) against {against}"
         if not self.passed:
             few = [rule.title for rule in self.failures[:3]]
             more = f" and {len(self.failures) - 3} more" if len(self.failures) > 3 else ""  # noqa: PLR2004

@@ -105,7 +105,7 @@ def scored_lists(table: pa.Table) -> ScoredLists:
     needed = ("set", "dt", "request_id", "account_id", "product_id", "label", "weight", BASE, OURS)
     if missing := [name for name in needed if name not in table.column_names]:
         raise ScoredListsError(f"scored lists lack {', '.join(missing)}; they are written by scoring the training set.")
-    table = table.combine_chunks()
+    table = _plain(table).combine_chunks()
     request = table["request_id"]
     changes = np.flatnonzero(pc.not_equal(request[1:], request[:-1]).to_numpy()) + 1 if len(table) else np.array([])
     first = np.concatenate([[0], changes]).astype(np.int64)[: len(table)]
@@ -115,6 +115,12 @@ def scored_lists(table: pa.Table) -> ScoredLists:
             "each other. Order the table by request_id."
         )
     return ScoredLists(table, first, np.diff(np.append(first, len(table))))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table with words as words: a file may hold them as codes, which not every comparison takes."""
+    types = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, types, strict=True))))
 
 
 def _words(column: Any) -> Words:  # noqa: ANN401  (pyarrow ships no types)
