@@ -148,3 +148,18 @@ def test_every_sentence_names_its_outcome() -> None:
     result = judge(compared(delta("ndcg@10", -0.03, 0.1, segment="category=1/2")), SETTINGS)
     for rule in result.rules:
         assert rule.outcome in rule.sentence
+
+
+def test_what_stops_a_challenger_is_told_before_what_does_not() -> None:
+    result = judge(
+        compared(
+            delta("ndcg@10", -0.03, 0.01, segment="price=1"),
+            delta("ndcg@10", -0.03, lists=9, segment="city=1"),
+            delta("ndcg@10", -0.03, 0.1, segment="city=2"),
+            delta("ndcg@10", -0.03, 0.01, segment="product=cold"),
+            delta("ndcg@10", 0.03, segment="product=warm"),
+        ),
+        SETTINGS,
+    )
+    told = [rule.segment for rule in result.telling if rule.segment]
+    assert told == ["product=cold", "city=2", "city=1", "price=1"]

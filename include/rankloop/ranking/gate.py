@@ -85,6 +85,14 @@ class GateResult:
         )
 
     @property
+    def telling(self) -> tuple[Rule, ...]:
+        """The rules on all lists, then the segments that do not simply pass, those that stop the challenger first."""
+        order = ("fail", "unsure", "not judged")
+        segments = [rule for rule in self.rules if rule.segment and rule.outcome != "pass"]
+        segments.sort(key=lambda rule: (not rule.decides, order.index(rule.outcome)))
+        return (*(rule for rule in self.rules if not rule.segment), *segments)
+
+    @property
     def verdict(self) -> str:
         """The gate in one sentence."""
         against = "the shop's own ranking" if self.champion == BASE else "the champion"

@@ -47,6 +47,7 @@ def comparison_page(facts: Facts, settings: GateSettings) -> str:
     return page.get_template("page.html.j2").render(
         facts=facts,
         gate=facts.gate,
+        telling=facts.gate.telling,
         key=[overall[name] for name in KEY_METRICS if name in overall],
         overall=list(overall.values()),
         segments=facts.comparison.by_segment(METRIC),

@@ -71,12 +71,11 @@ def _table(facts: Facts) -> str:
 def _gate(gate: GateResult) -> str:
     decided = [rule for rule in gate.rules if rule.decides]
     passed = sum(rule.outcome == "pass" for rule in decided)
-    telling = [rule for rule in gate.rules if rule.outcome != "pass" or not rule.segment]
     lines = [
         f"**Gate: {'passed' if gate.passed else 'not passed'}** ({passed} of {len(decided)} deciding rules pass)",
         "",
     ]
-    return "\n".join(lines + [f"- {rule.sentence}" for rule in telling])
+    return "\n".join(lines + [f"- {rule.sentence}" for rule in gate.telling])
 
 
 def _worse(facts: Facts) -> str:
