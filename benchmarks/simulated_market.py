@@ -66,7 +66,9 @@ def truth_of(place: Marketplace, day: date) -> Truth:
         request = np.repeat(np.array(request_ids(page, len(shown)), dtype=object), shown.sum(axis=1))
         clicked = click_probability(place.world, page.market, lists)
         want = clicked / attention(shown.shape[1])
-        found.append(Truth(pa.array(request), place.world.products.id[lists.products[shown]], clicked[shown], want[shown]))
+        found.append(
+            Truth(pa.array(request), place.world.products.id[lists.products[shown]], clicked[shown], want[shown])
+        )
     request, *rest = zip(*found, strict=True)
     return Truth(pa.concat_arrays(request), *(np.concatenate(column) for column in rest))
 
