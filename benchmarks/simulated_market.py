@@ -67,7 +67,12 @@ def truth_of(place: Marketplace, day: date) -> Truth:
         clicked = click_probability(place.world, page.market, lists)
         want = clicked / attention(shown.shape[1])
         found.append(
-            Truth(pa.array(request), place.world.products.id[lists.products[shown]], clicked[shown], want[shown])
+            Truth(
+                pa.array(request, pa.string()),
+                place.world.products.id[lists.products[shown]],
+                clicked[shown],
+                want[shown],
+            )
         )
     request, *rest = zip(*found, strict=True)
     return Truth(pa.concat_arrays(request), *(np.concatenate(column) for column in rest))

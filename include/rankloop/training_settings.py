@@ -97,6 +97,7 @@ class TrainingSettings(BaseModel):
         ("ndcg", "map", "recall", "precision"), description="metrics of the evaluation"
     )
     tune_metric: str = Field("ndcg@10", pattern=r"^(map|recall|ndcg|precision)@\d+$", description="what tuning raises")
+    leak_limit: float = Field(0.97, gt=0.5, le=1, description="power of one feature above which a run stops")
     max_features: int = Field(400, ge=1, description="features kept, those of the greatest gain")
     max_iter: int = Field(9, ge=0, le=10_000, description="trials of tuning; 0 leaves the fixed parameters")
     search: Search = Field("tpe", description="grid, random or tpe")

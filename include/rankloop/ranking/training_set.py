@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.features.build import lake_of
@@ -17,6 +19,8 @@ from rankloop.ranking.windows import DaysMissingError, Windows
 from rankloop.settings import Settings
 
 REQUEST = "request_id"
+COLUMN_BYTES = 1 << 28
+"""What columns that are looked at whole may take together."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,24 @@ class TrainingSet:
             for batch in whole_lists(self.lake.batches(LISTS, day, self.versions[LISTS], wanted)):
                 yield day, batch if columns is None else batch.select(list(columns))
 
-    def column(self, name: str, column: str) -> np.ndarray[Any, Any]:
-        """One column of a set, empty values as NaN."""
-        parts = [batch[0].to_numpy(zero_copy_only=False) for _, batch in self._loose(name, column)]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    def columns(self, name: str, columns: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        """Each of these columns of a set, whole, empty values as NaN; so many are read at once as memory allows."""
+        rows = sum(self._rows[day] for day in self.windows.sets[name])
+        at_once = max(1, COLUMN_BYTES // max(rows * 4, 1))
+        for start in range(0, len(columns), at_once):
+            wanted = list(columns[start : start + at_once])
+            parts = [
+                pa.Table.from_batches([batch])
+                for day in self.windows.sets[name]
+                for batch in self.lake.batches(LISTS, day, self.versions[LISTS], wanted)
+            ]
+            table = pa.concat_tables(parts)
+            for column in wanted:
+                yield column, table[column].to_numpy()
 
-    def _loose(self, name: str, column: str) -> Iterator[tuple[date, pa.RecordBatch]]:
-        for day in self.windows.sets[name]:
-            for batch in self.lake.batches(LISTS, day, self.versions[LISTS], [column]):
-                yield day, batch
+    @cached_property
+    def _rows(self) -> dict[date, int]:
+        return self.lake.rows(LISTS, self.versions[LISTS])
 
     def summary(self) -> dict[str, Any]:
         """What a run must record to be repeated, as JSON has it."""
@@ -109,7 +122,7 @@ def whole_lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield rest
 
 
-def sizes_of(requests: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
+def sizes_of(requests: pa.Array) -> npt.NDArray[np.int64]:
     """How long each list is, for rows that lie list after list."""
     if len(requests) == 0:
         return np.empty(0, np.int64)
