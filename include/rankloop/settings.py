@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from rankloop.errors import RankloopError
+from rankloop.training_settings import TrainingSettings
 
 PREFIX = "RANKLOOP_"
 SCENARIOS = ("tet_campaign", "taste_shift", "new_shop_wave", "unit_bug")
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
     features: FeatureSettings = FeatureSettings()
     cleaning: CleaningSettings = CleaningSettings()
     gate: GateSettings = GateSettings()
+    training: TrainingSettings = TrainingSettings()
 
     @field_validator("home")
     @classmethod

@@ -217,14 +217,17 @@ class Lake:
             return []
         return sorted(self._table(table, version).file_uris(file_pruning_predicate=[(DAY, "in", wanted)]))
 
-    def batches(self, table: str, day: date, version: int | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of a day in a stream, without `dt`."""
-        return self._batches(self.files(table, [day], version))
+    def batches(
+        self, table: str, day: date, version: int | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a day in a stream, without `dt`; all columns, or these in the table's order."""
+        return self._batches(self.files(table, [day], version), columns)
 
-    def _batches(self, files: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, files: Sequence[str], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else list(columns)
         for file in files:
             with self._store.open_input_file(file.removeprefix(f"{self.root}/")) as source:
-                yield from pq.ParquetFile(source).iter_batches()
+                yield from pq.ParquetFile(source).iter_batches(columns=wanted)
 
     def read(
         self, table: str, days: Iterable[date], columns: Sequence[str] | None = None, version: int | None = None

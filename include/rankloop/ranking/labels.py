@@ -1,0 +1,60 @@
+"""What a buyer did with each product of a list: 0 ignored, 1 clicked, 2 put into the cart, 3 ordered."""
+
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from rankloop.features.events import second
+
+LABELS: Mapping[str, int] = {"click": 1, "add_to_cart": 2, "order": 3}
+"""By kind of reaction. Liking a shop says nothing of the product, and a view belongs to no list."""
+REACHED = {"clicked": 1, "carted": 2, "ordered": 3}
+"""The columns that count products by the label that they reached, or passed."""
+HOUR_S = 3600
+HEX_DIGITS = 8
+
+
+def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table:
+    """The rows of lists with `label`, and `reacted`: the highest label of their list.
+
+    A reaction counts for the list that it names, if it came within so many hours of it; of several the highest counts.
+    """
+    told = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
+    told = told.select("request_id", "product_id", said=second(told["ts"]), mark=told["kind"].cases(*LABELS.items()))
+    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
+    told = told.join(lists, "request_id")
+    told = told.filter(told["said"] <= told["shown_at"] + label_hours * HOUR_S)
+    best = told.group_by([told["request_id"], told["product_id"]]).agg(mark=told["mark"].max())
+    best = best.select(_request=best["request_id"], _product=best["product_id"], mark=best["mark"])
+    rows = shown.left_join(best, [shown["request_id"] == best["_request"], shown["product_id"] == best["_product"]])
+    rows = rows.mutate(label=rows["mark"].fill_null(0)).drop("_request", "_product", "mark")
+    return rows.mutate(reacted=rows["label"].max().over(ibis.window(group_by="request_id")))
+
+
+def kept(rows: ir.Table, idle_share: float) -> ir.Table:
+    """The rows of lists with a reaction, and of a share of the others, with the `weight` that makes up for it.
+
+    Which idle lists are kept follows from their names alone: the same ones on every engine, day and run.
+    """
+    busy = rows["reacted"] > 0
+    limit = min(round(idle_share * 16**HEX_DIGITS), 16**HEX_DIGITS - 1)
+    # Digits of one length and case compare as the numbers that they write.
+    drawn = rows["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) <= f"{limit:0{HEX_DIGITS}x}"
+    weight = busy.ifelse(1.0, 1.0 / idle_share)
+    return rows.mutate(weight=weight).filter(busy | drawn)
+
+
+def counted(rows: ir.Table, idle_share: float) -> ir.Table:
+    """One row: how many lists and products were shown, and what came of them; idle lists included."""
+    chosen = kept(rows, idle_share).select("request_id").distinct()
+    lists = chosen.aggregate(lists_kept=chosen.count())
+    sums = rows.aggregate(
+        lists=rows["request_id"].nunique(),
+        lists_with_reaction=rows["request_id"].nunique(where=rows["reacted"] > 0),
+        shown=rows.count(),
+        **{
+            name: rows.count(where=rows["label"] >= label) for name, label in zip(REACHED, LABELS.values(), strict=True)
+        },
+    )
+    return sums.cross_join(lists)

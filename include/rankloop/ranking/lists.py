@@ -1,0 +1,205 @@
+"""A day's lists as rankers learn from them: what was shown, what came of it, and every feature of the day before.
+
+`training/lists` has a row a product shown in a list that is kept, list after list; `training/counts` says what there
+was before idle lists were left out. Both are a pure function of the day.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankloop.calendar import days_between
+from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
+from rankloop.contracts.marketplace import TIMESTAMP
+from rankloop.features import product
+from rankloop.features.attach import attach
+from rankloop.features.build import Facts, lake_of
+from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
+from rankloop.features.declare import CATEGORY
+from rankloop.features.engine import Engine, open_engine
+from rankloop.features.join import SHAPES, joined_batches
+from rankloop.lake.tables import Lake, Version, Written
+from rankloop.ranking.labels import REACHED, counted, kept, labelled
+from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
+from rankloop.ranking.windows import DaysMissingError
+from rankloop.settings import Settings
+
+LISTS, COUNTS = "training/lists", "training/counts"
+FORMAT = 1
+"""Raised with every change of what these rows mean, so that days made before are made again."""
+PORTION_ROWS = 1 << 19
+"""Rows put in order at a time: about 300 MB. Part of what the table is, since it decides the order of its lists."""
+OWN = {
+    "request_id": pa.string(),
+    "account_id": pa.int64(),
+    "product_id": pa.int64(),
+    "ts": TIMESTAMP,
+    "surface": pa.string(),
+    "policy": pa.string(),
+    "position": pa.int32(),
+    "base_score": pa.float64(),
+    "label": pa.int8(),
+    "weight": pa.float64(),
+}
+LISTS_SCHEMA = pa.schema(
+    [
+        (DAY, pa.date32()),
+        *OWN.items(),
+        *((name, pa.string()) for name in SEGMENTS),
+        *((feature.name, pa.float32()) for feature in FEATURES),
+    ]
+)
+COUNTED = ("lists", "lists_with_reaction", "lists_kept", "shown", *REACHED)
+COUNTS_SCHEMA = pa.schema(
+    [
+        (DAY, pa.date32()),
+        *((name, pa.int64()) for name in COUNTED),
+        ("lists_digest", pa.string()),
+        ("inputs", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a day's lists came to."""
+
+    facts: Facts
+    counts: dict[str, int]
+    skipped: bool
+    """Whether the day was there already, made from the same."""
+
+    def summary(self) -> dict[str, Any]:
+        """The facts as JSON has them."""
+        return {**self.facts.summary(), "counts": self.counts, "skipped": self.skipped}
+
+
+def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepared:
+    """Make `training/lists` and `training/counts` of a day, unless they are there, made from the same inputs.
+
+    `again` makes them anyway.
+    """
+    lake = lake_of(settings)
+    inputs = _inputs(settings, lake, day)
+    if not again and (there := _already(lake, day, inputs)):
+        return there
+    with open_engine(settings) as engine:
+        rows = engine.keep(_rows(engine, settings, lake, day))
+        share = settings.training.idle_share
+        schema = pa.schema([(name, pa.int64()) for name in COUNTED])
+        [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
+        batches = _batches(engine, settings, lake, kept(rows, share), day)
+        lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
+    # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
+    note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
+    table = pa.table({name: [value] for name, value in note.items()}, schema=COUNTS_SCHEMA.remove(0))
+    noted = lake.replace_day(COUNTS, day, table, COUNTS_SCHEMA)
+    return Prepared(Facts(day, (day,), (lists, noted)), counts, skipped=False)
+
+
+def _already(lake: Lake, day: date, inputs: str) -> Prepared | None:
+    if day not in lake.days(COUNTS):
+        return None
+    [noted] = lake.read(COUNTS, [day]).to_pylist()
+    lists, counts = (newest(lake, table, day) for table in (LISTS, COUNTS))
+    if noted["inputs"] != inputs or lists is None or counts is None or lists.digest != noted["lists_digest"]:
+        return None
+    written = tuple(
+        Written(table, day, found.number, found.rows or 0, found.digest or "")
+        for table, found in ((LISTS, lists), (COUNTS, counts))
+    )
+    return Prepared(Facts(day, (day,), written), {name: noted[name] for name in COUNTED}, skipped=True)
+
+
+def newest(lake: Lake, table: str, day: date, version: int | None = None) -> Version | None:
+    """The commit that last replaced a day of a table, up to a version."""
+    commits = (entry for entry in lake.versions(table) if version is None or entry.number <= version)
+    return next((entry for entry in commits if entry.day == day), None)
+
+
+def _inputs(settings: Settings, lake: Lake, day: date) -> str:
+    """What the day is made from: digests of every partition that is read, and the settings that shape it."""
+    before = day - timedelta(days=1)
+    seen = days_between(before - timedelta(days=settings.features.seen_days - 1), before)
+    wanted = {
+        SHOWN: [day, *seen],
+        REACTIONS: _label_days(settings, day),
+        **{made.shape.name: [before] for made in AS_OF},
+    }
+    digests = {}
+    for table, days in wanted.items():
+        there: dict[date, str | None] = {}
+        for entry in lake.versions(table) if lake.has(table) else ():
+            if entry.day is not None:
+                there.setdefault(entry.day, entry.digest)
+        digests[table] = {str(found): there.get(found) for found in days}
+    shape = {
+        "format": FORMAT,
+        "features": feature_names(),
+        "timezone": settings.timezone,
+        "settings": settings.features.model_dump(mode="json", include={"seen_days"}),
+        "training": settings.training.model_dump(mode="json", include={"label_hours", "idle_share", "cold_shown"}),
+    }
+    return hashlib.sha256(json.dumps([shape, digests], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _label_days(settings: Settings, day: date) -> list[date]:
+    return list(days_between(day, day + timedelta(days=settings.training.label_days)))
+
+
+def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table:
+    """Everything shown on the day, with labels."""
+    reacted = _label_days(settings, day)
+    for table, days in ((SHOWN, [day]), (REACTIONS, reacted), (product.TABLE.name, [day - timedelta(days=1)])):
+        if missing := sorted(set(days) - set(lake.days(table))):
+            raise DaysMissingError(
+                f"the training lists of {day} need {table} of {', '.join(map(str, missing))}, which is not there. "
+                "Run daily_features for those days first (clear its tasks, or backfill)."
+            )
+    shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
+    reactions = engine.read(lake.files(REACTIONS, reacted), EVENT_SCHEMAS[REACTIONS])
+    return labelled(shown, reactions, settings.training.label_hours)
+
+
+def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day: date) -> pa.RecordBatchReader:
+    before = day - timedelta(days=1)
+    goods = engine.read(lake.files(product.TABLE.name, [before]), SHAPES[product.TABLE.name].schema)
+    known = attach(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
+    lists = engine.keep(
+        known.select(
+            **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
+            **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
+        )
+    )
+    [size] = (
+        engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()}))
+        .read_all()["rows"]
+        .to_pylist()
+    )
+    portions = max(1, -(-size.as_py() // PORTION_ROWS))
+    schema = LISTS_SCHEMA.remove(0)
+
+    def ordered() -> Iterator[pa.RecordBatch]:
+        for number in range(portions):
+            part = lists.filter(lists["account_id"] % portions == number) if portions > 1 else lists
+            found = [_narrow(settings, batch, schema) for batch in joined_batches(engine, settings, part, before)]
+            table = pa.Table.from_batches(found, schema)
+            yield from table.sort_by([("request_id", "ascending"), ("position", "ascending")]).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, ordered())
+
+
+def _narrow(settings: Settings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with its segments, and numbers no wider than rankers take them."""
+    columns = {**dict(zip(batch.schema.names, batch.columns, strict=True)), **segment_columns(settings.training, batch)}
+    return pa.RecordBatch.from_arrays(
+        [pc.cast(columns[field.name], field.type, safe=not pa.types.is_float32(field.type)) for field in schema],
+        schema=schema,
+    )

@@ -1,0 +1,152 @@
+"""The lists that a run learns from and is judged on: days, sets, table versions, and what they amount to."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rankloop.features.build import lake_of
+from rankloop.features.catalogue import feature_names
+from rankloop.lake.tables import Lake, LakeError
+from rankloop.ranking.lists import COUNTED, COUNTS, LISTS
+from rankloop.ranking.windows import DaysMissingError, Windows
+from rankloop.settings import Settings
+
+REQUEST = "request_id"
+COLUMN_BYTES = 1 << 28
+"""What columns that are looked at whole may take together."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Days and sets of `training/lists` as they stood in one version of it; see `open_training_set`."""
+
+    lake: Lake
+    windows: Windows
+    versions: Mapping[str, int]
+    """By table, the version that is read."""
+    digests: Mapping[date, str]
+    """By day, what its lists amount to."""
+    features: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """What all of it amounts to: the same days in the same sets, with the same rows, have the same digest."""
+        lines = [f"{name} {day} {self.digests[day]}" for name, days in self.windows.sets.items() for day in days]
+        return hashlib.sha256("\n".join([*lines, *self.features]).encode()).hexdigest()[:16]
+
+    def counts(self, name: str) -> dict[str, int]:
+        """How many lists and products were shown on the days of a set, and what came of them; idle lists included."""
+        days = self.lake.read(COUNTS, self.windows.sets[name], COUNTED, self.versions[COUNTS])
+        return {column: int(np.sum(days[column].to_numpy())) for column in COUNTED}
+
+    def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[tuple[date, pa.RecordBatch]]:
+        """The rows of a set with their day, in a stream whose batches hold whole lists."""
+        wanted = None if columns is None else [*columns, *({REQUEST} - set(columns))]
+        for day in self.windows.sets[name]:
+            for batch in whole_lists(self.lake.batches(LISTS, day, self.versions[LISTS], wanted)):
+                yield day, batch if columns is None else batch.select(list(columns))
+
+    def columns(self, name: str, columns: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        """Each of these columns of a set, whole, empty values as NaN; so many are read at once as memory allows."""
+        rows = sum(self._rows[day] for day in self.windows.sets[name])
+        at_once = max(1, COLUMN_BYTES // max(rows * 4, 1))
+        for start in range(0, len(columns), at_once):
+            wanted = list(columns[start : start + at_once])
+            parts = [
+                pa.Table.from_batches([batch])
+                for day in self.windows.sets[name]
+                for batch in self.lake.batches(LISTS, day, self.versions[LISTS], wanted)
+            ]
+            table = pa.concat_tables(parts)
+            for column in wanted:
+                yield column, table[column].to_numpy()
+
+    @cached_property
+    def _rows(self) -> dict[date, int]:
+        return self.lake.rows(LISTS, self.versions[LISTS])
+
+    def summary(self) -> dict[str, Any]:
+        """What a run must record to be repeated, as JSON has it."""
+        return {
+            "as_of": self.windows.as_of.isoformat(),
+            "digest": self.digest,
+            "versions": dict(self.versions),
+            "sets": {name: [day.isoformat() for day in days] for name, days in self.windows.sets.items()},
+            "days": {day.isoformat(): digest for day, digest in self.digests.items()},
+            "counts": {name: self.counts(name) for name in self.windows.sets},
+        }
+
+
+def open_training_set(
+    settings: Settings, windows: Windows, versions: Mapping[str, int] | None = None, digest: str | None = None
+) -> TrainingSet:
+    """The training set of these windows, of the newest versions or of those that a run noted.
+
+    With the `digest` that a run noted, a training set that is another one is refused.
+    """
+    lake = lake_of(settings)
+    pinned = {table: (versions or {}).get(table, -1) for table in (LISTS, COUNTS)}
+    for table, version in pinned.items():
+        _require(lake, table, windows, None if version < 0 else version)
+        if version < 0:
+            pinned[table] = lake.version(table)
+    digests = _digests(lake, windows, pinned[LISTS])
+    found = TrainingSet(lake, windows, pinned, digests, tuple(feature_names()))
+    if digest is not None and found.digest != digest:
+        raise LakeError(
+            f"the training set as of {windows.as_of} has digest {found.digest}, the run noted {digest}: its days, "
+            f"its features or its versions ({pinned}) are others. Check out the run's commit and settings."
+        )
+    return found
+
+
+def whole_lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows, cut anew so that no list lies in two batches; lists must lie together."""
+    rest: pa.RecordBatch | None = None
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        joined = batch if rest is None else pa.concat_batches([rest, batch])
+        start = _last_list(joined)
+        if start:
+            yield joined.slice(0, start)
+        rest = joined.slice(start)
+    if rest is not None:
+        yield rest
+
+
+def sizes_of(requests: pa.Array) -> npt.NDArray[np.int64]:
+    """How long each list is, for rows that lie list after list."""
+    if len(requests) == 0:
+        return np.empty(0, np.int64)
+    codes = requests.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    return np.diff(np.append(starts, len(codes)))
+
+
+def _last_list(batch: pa.RecordBatch) -> int:
+    return int(batch.num_rows - sizes_of(batch[REQUEST])[-1])
+
+
+def _digests(lake: Lake, windows: Windows, version: int) -> dict[date, str]:
+    noted: dict[date, str] = {}
+    for entry in lake.versions(LISTS):
+        if entry.number <= version and entry.day is not None and entry.digest is not None:
+            noted.setdefault(entry.day, entry.digest)
+    return {day: noted.get(day) or lake.digest(LISTS, day, version) for day in windows.days}
+
+
+def _require(lake: Lake, table: str, windows: Windows, version: int | None) -> None:
+    there = set(lake.days(table, version))
+    if missing := [day for day in windows.days if day not in there]:
+        raise DaysMissingError(
+            f"the training set as of {windows.as_of}: {table} lacks {', '.join(map(str, missing))}. "
+            "Prepare those days first (clear the task that builds the training set)."
+        )
