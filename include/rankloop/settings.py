@@ -173,6 +173,10 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Ho_Chi_Minh", description="the time zone that a market day is counted in")
     deadline_hours: float = Field(4, gt=0, description="hours from its run's queueing until a market day is late")
     mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
+    mlflow_uri: str | None = Field(None, description="an MLflow to use instead of the embedded server")
+    git_commit: str | None = Field(
+        None, pattern=r"^[0-9a-f]{7,64}$", description="the commit that was deployed, where there is no git to ask"
+    )
     ports: Ports = Ports()
     simulator: SimulatorSettings = SimulatorSettings()
     features: FeatureSettings = FeatureSettings()
@@ -207,6 +211,19 @@ class Settings(BaseSettings):
             raise ValueError("a MongoDB URI starts with mongodb:// or mongodb+srv://")
         return value
 
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _an_mlflow_uri(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        # It is written into runs, versions and messages, where no password belongs.
+        if not value.startswith(("http://", "https://")) or "@" in value:
+            raise ValueError(
+                "an MLflow URI starts with http:// or https:// and holds no password; "
+                "give that by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        return value.rstrip("/")
+
     @property
     def lake_root(self) -> str:
         """Where the lake is."""
@@ -228,6 +245,11 @@ class Settings(BaseSettings):
         if self.mongo_uri:
             return self.mongo_uri.get_secret_value()
         return f"mongodb://127.0.0.1:{self.ports.mongo}"
+
+    @property
+    def mlflow(self) -> str:
+        """The address of the MLflow in use."""
+        return self.mlflow_uri or f"http://127.0.0.1:{self.ports.mlflow}"
 
     @classmethod
     def settings_customise_sources(  # noqa: D102  (pydantic-settings' hook)
@@ -273,7 +295,7 @@ def _in_words(problem: ErrorDetails) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"no setting is called {path}; look for it in rankloop.toml and .env, and see .env.example."
-    value = "…" if path == "mongo_uri" else problem["input"]
+    value = "…" if path in {"mongo_uri", "mlflow_uri"} else problem["input"]
     message = problem["msg"].removeprefix("Value error, ")
     return f"setting {path} = {value!r}: {message}. Set it by {variable(path)} or in rankloop.toml."
 

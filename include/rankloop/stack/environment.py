@@ -124,8 +124,8 @@ def _airflow_people_and_keys(home: Path, keys: Keys) -> dict[str, str]:
 
 def _mlflow(settings: Settings) -> dict[str, str]:
     return {
-        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{settings.ports.mlflow}",
-        "MLFLOW_REGISTRY_URI": f"http://127.0.0.1:{settings.ports.mlflow}",
+        "MLFLOW_TRACKING_URI": settings.mlflow,
+        "MLFLOW_REGISTRY_URI": settings.mlflow,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Its job runner is for judging text with language models: four more processes that nobody here asks anything.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

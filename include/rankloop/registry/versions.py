@@ -1,0 +1,201 @@
+"""Versions of the ranker in MLflow's registry: what each is, and which is the challenger and the champion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from rankloop.registry.artifacts import Artifacts
+from rankloop.registry.connection import RegistryError, connect, speaking_to
+from rankloop.registry.pyfunc import INSIDE, artifact_of, intact
+from rankloop.registry.tracking import TrainingRun, as_text
+from rankloop.settings import Settings
+
+MODEL = "rankloop-ranker"
+CHALLENGER, CHAMPION = "challenger", "champion"
+LIFECYCLE = "lifecycle"
+"""The tag for a model's life; MLflow's own stages are deprecated."""
+Lifecycle = Literal["None", "Staging", "Production", "Archived"]
+LIFECYCLES: tuple[Lifecycle, ...] = get_args(Lifecycle)
+OURS = (LIFECYCLE, "digest", "as_of")
+"""Tags that each version has which was registered here."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be known of a version at a glance; the rest is with its run."""
+
+    as_of: date
+    data_versions: Mapping[str, int]
+    """By table, the version that it was trained on."""
+    gate: str
+    """What the gate said, such as `passed`."""
+    card: str = ""
+    """The model card, in Markdown."""
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Further tags."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version."""
+
+    number: int
+    run_id: str
+    source: str
+    digest: str
+    as_of: date
+    lifecycle: Lifecycle
+    aliases: tuple[str, ...]
+    registered_at: datetime
+    tags: Mapping[str, str]
+    """All of them, as text: `data_versions` as JSON, `gate`, `run_link` and the further ones too."""
+
+
+def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) -> int:
+    """The number of the version of this run's model with this digest, registered as the challenger if it was not.
+
+    Registering again sets right what a kill left undone, and nothing else: a version that was promoted or rejected in
+    the meantime stays so, and a newer challenger stays the challenger.
+    """
+    if not run.has(artifact_of(digest)):
+        raise RegistryError(f"{run.owner} has no model with the digest {digest}: clear the task that trains it.")
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"registering the model of {run.owner}"):
+        _make_missing_model(client)
+        tags = _tags(run, digest, facts)
+        found = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts.card)
+        for name, value in tags.items():
+            if name != LIFECYCLE and found.tags.get(name) != value:
+                client.set_model_version_tag(MODEL, str(found.version), name, value)
+        standing = _aliases(client).get(CHALLENGER, 0)
+        if found.tags.get(LIFECYCLE) == "Staging" and standing < int(found.version):
+            client.set_registered_model_alias(MODEL, CHALLENGER, str(found.version))
+    return int(found.version)
+
+
+def champion(settings: Settings) -> Version | None:
+    """The version that ranks now, or None before the first was promoted."""
+    return _by_alias(settings, CHAMPION)
+
+
+def challenger(settings: Settings) -> Version | None:
+    """The newest version that was registered to be asked about, or None if none was."""
+    return _by_alias(settings, CHALLENGER)
+
+
+def version(settings: Settings, number: int) -> Version:
+    """The version with this number."""
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"looking for version {number} of {MODEL}"):
+        found = client.get_model_version(MODEL, str(number))
+    if missing := [name for name in OURS if name not in found.tags]:
+        raise RegistryError(
+            f"version {number} of {MODEL} at {settings.mlflow} lacks the tags {', '.join(missing)}: it was not "
+            "registered by a training, so nothing is known of it. Take another."
+        )
+    return _as_version(found)
+
+
+def versions(settings: Settings) -> list[Version]:
+    """All versions that trainings registered, newest first."""
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"listing the versions of {MODEL}"):
+        found = [_as_version(entry) for entry in _all(client) if all(name in entry.tags for name in OURS)]
+    return sorted(found, key=lambda entry: -entry.number)
+
+
+def load(settings: Settings, wanted: Version, folder: Path) -> Path:
+    """Download a version's model folder to this path, which must not hold anything yet, and check its digest."""
+    owner = f"version {wanted.number} of {MODEL}"
+    return intact(Artifacts(settings.mlflow, wanted.source, owner).get_folder(INSIDE, folder), wanted.digest, owner)
+
+
+def _by_alias(settings: Settings, alias: str) -> Version | None:
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"looking for the {alias}"):
+        number = _aliases(client).get(alias)
+    return None if number is None else version(settings, number)
+
+
+def _make_missing_model(client: MlflowClient) -> None:
+    try:
+        client.create_registered_model(MODEL, description="Ranks the products of a list for its buyer.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _created(client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str, str], card: str) -> ModelVersion:
+    source = f"{run.root}/{artifact_of(digest)}"
+    # With its tags at once: there is never a version that nothing is known of.
+    created = client.create_model_version(MODEL, source, run.run_id, tags=tags, run_link=run.link, description=card)
+    # Where two registered at once, both go on with the older one.
+    found = _found(client, run.run_id, digest) or created
+    if int(found.version) != int(created.version):
+        client.delete_model_version(MODEL, str(created.version))
+    return found
+
+
+def _found(client: MlflowClient, run_id: str, digest: str) -> ModelVersion | None:
+    mine = [entry for entry in _all(client) if (entry.run_id, entry.tags.get("digest")) == (run_id, digest)]
+    return min(mine, key=lambda entry: int(entry.version), default=None)
+
+
+def _all(client: MlflowClient) -> list[ModelVersion]:
+    found, token = [], None
+    while True:
+        page = client.search_model_versions(f"name = '{MODEL}'", page_token=token)
+        found += list(page)
+        if not (token := page.token):
+            return found
+
+
+def _aliases(client: MlflowClient) -> dict[str, int]:
+    """By alias, the version that has it; none while there is no model."""
+    try:
+        aliases: Mapping[str, Any] = client.get_registered_model(MODEL).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+    return {alias: int(number) for alias, number in aliases.items()}
+
+
+def _tags(run: TrainingRun, digest: str, facts: Facts) -> dict[str, str]:
+    own: dict[str, object] = {
+        LIFECYCLE: "Staging",
+        "as_of": facts.as_of,
+        "data_versions": dict(facts.data_versions),
+        "digest": digest,
+        "gate": facts.gate,
+        "run_link": run.link,
+    }
+    if clash := sorted(set(own) & set(facts.more)):
+        raise RegistryError(f"a version already has tags called {', '.join(clash)}; call the further ones otherwise.")
+    return {name: as_text(value) for name, value in {**facts.more, **own}.items()}
+
+
+def _as_version(entry: ModelVersion) -> Version:
+    lifecycle = next((name for name in LIFECYCLES if name == entry.tags[LIFECYCLE]), None)
+    if lifecycle is None:
+        raise RegistryError(
+            f"version {entry.version} of {MODEL} has the lifecycle '{entry.tags[LIFECYCLE]}'; there are "
+            f"{', '.join(LIFECYCLES)}. Set the tag right in MLflow."
+        )
+    return Version(
+        number=int(entry.version),
+        run_id=str(entry.run_id),
+        source=str(entry.source),
+        digest=entry.tags["digest"],
+        as_of=date.fromisoformat(entry.tags["as_of"]),
+        lifecycle=lifecycle,
+        aliases=tuple(sorted(entry.aliases)),
+        registered_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
+        tags=dict(entry.tags),
+    )
