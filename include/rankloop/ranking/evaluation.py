@@ -1,5 +1,6 @@
 """The reference's table: a row a set and ranking, a column a metric at each k."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,17 @@ class Evaluation:
 
     rows: tuple[Row, ...]
     ks: tuple[int, ...] = KS
+
+    @classmethod
+    def from_rows(cls, read: Sequence[Mapping[str, Any]]) -> "Evaluation":
+        """What `as_rows` gave, after it was JSON; an unknown figure is null there."""
+        known: list[dict[str, Any]] = [
+            {name: math.nan if value is None else value for name, value in row.items()} for row in read
+        ]
+        rows = [
+            Row(row.pop("set"), row.pop("ranking"), row.pop("lists"), row.pop("reacted"), dict(row)) for row in known
+        ]
+        return cls(tuple(rows), tuple(sorted({int(name.partition("@")[2]) for row in rows for name in row.metrics})))
 
     def of(self, name: str, ranking: str) -> Mapping[str, float]:
         """The metrics of one ranking on one set."""

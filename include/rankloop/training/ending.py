@@ -1,0 +1,77 @@
+"""How a training ends: with a registered challenger, or with the reason why there is none."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankloop.ranking.gate import GateResult
+from rankloop.ranking.scored import OURS, TESTS
+from rankloop.registry import versions
+from rankloop.settings import Settings
+from rankloop.training import record
+from rankloop.training.record import Training, open_record
+
+REFERENCE_ROWS = 100_000
+
+
+def register_challenger(settings: Settings, run_id: str) -> int:
+    """Register the model as a version and the challenger, with its evidence; the number of the version."""
+    training = open_record(settings, run_id)
+    _keep_reference(training)
+    run, data = training.run, training.run.get_json(record.DATA)
+    standing = run.get_json(record.STANDING)
+    facts = versions.Facts(
+        as_of=training.as_of,
+        data_versions=data["versions"],
+        gate=_result(training).verdict,
+        card=run.get_text(record.CARD),
+        more={
+            "reason": training.reason,
+            "data_digest": data["digest"],
+            "champion_compared": standing["version"] or "base_score",
+            "champion_digest": standing["digest"] or "",
+        },
+    )
+    number = versions.register(settings, run, run.tags["rankloop.model_digest"], facts)
+    run.tag(outcome="registered", version=number)
+    run.finish()
+    return number
+
+
+def record_rejection(settings: Settings, run_id: str) -> str:
+    """Note that nobody is asked, by which rules and figures; the verdict."""
+    training = open_record(settings, run_id)
+    result = _result(training)
+    reasons = "\n".join([result.verdict, *(rule.sentence for rule in result.failures)])
+    training.run.tag(outcome="rejected", rejected_because=reasons)
+    training.run.finish()
+    return reasons
+
+
+def _result(training: Training) -> GateResult:
+    return GateResult.from_json(training.run.get_text(record.GATE))
+
+
+def _keep_reference(training: Training) -> None:
+    """A sample of what the model was judged on, features and scores: drift is measured against it."""
+    model, data = training.model(), training.data
+    wanted, kept = list(model.features), []
+    rows = sum(data.counts(name)["shown"] for name in TESTS)
+    step = max(1, rows // REFERENCE_ROWS)
+    for name in TESTS:
+        for _, batch in data.batches(name, [*wanted, "base_score", "weight"]):
+            some = batch.take(pa.array(range(0, batch.num_rows, step)))
+            kept.append(some.append_column(OURS, pa.array(model.score(some))))
+    with TemporaryDirectory() as folder:
+        pq.write_table(pa.Table.from_batches(kept), Path(folder) / "reference.parquet", compression="zstd")
+        training.run.put_file(record.REFERENCE, Path(folder) / "reference.parquet")
+
+
+def outcome(settings: Settings, run_id: str) -> dict[str, Any]:
+    """How the training with this run ended, for whoever shows it."""
+    tags = open_record(settings, run_id).tags
+    names = ("outcome", "version", "rejected_because", "gate", "compared_with")
+    return {name: tags[f"rankloop.{name}"] for name in names if f"rankloop.{name}" in tags}

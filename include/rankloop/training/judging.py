@@ -1,0 +1,134 @@
+"""From a model to a verdict: how good it is, whether it is better than the champion, and whether to ask for it."""
+
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankloop.ranking.calibration import Calibration, Reliability, reliability
+from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
+from rankloop.ranking.evaluation import Evaluation, evaluate
+from rankloop.ranking.gate import GateResult, judge
+from rankloop.ranking.invariance import check_invariance
+from rankloop.ranking.model import load_model
+from rankloop.ranking.model_card import model_card
+from rankloop.ranking.report.examples import find_examples
+from rankloop.ranking.report.facts import Facts, SetDays
+from rankloop.ranking.report.page import comparison_page
+from rankloop.ranking.report.summary import summary
+from rankloop.ranking.scored import CHAMPION, OURS, TESTS, scored_lists
+from rankloop.registry import versions
+from rankloop.settings import GateSettings, Settings
+from rankloop.training import record
+from rankloop.training.record import Training, open_record
+from rankloop.training.scoring import score_sets, scores
+
+INVARIANCE_ROWS = 20_000
+
+
+def measure(settings: Settings, run_id: str) -> dict[str, float]:
+    """Score every list of every set, and put the reference's table into the run; gives the figures of the last test."""
+    training = open_record(settings, run_id)
+    with training.model_folder() as folder:
+        model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
+    _, sample = next(training.data.batches(TESTS[-1], model.features))
+    check_invariance(model.score, pa.Table.from_batches([sample.slice(0, INVARIANCE_ROWS)])).insist()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "all.parquet"
+        score_sets(model, training.data, training.windows.sets, path)
+        training.run.put_file(record.SCORED, path)
+        lists = scored_lists(pq.read_table(path))
+    evaluation = evaluate(lists)
+    rows = evaluation.as_rows()
+    training.run.put_text(record.EVALUATION, as_json(rows))
+    figures = {name: [None if row[name] != row[name] else row[name] for row in rows] for name in rows[0]}
+    training.run.put_table("evaluation_table.json", figures)
+    training.run.log_metrics(evaluation.flat())
+    tests = lists.of_sets(*TESTS)
+    probability = Calibration.from_json(calibration).apply(tests.score(OURS))
+    told = reliability(probability, tests.label > 0, tests.row_weight)
+    training.run.put_json(record.RELIABILITY, told.as_dict())
+    return dict(evaluation.of(TESTS[-1], OURS))
+
+
+def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Compare with whoever is champion now, on the same newest lists; with none, with the shop's own ranking."""
+    training = open_record(settings, run_id)
+    standing = versions.champion(settings)
+    table = training.scored().of_sets(*TESTS).table
+    if standing:
+        with TemporaryDirectory() as folder:
+            theirs = load_model(versions.load(settings, standing, Path(folder) / "champion"))
+        table = table.append_column(CHAMPION, pa.array(scores(theirs, training.data, TESTS)))
+    with TemporaryDirectory() as folder:
+        pq.write_table(table, Path(folder) / "compared.parquet", compression="zstd")
+        training.run.put_file(record.COMPARED, Path(folder) / "compared.parquet")
+    gate = _gate_settings(training)
+    bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
+    comparison = compare(scored_lists(table), bootstrap, top_categories=gate.top_categories)
+    training.run.put_text(record.COMPARISON, comparison.to_json())
+    against = {"version": standing.number, "digest": standing.digest} if standing else {"version": None, "digest": None}
+    training.run.put_json(record.STANDING, {**against, "as_of": standing.as_of if standing else None})
+    training.run.tag(compared_with=f"version {standing.number}" if standing else "base_score")
+    delta = comparison.of("ndcg@10")
+    training.run.log_metrics({f"delta.{name}": getattr(delta, name) for name in ("difference", "lower", "upper")})
+    return {**against, "delta ndcg@10": delta.difference, "lower": delta.lower, "upper": delta.upper}
+
+
+def gate(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Judge the comparison by the rules, and write the report and the model card; whether it passed, and why."""
+    training = open_record(settings, run_id)
+    comparison = Comparison.from_json(training.run.get_text(record.COMPARISON))
+    standing = training.run.get_json(record.STANDING)
+    age = (training.as_of - date.fromisoformat(standing["as_of"])).days if standing["as_of"] else None
+    result = judge(comparison, _gate_settings(training), champion_age_days=age, drift=training.drift)
+    training.run.put_text(record.GATE, result.to_json())
+    facts = _facts(training, comparison, result, standing["version"])
+    report = f"{training.run.uri}/#/experiments/{training.run.experiment_id}/runs/{run_id}/artifacts"
+    training.run.put_text(record.REPORT, comparison_page(facts, _gate_settings(training)))
+    training.run.put_text(record.SUMMARY, summary(facts, report))
+    training.run.put_text(record.CARD, model_card(facts))
+    training.run.tag(gate="passed" if result.passed else "failed")
+    return {"passed": result.passed, "verdict": result.verdict}
+
+
+def _gate_settings(training: Training) -> GateSettings:
+    return GateSettings.model_validate(training.noted["gate"])
+
+
+def _facts(training: Training, comparison: Comparison, result: GateResult, champion: int | None) -> Facts:
+    run = training.run
+    curve = run.get_json(record.CURVE)
+    code = run.get_json("code.json")
+    return Facts(
+        challenger=f"the challenger as of {training.as_of}",
+        champion=f"version {champion}" if champion else "",
+        as_of=training.as_of,
+        why=training.reason,
+        ranker=training.options.ranker,
+        days=_days(run.get_json(record.DATA)),
+        evaluation=Evaluation.from_rows(run.get_json(record.EVALUATION)),
+        comparison=comparison,
+        gate=result,
+        features=training.preprocessing().features,
+        importance=run.get_json("importance.json"),
+        parameters=run.get_json(record.TUNING)["params"],
+        table_versions=run.get_json(record.DATA)["versions"],
+        code=(code["commit"] or code["digest"])[:12],
+        run=run.link,
+        examples=find_examples(training.scored(record.COMPARED)),
+        reliability=Reliability.from_dict(run.get_json(record.RELIABILITY)),
+        learning_curve={f"valid {curve['metric']}": curve["valid"]},
+    )
+
+
+def _days(data: dict[str, Any]) -> list[SetDays]:
+    found = []
+    for name, days in data["sets"].items():
+        counts, dates = data["counts"][name], [date.fromisoformat(day) for day in days]
+        sizes = (counts["lists"], counts["lists_with_reaction"], counts["shown"])
+        found.append(SetDays(name, dates[0], dates[-1], *sizes))
+    return found

@@ -1,0 +1,109 @@
+"""From the windows to a model: the first four steps of a training."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rankloop.ranking.calibration import fit_calibration
+from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
+from rankloop.ranking.lists import Prepared, prepare_day
+from rankloop.ranking.model import Model
+from rankloop.ranking.training_set import TrainingSet, open_training_set
+from rankloop.ranking.tuning import Trial, as_params
+from rankloop.ranking.windows import VALID, plan_windows, require_days
+from rankloop.registry import evidence
+from rankloop.registry.pyfunc import put_model
+from rankloop.registry.tracking import open_training
+from rankloop.registry.trials import RunTrials
+from rankloop.settings import Settings
+from rankloop.training.record import CALIBRATION, CURVE, DATA, LEAKS, PREPROCESSING, SETTINGS, TUNING, open_record
+from rankloop.training.scoring import EXAMPLE_ROWS
+
+OnDay = Callable[[Prepared], None]
+OnTrial = Callable[[Trial], None]
+
+
+def plan(settings: Settings, key: str, as_of: date, reason: str, *, drift: bool = False) -> str:
+    """Begin the training with this key, or find it again; gives the id of its run.
+
+    Refuses where history is too short, or where a day within the windows is missing.
+    """
+    require_days(settings, plan_windows(settings.training, as_of))
+    run = open_training(settings, key, as_of, reason)
+    if not run.has(SETTINGS):
+        asked = {"as_of": as_of, "reason": reason, "drift": drift}
+        run.put_json(SETTINGS, {**asked, "training": settings.training, "gate": settings.gate})
+    code, environment = evidence.code(settings.git_commit), evidence.environment()
+    run.put_json("code.json", code)
+    run.put_json("environment.json", environment)
+    run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
+    options = open_record(settings, run.run_id).options
+    run.log_params({"training": options.model_dump(mode="json", exclude={"xgboost", "neural", "logistic"})})
+    run.log_params({options.ranker: options.params(options.ranker).model_dump(mode="json")})
+    return run.run_id
+
+
+def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> dict[str, Any]:
+    """Make the training set: the lists of every day with their features and labels, in the versions of this moment."""
+    training = open_record(settings, run_id)
+    for day in training.windows.days:
+        on_day(prepare_day(settings, day))
+    data = open_training_set(settings, training.windows)
+    training.run.put_json(DATA, data.summary())
+    training.run.tag(data=data.digest, data_versions=data.versions)
+    counts = {name: data.counts(name) for name in training.windows.sets}
+    training.run.log_metrics({f"{name}.{what}": n for name, found in counts.items() for what, n in found.items()})
+    return {"digest": data.digest, "versions": dict(data.versions), "counts": counts}
+
+
+def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) -> dict[str, Any]:
+    """Check for leaks, learn the preprocessing, and find the parameters; trials that are done are not done again."""
+    training = open_record(settings, run_id)
+    training.run.put_json(LEAKS, check_leaks(training.options, training.data))
+    preprocessing = learn_preprocessing(training.options, training.data)
+    with TemporaryDirectory() as folder:
+        preprocessing.save(Path(folder))
+        training.run.put_folder(PREPROCESSING, Path(folder))
+    trials = RunTrials(training.run, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
+    tuned = tune_params(training.options, training.data, preprocessing, trials, on_trial)
+    training.run.put_json(TUNING, {"params": tuned.params, "trials": [asdict(trial) for trial in tuned.trials]})
+    return {"params": tuned.params, "trials": len(tuned.trials), "features": len(preprocessing.features)}
+
+
+def train(settings: Settings, run_id: str) -> dict[str, Any]:
+    """Fit the model with the parameters that were found, and keep it with the run."""
+    training = open_record(settings, run_id)
+    params = as_params(training.run.get_json(TUNING)["params"])
+    model = fit_model(training.options, training.data, training.preprocessing(), params)
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        (Path(folder) / CALIBRATION).write_text(_calibrated(model, training.data), encoding="utf-8")
+        digest = put_model(training.run, Path(folder), _example(training.data, model))
+    curve = model.ranker.curve
+    training.run.put_json(CURVE, asdict(curve))
+    training.run.log_curve(f"valid.{curve.metric}", curve.valid)
+    training.run.put_json("importance.json", model.importance())
+    training.run.log_metrics({"rounds": curve.best_round + 1, "features": len(model.features)})
+    return {"model": digest, "rounds": curve.best_round + 1, curve.metric: curve.valid[curve.best_round]}
+
+
+def _calibrated(model: Model, data: TrainingSet) -> str:
+    """Scores as probabilities of a click, learned on the validation days."""
+    columns = ["label", "weight", *model.features]
+    found = [
+        (model.score(batch), batch["label"].to_numpy(), batch["weight"].to_numpy())
+        for _, batch in data.batches(VALID, columns)
+    ]
+    score, label, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return fit_calibration(score, label > 0, weight).to_json()
+
+
+def _example(data: TrainingSet, model: Model) -> pa.RecordBatch:
+    _, batch = next(data.batches(VALID, model.features))
+    return batch.slice(0, EXAMPLE_ROWS).select(list(model.features))

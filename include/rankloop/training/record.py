@@ -1,0 +1,117 @@
+"""What the steps of a training leave for each other in its MLflow run, and how it is read back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from rankloop.ranking.model import Model, load_model
+from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
+from rankloop.ranking.scored import ScoredLists, scored_lists
+from rankloop.ranking.training_set import TrainingSet, open_training_set
+from rankloop.ranking.windows import Windows, plan_windows
+from rankloop.registry.pyfunc import get_model
+from rankloop.registry.tracking import AS_OF, REASON, TrainingRun, training_run
+from rankloop.settings import Settings
+from rankloop.training_settings import TrainingSettings
+
+SETTINGS = "settings.json"
+DATA = "data.json"
+LEAKS = "leaks.json"
+PREPROCESSING = "preprocessing"
+TUNING = "tuning.json"
+CALIBRATION = "calibration.json"
+"""In the model's own folder, so that it is promoted with it."""
+CURVE = "learning_curve.json"
+SCORED = "scored/all.parquet"
+COMPARED = "scored/compared.parquet"
+EVALUATION = "evaluation.json"
+RELIABILITY = "reliability.json"
+COMPARISON = "comparison.json"
+STANDING = "champion.json"
+GATE = "gate.json"
+REPORT = "comparison.html"
+SUMMARY = "summary.md"
+CARD = "model_card.md"
+REFERENCE = "reference.parquet"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: its run, and what the steps so far left in it."""
+
+    settings: Settings
+    run: TrainingRun
+
+    @property
+    def as_of(self) -> date:
+        """The day at whose end everything was known that it may know."""
+        return date.fromisoformat(self.tags[AS_OF])
+
+    @property
+    def reason(self) -> str:
+        """Why it was begun."""
+        return self.tags[REASON]
+
+    @property
+    def drift(self) -> bool:
+        """Whether drift asked for it."""
+        return bool(self.noted["drift"])
+
+    @cached_property
+    def tags(self) -> Mapping[str, str]:
+        """The run's tags, as they were when first asked for."""
+        return self.run.tags
+
+    @cached_property
+    def noted(self) -> Mapping[str, Any]:
+        """What was asked for, and the settings that it was begun with."""
+        return self.run.get_json(SETTINGS)  # type: ignore[no-any-return]
+
+    @cached_property
+    def options(self) -> TrainingSettings:
+        """The settings of training that it was begun with, whatever they are by now."""
+        return TrainingSettings.model_validate(self.noted["training"])
+
+    @property
+    def windows(self) -> Windows:
+        """The days of each set."""
+        return plan_windows(self.options, self.as_of)
+
+    @cached_property
+    def data(self) -> TrainingSet:
+        """The training set that was built, of those versions and no other."""
+        noted = self.run.get_json(DATA)
+        return open_training_set(self.settings, self.windows, noted["versions"], noted["digest"])
+
+    def preprocessing(self) -> Preprocessing:
+        """What was learned about features."""
+        with TemporaryDirectory() as folder:
+            return load_preprocessing(self.run.get_folder(PREPROCESSING, Path(folder) / PREPROCESSING))
+
+    def model(self) -> Model:
+        """The model that was trained."""
+        with self.model_folder() as folder:
+            return load_model(folder)
+
+    @contextmanager
+    def model_folder(self) -> Iterator[Path]:
+        """The model's folder, for as long as the context lasts."""
+        with TemporaryDirectory() as folder:
+            yield get_model(self.run, Path(folder) / "model")
+
+    def scored(self, name: str = SCORED) -> ScoredLists:
+        """Lists that were scored."""
+        with TemporaryDirectory() as folder:
+            return scored_lists(pq.read_table(self.run.get_file(name, Path(folder) / "lists.parquet")))
+
+
+def open_record(settings: Settings, run_id: str) -> Training:
+    """The training with this run."""
+    return Training(settings, training_run(settings, run_id))
