@@ -47,3 +47,21 @@ def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (
     raise RankloopError(
         "this run is of no market day: start it with a partition key, or with the parameter `day` as YYYY-MM-DD"
     )
+
+
+def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (likewise)
+    """The market day as of which a training is: the last of its week, else the one it was asked for.
+
+    Runs in the task worker. A week's key names its Monday, as in `2026-11-09 (W46)`.
+    """
+    if dag_run.partition_key:
+        return parse_day(dag_run.partition_key[:10]) + timedelta(days=6)
+    return market_day(dag_run, params)
+
+
+def why_asked(dag_run: Any, params: dict[str, Any]) -> tuple[str, bool]:  # noqa: ANN401  (likewise)
+    """Why a training was begun, and whether drift asked for it. Runs in the task worker."""
+    if dag_run.partition_key:
+        return f"the week {dag_run.partition_key} is complete", False
+    asked = {**params, **(dag_run.conf or {})}
+    return str(asked["reason"]), bool(asked["drift"])

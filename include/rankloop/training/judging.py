@@ -1,5 +1,6 @@
 """From a model to a verdict: how good it is, whether it is better than the champion, and whether to ask for it."""
 
+import logging
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +27,12 @@ from rankloop.training import record
 from rankloop.training.record import Training, open_record
 from rankloop.training.scoring import score_sets, scores
 
+log = logging.getLogger(__name__)
 INVARIANCE_ROWS = 20_000
 
 
-def measure(settings: Settings, run_id: str) -> dict[str, float]:
-    """Score every list of every set, and put the reference's table into the run; gives the figures of the last test."""
+def measure(settings: Settings, run_id: str) -> Evaluation:
+    """Score every list of every set, and put the reference's table into the run."""
     training = open_record(settings, run_id)
     with training.model_folder() as folder:
         model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
@@ -42,6 +44,7 @@ def measure(settings: Settings, run_id: str) -> dict[str, float]:
         training.run.put_file(record.SCORED, path)
         lists = scored_lists(pq.read_table(path))
     evaluation = evaluate(lists)
+    log.info("how good it is:\n%s", evaluation.markdown())
     rows = evaluation.as_rows()
     training.run.put_text(record.EVALUATION, as_json(rows))
     figures = {name: [None if row[name] != row[name] else row[name] for row in rows] for name in rows[0]}
@@ -51,7 +54,7 @@ def measure(settings: Settings, run_id: str) -> dict[str, float]:
     probability = Calibration.from_json(calibration).apply(tests.score(OURS))
     told = reliability(probability, tests.label > 0, tests.row_weight)
     training.run.put_json(record.RELIABILITY, told.as_dict())
-    return dict(evaluation.of(TESTS[-1], OURS))
+    return evaluation
 
 
 def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:

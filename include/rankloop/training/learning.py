@@ -16,7 +16,7 @@ from rankloop.ranking.lists import Prepared, prepare_day
 from rankloop.ranking.model import Model
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.tuning import Trial, as_params
-from rankloop.ranking.windows import VALID, plan_windows, require_days
+from rankloop.ranking.windows import VALID, TooLittleHistoryError, plan_windows, require_days
 from rankloop.registry import evidence
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
@@ -24,6 +24,8 @@ from rankloop.registry.trials import RunTrials
 from rankloop.settings import Settings
 from rankloop.training.record import CALIBRATION, CURVE, DATA, LEAKS, PREPROCESSING, SETTINGS, TUNING, open_record
 from rankloop.training.scoring import EXAMPLE_ROWS
+
+__all__ = ["TooLittleHistoryError", "build", "plan", "train", "tune"]
 
 OnDay = Callable[[Prepared], None]
 OnTrial = Callable[[Trial], None]
