@@ -53,6 +53,7 @@ XGBOOST = RankerSettings(
         "eval_metric": "ndcg",
         "tree_method": "hist",
         "max_bin": 64,
+        "negatives": 20,
         "colsample_bytree": 0.9,
         "subsample": 0.9,
         "gamma": 0.0,

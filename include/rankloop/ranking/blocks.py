@@ -16,7 +16,9 @@ from rankloop.ranking.training_set import REQUEST, TrainingSet, sizes_of
 Matrix = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-OWN = (REQUEST, "label", "position", "weight")
+PRODUCT = "product_id"
+OWN = (REQUEST, PRODUCT, "label", "position")
+ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Block(NamedTuple):
@@ -28,6 +30,8 @@ class Block(NamedTuple):
     """From 1. Serves to take its own effect out of the labels, and is never among the values."""
     sizes: Ints
     """How long each list is."""
+    draw: npt.NDArray[np.uint64]
+    """A number a row that follows from its list and product, for draws that do not depend on how blocks were cut."""
 
 
 Source = Callable[[], Iterator[Block]]
@@ -68,13 +72,16 @@ def lists_with_reaction(
 def as_block(rows: pa.RecordBatch, preprocessing: Preprocessing) -> Block:
     """Whole lists as a ranker takes them."""
     label, position = (_whole(rows, name) for name in ("label", "position"))
-    return Block(preprocessing.apply(rows), label, position, sizes_of(rows[REQUEST]))
+    draw = column_hashes(REQUEST, rows[REQUEST]) + column_hashes(PRODUCT, rows[PRODUCT])
+    return Block(preprocessing.apply(rows), label, position, sizes_of(rows[REQUEST]), draw)
 
 
-def thinned(block: Block, negatives: int, seed: Sequence[int]) -> Block:
-    """All products with a reaction, and so many of the others of each list, drawn from a stream of random numbers."""
-    draw = np.random.default_rng(seed).random(len(block.label))
-    draw[block.label > 0] = -1.0
+def thinned(block: Block, negatives: int, salt: int = 0) -> Block:
+    """All products with a reaction, and so many of the others of each list, other ones for every salt."""
+    draw = (block.draw ^ np.uint64(salt)) * ODD
+    draw ^= draw >> np.uint64(32)
+    draw *= ODD
+    draw[block.label > 0] = 0
     number = np.repeat(np.arange(len(block.sizes)), block.sizes)
     order = np.lexsort((draw, number))
     start = np.cumsum(block.sizes) - block.sizes
@@ -83,14 +90,14 @@ def thinned(block: Block, negatives: int, seed: Sequence[int]) -> Block:
     reacted = np.bincount(number, block.label > 0, len(block.sizes))
     keep = place < np.repeat(reacted + negatives, block.sizes)
     sizes = np.bincount(number[keep], minlength=len(block.sizes))
-    return Block(block.values[keep], block.label[keep], block.position[keep], sizes)
+    return Block(block.values[keep], block.label[keep], block.position[keep], sizes, block.draw[keep])
 
 
 def put_together(blocks: Sequence[Block], features: int) -> Block:
     """One block of several."""
     if not blocks:
         empty = np.empty(0, np.int64)
-        return Block(np.empty((0, features), np.float32), empty, empty, empty)
+        return Block(np.empty((0, features), np.float32), empty, empty, empty, empty.astype(np.uint64))
     return Block(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankloop.calendar import days_between
-from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
+from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.features import product
 from rankloop.features.attach import attach
@@ -157,7 +157,8 @@ def _label_days(settings: Settings, day: date) -> list[date]:
 def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table:
     """Everything shown on the day, with labels."""
     reacted = _label_days(settings, day)
-    for table, days in ((SHOWN, [day]), (REACTIONS, reacted), (product.TABLE.name, [day - timedelta(days=1)])):
+    # A small shop may have a day without lists or reactions, but none without a catalogue.
+    for table, days in ((PRODUCTS, reacted), (product.TABLE.name, [day - timedelta(days=1)])):
         if missing := sorted(set(days) - set(lake.days(table))):
             raise DaysMissingError(
                 f"the training lists of {day} need {table} of {', '.join(map(str, missing))}, which is not there. "
@@ -183,7 +184,7 @@ def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day
         .read_all()["rows"]
         .to_pylist()
     )
-    portions = max(1, -(-size.as_py() // PORTION_ROWS))
+    portions = max(1, -(-size // PORTION_ROWS))
     schema = LISTS_SCHEMA.remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:

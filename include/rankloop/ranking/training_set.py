@@ -55,7 +55,7 @@ class TrainingSet:
 
     def columns(self, name: str, columns: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         """Each of these columns of a set, whole, empty values as NaN; so many are read at once as memory allows."""
-        rows = sum(self._rows[day] for day in self.windows.sets[name])
+        rows = sum(self._rows.get(day, 0) for day in self.windows.sets[name])
         at_once = max(1, COLUMN_BYTES // max(rows * 4, 1))
         for start in range(0, len(columns), at_once):
             wanted = list(columns[start : start + at_once])
@@ -64,9 +64,9 @@ class TrainingSet:
                 for day in self.windows.sets[name]
                 for batch in self.lake.batches(LISTS, day, self.versions[LISTS], wanted)
             ]
-            table = pa.concat_tables(parts)
+            table = pa.concat_tables(parts) if parts else None
             for column in wanted:
-                yield column, table[column].to_numpy()
+                yield column, np.empty(0, np.float32) if table is None else table[column].to_numpy()
 
     @cached_property
     def _rows(self) -> dict[date, int]:
@@ -93,10 +93,9 @@ def open_training_set(
     """
     lake = lake_of(settings)
     pinned = {table: (versions or {}).get(table, -1) for table in (LISTS, COUNTS)}
-    for table, version in pinned.items():
-        _require(lake, table, windows, None if version < 0 else version)
-        if version < 0:
-            pinned[table] = lake.version(table)
+    # A day without lists has no rows, but it has its counts.
+    _require(lake, windows, None if pinned[COUNTS] < 0 else pinned[COUNTS])
+    pinned = {table: lake.version(table) if version < 0 else version for table, version in pinned.items()}
     digests = _digests(lake, windows, pinned[LISTS])
     found = TrainingSet(lake, windows, pinned, digests, tuple(feature_names()))
     if digest is not None and found.digest != digest:
@@ -143,10 +142,10 @@ def _digests(lake: Lake, windows: Windows, version: int) -> dict[date, str]:
     return {day: noted.get(day) or lake.digest(LISTS, day, version) for day in windows.days}
 
 
-def _require(lake: Lake, table: str, windows: Windows, version: int | None) -> None:
-    there = set(lake.days(table, version))
+def _require(lake: Lake, windows: Windows, version: int | None) -> None:
+    there = set(lake.days(COUNTS, version))
     if missing := [day for day in windows.days if day not in there]:
         raise DaysMissingError(
-            f"the training set as of {windows.as_of}: {table} lacks {', '.join(map(str, missing))}. "
+            f"the training set as of {windows.as_of}: {COUNTS} lacks {', '.join(map(str, missing))}. "
             "Prepare those days first (clear the task that builds the training set)."
         )

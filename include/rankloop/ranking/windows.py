@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rankloop.calendar import days_between
-from rankloop.contracts.lake import REACTIONS, SHOWN
+from rankloop.contracts.lake import PRODUCTS
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features import product
 from rankloop.features.build import lake_of
@@ -95,7 +95,8 @@ def require_days(settings: Settings, windows: Windows) -> None:
         raise TooLittleHistoryError(windows.as_of, first, featured[0], training.list_days)
     before = [day - timedelta(days=1) for day in windows.days]
     until = tuple(days_between(windows.days[0], windows.as_of))
-    for table, wanted in ((product.TABLE.name, before), (SHOWN, windows.days), (REACTIONS, until)):
+    # A small shop may have a day without lists or reactions, but none without a catalogue.
+    for table, wanted in ((product.TABLE.name, before), (PRODUCTS, until)):
         _require(table, wanted, lake.days(table), windows.as_of)
 
 

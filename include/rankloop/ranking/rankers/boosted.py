@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xgboost as xgb
 from xgboost.callback import TrainingCallback
 
-from rankloop.ranking.blocks import Block, Floats, Matrix, Source
+from rankloop.ranking.blocks import Block, Floats, Matrix, Source, thinned
 from rankloop.ranking.propensity import list_weights, propensities
 from rankloop.ranking.rankers.protocol import Curve, FitOptions, RankerError, refuse_unknown
 
@@ -26,6 +26,10 @@ PARAMS = frozenset(
 )
 FIT = frozenset({"num_boost_round", "early_stopping_rounds"})
 DATA = "valid"
+NEGATIVES = "negatives"
+"""Ours: how many ignored products of each list are learned from. A list's click is compared with a few of them each
+round, so most of the rest cost time and memory and teach nothing; validation and tests keep whole lists."""
+OWN = frozenset({NEGATIVES})
 
 
 class Boosted:
@@ -39,12 +43,12 @@ class Boosted:
     @classmethod
     def fit(cls, train: Source, valid: Source, options: FitOptions) -> "Boosted":
         """Trees added until the validation days get no better; those after the best round are left out."""
-        refuse_unknown("xgboost", options.params, PARAMS, "parameter")
+        refuse_unknown("xgboost", options.params, PARAMS | OWN, "parameter")
         refuse_unknown("xgboost", options.fit, FIT, "fit parameter")
         params = _params(options)
         weigh = _weights(train, options)
         bins = int(params["max_bin"])
-        learned = xgb.QuantileDMatrix(_Blocks(train, weigh), max_bin=bins, nthread=options.threads)
+        learned = xgb.QuantileDMatrix(_Blocks(_some(train, options), weigh), max_bin=bins, nthread=options.threads)
         judged = xgb.QuantileDMatrix(_Blocks(valid), ref=learned, max_bin=bins, nthread=options.threads)
         history: dict[str, dict[str, list[float]]] = {}
         booster = xgb.train(
@@ -92,7 +96,7 @@ class Boosted:
 
 
 def _params(options: FitOptions) -> dict[str, Any]:
-    params = dict(options.params)
+    params = {name: value for name, value in options.params.items() if name not in OWN}
     if (objective := params.get("objective")) not in OBJECTIVES:
         raise RankerError(f"xgboost cannot rank by the objective '{objective}'; there are {', '.join(OBJECTIVES)}.")
     return {
@@ -105,6 +109,13 @@ def _params(options: FitOptions) -> dict[str, Any]:
         "seed": options.seed,
         "verbosity": 0,
     }
+
+
+def _some(train: Source, options: FitOptions) -> Source:
+    negatives = options.params.get(NEGATIVES, 0)
+    if not isinstance(negatives, int) or negatives < 0:
+        raise RankerError(f"{NEGATIVES} = {negatives!r} has to be a number of products, or 0 for all of them.")
+    return (lambda: (thinned(block, negatives, options.seed) for block in train())) if negatives else train
 
 
 Weigh = Callable[[Block], npt.NDArray[np.float64] | None]

@@ -21,6 +21,8 @@ FILE = "ranker.json"
 FIT = frozenset({"num_epochs", "early_stopping_rounds"})
 TILE = 256
 """Rows multiplied at a time. Always as many, so that a row's score does not depend on how many stand beside it."""
+EPOCH = 1 << 32
+"""Keeps the draws of epochs apart for any two seeds."""
 STEPS = 32
 """Points on the way from the average row to a row, at which its contributions are measured."""
 
@@ -110,7 +112,8 @@ class _Kind:
             for block in _learned_from(train, options, number):
                 network.set_params(batch_size=min(int(_number(options, "batch_size")), len(block.label)))
                 clicked = (block.label > 0).astype(np.int64)
-                network.partial_fit((block.values - mean) / scale, clicked, [0, 1], sample_weight=weigh(block))
+                standard = (block.values - mean) / scale
+                network.partial_fit(standard, clicked, classes=[0, 1], sample_weight=weigh(block))
             layers = [(w.copy(), b.copy()) for w, b in zip(network.coefs_, network.intercepts_, strict=True)]
             figures.append(_judged(Pointwise(mean, scale, layers, Curve("", (), 0)), valid, options.metric))
             options.on_round(number, figures[-1])
@@ -159,8 +162,8 @@ def _number(options: FitOptions, name: str) -> float:
 def _learned_from(train: Source, options: FitOptions, epoch: int) -> Iterator[Block]:
     """The lists with some of what was ignored in them, drawn anew each epoch; small pieces put together."""
     waiting: list[Block] = []
-    for number, block in enumerate(train()):
-        waiting.append(thinned(block, int(_number(options, "negatives")), (options.seed, epoch, number)))
+    for block in train():
+        waiting.append(thinned(block, int(_number(options, "negatives")), options.seed + epoch * EPOCH))
         if sum(len(one.label) for one in waiting) >= _number(options, "batch_size"):
             yield put_together(waiting, len(options.features))
             waiting = []
