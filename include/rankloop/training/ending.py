@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankloop.ranking.gate import GateResult
-from rankloop.ranking.scored import OURS, TESTS
+from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
 from rankloop.settings import Settings
 from rankloop.training import record
@@ -59,9 +59,9 @@ def _keep_reference(training: Training) -> None:
     """A sample of what the model was judged on, features and scores: drift is measured against it."""
     model, data = training.model(), training.data
     wanted, kept = list(model.features), []
-    rows = sum(data.counts(name)["shown"] for name in TESTS)
+    rows = sum(data.counts(name)["shown"] for name in training.tests)
     step = max(1, rows // REFERENCE_ROWS)
-    for name in TESTS:
+    for name in training.tests:
         for _, batch in data.batches(name, [*wanted, "base_score", "weight"]):
             some = batch.take(pa.array(range(0, batch.num_rows, step)))
             kept.append(some.append_column(OURS, pa.array(model.score(some))))

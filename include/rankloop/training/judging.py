@@ -20,7 +20,7 @@ from rankloop.ranking.report.examples import find_examples
 from rankloop.ranking.report.facts import Facts, SetDays
 from rankloop.ranking.report.page import comparison_page
 from rankloop.ranking.report.summary import summary
-from rankloop.ranking.scored import CHAMPION, OURS, TESTS, scored_lists
+from rankloop.ranking.scored import CHAMPION, OURS, scored_lists
 from rankloop.registry import versions
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import record
@@ -36,7 +36,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     training = open_record(settings, run_id)
     with training.model_folder() as folder:
         model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
-    _, sample = next(training.data.batches(TESTS[-1], model.features))
+    _, sample = next(training.data.batches(training.tests[-1], model.features))
     check_invariance(model.score, pa.Table.from_batches([sample.slice(0, INVARIANCE_ROWS)])).insist()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "all.parquet"
@@ -50,7 +50,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     figures = {name: [None if row[name] != row[name] else row[name] for row in rows] for name in rows[0]}
     training.run.put_table("evaluation_table.json", figures)
     training.run.log_metrics(evaluation.flat())
-    tests = lists.of_sets(*TESTS)
+    tests = lists.of_sets(*training.tests)
     probability = Calibration.from_json(calibration).apply(tests.score(OURS))
     told = reliability(probability, tests.label > 0, tests.row_weight)
     training.run.put_json(record.RELIABILITY, told.as_dict())
@@ -61,17 +61,17 @@ def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
     """Compare with whoever is champion now, on the same newest lists; with none, with the shop's own ranking."""
     training = open_record(settings, run_id)
     standing = versions.champion(settings)
-    table = training.scored().of_sets(*TESTS).table
+    table = training.scored().of_sets(*training.tests).table
     if standing:
         with TemporaryDirectory() as folder:
             theirs = load_model(versions.load(settings, standing, Path(folder) / "champion"))
-        table = table.append_column(CHAMPION, pa.array(scores(theirs, training.data, TESTS)))
+        table = table.append_column(CHAMPION, pa.array(scores(theirs, training.data, training.tests)))
     with TemporaryDirectory() as folder:
         pq.write_table(table, Path(folder) / "compared.parquet", compression="zstd")
         training.run.put_file(record.COMPARED, Path(folder) / "compared.parquet")
     gate = _gate_settings(training)
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
-    comparison = compare(scored_lists(table), bootstrap, top_categories=gate.top_categories)
+    comparison = compare(scored_lists(table), bootstrap, sets=training.tests, top_categories=gate.top_categories)
     training.run.put_text(record.COMPARISON, comparison.to_json())
     against = {"version": standing.number, "digest": standing.digest} if standing else {"version": None, "digest": None}
     training.run.put_json(record.STANDING, {**against, "as_of": standing.as_of if standing else None})

@@ -15,7 +15,7 @@ from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
 from rankloop.ranking.scored import ScoredLists, scored_lists
 from rankloop.ranking.training_set import TrainingSet, open_training_set
-from rankloop.ranking.windows import Windows, plan_windows
+from rankloop.ranking.windows import TRAIN, VALID, Windows, plan_windows
 from rankloop.registry.pyfunc import get_model
 from rankloop.registry.tracking import AS_OF, REASON, TrainingRun, training_run
 from rankloop.settings import Settings
@@ -83,6 +83,11 @@ class Training:
     def windows(self) -> Windows:
         """The days of each set."""
         return plan_windows(self.options, self.as_of)
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The sets that it is judged on, oldest first."""
+        return tuple(name for name in self.windows.sets if name not in {TRAIN, VALID})
 
     @cached_property
     def data(self) -> TrainingSet:
