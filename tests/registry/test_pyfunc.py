@@ -5,19 +5,26 @@ import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast, get_args
 
 import cloudpickle
 import joblib
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
+from rankloop.ranking.model import load_model
+from rankloop.registry.artifacts import Artifacts
 from rankloop.registry.connection import RegistryError
 from rankloop.registry.pyfunc import artifact_of, get_model, model_digest, put_model
 from rankloop.registry.tracking import TrainingRun
-from tests.registry import tiny_model
+from rankloop.training_settings import Kind
+from tests.registry import small_model
+from tests.registry.cuts import cut
 
 pytestmark = pytest.mark.stack
 
@@ -29,6 +36,7 @@ UNPICKLERS = (
     (cloudpickle, "loads"),
     (joblib, "load"),
 )
+ROWS = pd.DataFrame({"price": [0.1, np.nan, -0.7], "buyer_clicks": [1 / 3, 0.0, 2.0], "product_ctr": [0.5, -1.0, 1e-9]})
 WATCHED: list[str] = []
 """While it holds anything, Python tells of every class that is looked up to unpickle something, by whatever way."""
 
@@ -55,19 +63,28 @@ def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     WATCHED.clear()
 
 
+@pytest.fixture(params=get_args(Kind))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each kind of ranker."""
+    return cast("Kind", request.param)
+
+
 @pytest.fixture
-def kept(run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a model that a run keeps, for MLflow itself."""
+def folder(tmp_path: Path, kind: Kind) -> Path:
+    """A model's folder."""
+    return small_model.write(tmp_path / "model", kind)
+
+
+@pytest.fixture
+def kept(run: TrainingRun, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of this model in a run, for MLflow itself."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", run.uri)
-    monkeypatch.setitem(sys.modules, "rankloop.ranking.model", tiny_model.module())
-    digest = put_model(run, tiny_model.write(tmp_path / "model"), tiny_model.EXAMPLE)
-    return f"runs:/{run.run_id}/{artifact_of(digest)}"
+    return f"runs:/{run.run_id}/{artifact_of(put_model(run, folder, small_model.EXAMPLE))}"
 
 
 @pytest.mark.usefixtures("no_pickle")
-def test_a_model_loads_with_nothing_unpickled(kept: str) -> None:
-    rows = pd.DataFrame({"price": [2.0], "buyer_clicks": [1.0], "product_ctr": [0.5]})
-    assert mlflow.pyfunc.load_model(kept).predict(rows).tolist() == [5.0]
+def test_a_model_loads_and_scores_with_nothing_unpickled(kept: str) -> None:
+    assert len(mlflow.pyfunc.load_model(kept).predict(ROWS)) == len(ROWS)
 
 
 def test_the_watch_sees_what_is_unpickled(no_pickle: None) -> None:  # noqa: ARG001  (it watches)
@@ -75,64 +92,72 @@ def test_the_watch_sees_what_is_unpickled(no_pickle: None) -> None:  # noqa: ARG
         pickle._Unpickler(io.BytesIO(pickle.dumps(Path()))).load()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def test_a_model_takes_features_by_name(kept: str) -> None:
+def test_mlflow_scores_as_the_model_does(kept: str, folder: Path) -> None:
+    expected = load_model(folder).score(pa.RecordBatch.from_pandas(ROWS.astype(np.float32)))
+    assert mlflow.pyfunc.load_model(kept).predict(ROWS).tolist() == expected.tolist()
+
+
+def test_a_model_takes_features_by_name_and_lets_other_columns_be(kept: str) -> None:
     loaded = mlflow.pyfunc.load_model(kept)
-    rows = pd.DataFrame({"price": [2.0, 4.0], "buyer_clicks": [1.0, 0.0], "product_ctr": [0.5, 0.1]})
-    turned = rows[["product_ctr", "price", "buyer_clicks"]]
-    assert loaded.predict(turned).tolist() == loaded.predict(rows).tolist()
+    turned = ROWS[["product_ctr", "price", "buyer_clicks"]].assign(position=1)
+    assert loaded.predict(turned).tolist() == loaded.predict(ROWS).tolist()
 
 
 def test_a_model_scores_the_same_whether_features_come_wide_or_narrow(kept: str) -> None:
     loaded = mlflow.pyfunc.load_model(kept)
-    wide = pd.DataFrame({"price": [0.1, 0.7], "buyer_clicks": [0.3, 0.9], "product_ctr": [1 / 3, 1e-9]})
-    narrow = wide.astype(np.float32)
-    assert loaded.predict(wide).tolist() == loaded.predict(narrow).tolist()
-
-
-def test_an_empty_value_is_for_the_model_to_fill(kept: str) -> None:
-    rows = pd.DataFrame({"price": [np.nan], "buyer_clicks": [1.0], "product_ctr": [0.5]})
-    assert mlflow.pyfunc.load_model(kept).predict(rows).tolist() == [6.0]
+    assert loaded.predict(ROWS.astype(np.float32)).tolist() == loaded.predict(ROWS).tolist()
 
 
 def test_a_missing_feature_is_refused_by_name(kept: str) -> None:
-    rows = pd.DataFrame({"price": [2.0], "product_ctr": [0.5]})
-    with pytest.raises(Exception, match="buyer_clicks"):
-        mlflow.pyfunc.load_model(kept).predict(rows)
+    loaded = mlflow.pyfunc.load_model(kept)
+    with pytest.raises(MlflowException, match="buyer_clicks"):
+        loaded.predict(ROWS.drop(columns="buyer_clicks"))
 
 
 def test_a_model_says_what_it_takes_and_gives(kept: str) -> None:
     signature = mlflow.pyfunc.load_model(kept).metadata.signature
-    assert signature.inputs.input_names() == list(tiny_model.FEATURES)
+    assert signature.inputs.input_names() == list(small_model.FEATURES)
     assert [column.name for column in signature.outputs.inputs] == ["pscore"]
 
 
-def test_a_models_own_example_can_be_scored(kept: str) -> None:
+def test_a_models_own_example_can_be_scored(kept: str, folder: Path) -> None:
     loaded = mlflow.pyfunc.load_model(kept)
-    assert loaded.predict(loaded.input_example).tolist() == pytest.approx([0.5, 7.0])
+    assert loaded.predict(loaded.input_example).tolist() == load_model(folder).score(small_model.EXAMPLE).tolist()
 
 
-def test_a_folder_comes_back_as_it_was(run: TrainingRun, tmp_path: Path) -> None:
-    digest = put_model(run, tiny_model.write(tmp_path / "model"), tiny_model.EXAMPLE)
+def test_a_folder_comes_back_as_it_was(run: TrainingRun, folder: Path, tmp_path: Path) -> None:
+    digest = put_model(run, folder, small_model.EXAMPLE)
     assert model_digest(get_model(run, tmp_path / "back")) == digest
 
 
 def test_a_model_put_again_leaves_the_same_bytes(run: TrainingRun, tmp_path: Path) -> None:
-    folder = tiny_model.write(tmp_path / "model")
+    folder = small_model.write(tmp_path / "model")
     digests = []
     for number in range(2):
-        name = artifact_of(put_model(run, folder, tiny_model.EXAMPLE))
+        name = artifact_of(put_model(run, folder, small_model.EXAMPLE))
         digests.append(model_digest(run.get_folder(name, tmp_path / f"back_{number}")))
     assert digests[0] == digests[1]
 
 
+@pytest.mark.parametrize(("owner", "method"), [(HttpArtifactRepository, "log_artifact"), (Artifacts, "put_folder")])
+def test_a_model_counts_only_once_it_is_whole(run: TrainingRun, tmp_path: Path, owner: type, method: str) -> None:
+    folder = small_model.write(tmp_path / "model")
+    with cut(owner, method, "after"):
+        put_model(run, folder, small_model.EXAMPLE)
+    with pytest.raises(RegistryError, match="has no model yet"):
+        get_model(run, tmp_path / "too_early")
+    digest = put_model(run, folder, small_model.EXAMPLE)
+    assert model_digest(get_model(run, tmp_path / "back")) == digest
+
+
 def test_a_runs_later_tasks_are_about_the_model_put_last(run: TrainingRun, tmp_path: Path) -> None:
-    put_model(run, tiny_model.write(tmp_path / "first"), tiny_model.EXAMPLE)
-    last = put_model(run, tiny_model.write(tmp_path / "last", price_weight=0.0), tiny_model.EXAMPLE)
+    put_model(run, small_model.write(tmp_path / "first"), small_model.EXAMPLE)
+    last = put_model(run, small_model.write(tmp_path / "last", seed=1), small_model.EXAMPLE)
     assert model_digest(get_model(run, tmp_path / "back")) == last
 
 
 def test_a_model_whose_files_changed_is_refused(run: TrainingRun, tmp_path: Path) -> None:
-    digest = put_model(run, tiny_model.write(tmp_path / "model"), tiny_model.EXAMPLE)
+    digest = put_model(run, small_model.write(tmp_path / "model"), small_model.EXAMPLE)
     run.put_text(f"{artifact_of(digest)}/data/model/ranker.json", "{}")
     with pytest.raises(RegistryError, match="its files were changed since"):
         get_model(run, tmp_path / "back")
@@ -145,4 +170,4 @@ def test_a_run_without_a_model_says_which_task_to_clear(run: TrainingRun, tmp_pa
 
 def test_an_example_without_a_feature_is_refused(run: TrainingRun, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="lack features of the model: price"):
-        put_model(run, tiny_model.write(tmp_path / "model"), tiny_model.EXAMPLE.drop(["price"]))
+        put_model(run, small_model.write(tmp_path / "model"), small_model.EXAMPLE.drop(["price"]))

@@ -8,20 +8,21 @@ import json
 import shutil
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from mlflow.models import Model, ModelSignature
+from mlflow.models import Model as Described
+from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
+from rankloop.ranking.model import FILE, Model, load_model
 from rankloop.registry.connection import RegistryError
 from rankloop.registry.tracking import TrainingRun
 
@@ -31,23 +32,10 @@ LIBRARIES = ("mlflow", "numpy", "pandas", "pyarrow", "xgboost-cpu", "xgboost")
 """What scores may depend on; the versions of those installed go with the model."""
 
 
-class Scorer(Protocol):
-    """What is needed of a `rankloop.ranking.model.Model`."""
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The features it needs."""
-        ...
-
-    def score(self, features: pa.RecordBatch) -> npt.NDArray[np.float64]:
-        """The score of each row."""
-        ...
-
-
 class Predictor:
     """What MLflow calls to predict: a table of features by name gives the `pscore` of each row."""
 
-    def __init__(self, model: Scorer) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> npt.NDArray[np.float64]:  # noqa: ARG002  (MLflow passes it)
@@ -59,8 +47,7 @@ class Predictor:
 
 def _load_pyfunc(folder: str) -> Predictor:
     """What MLflow calls to load a model."""
-    model: Scorer = import_module("rankloop.ranking.model").load_model(Path(folder))
-    return Predictor(model)
+    return Predictor(load_model(Path(folder)))
 
 
 def model_digest(folder: Path) -> str:
@@ -86,8 +73,8 @@ def put_model(run: TrainingRun, folder: Path, example: pa.Table | pa.RecordBatch
     digest = model_digest(folder)
     with TemporaryDirectory() as landing:
         copy = shutil.copytree(folder, Path(landing) / "model")
-        features = json.loads((copy / "model.json").read_text(encoding="utf-8"))["features"]
-        described = Model(
+        features = json.loads((copy / FILE).read_text(encoding="utf-8"))["features"]
+        described = Described(
             run_id=run.run_id,
             artifact_path=artifact_of(digest),
             # Neither a clock nor chance, so that a task that runs again writes the same.

@@ -1,0 +1,40 @@
+"""Small models of three features, and rows to score: trees fitted on drawn rows, networks of drawn weights."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+
+from rankloop.ranking.model import Model
+from rankloop.ranking.preprocessing import learn
+from rankloop.ranking.rankers.boosted import Boosted
+from rankloop.ranking.rankers.pointwise import Pointwise
+from rankloop.ranking.rankers.protocol import Curve, Ranker
+from rankloop.training_settings import Kind, PreprocessingSettings
+
+FEATURES = ("buyer_clicks", "product_ctr", "price")
+EXAMPLE = pa.table({"price": [1.0, None], "buyer_clicks": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]})
+ROWS, ROUNDS = 320, 5
+
+
+def write(folder: Path, kind: Kind = "xgboost", seed: int = 0) -> Path:
+    """The folder with a model in it; another seed makes another model."""
+    draw = np.random.default_rng(seed)
+    values = draw.normal(size=(ROWS, len(FEATURES))).astype(np.float32)
+    preprocessing = learn(PreprocessingSettings(), zip(FEATURES, values.T, strict=True))
+    sizes = {"neural": (3, 4, 1), "logistic": (3, 1)}
+    ranker = _trees(values, draw.random(ROWS)) if kind == "xgboost" else _network(draw, sizes[kind])
+    Model(kind, preprocessing, ranker).save(folder)
+    return folder
+
+
+def _trees(values: np.ndarray, label: np.ndarray) -> Ranker:
+    booster = xgb.train({"max_depth": 3, "nthread": 1}, xgb.DMatrix(values, label), ROUNDS)
+    return Boosted(booster, len(FEATURES), Curve("", (), ROUNDS - 1))
+
+
+def _network(draw: np.random.Generator, sizes: tuple[int, ...]) -> Ranker:
+    layers = [(draw.normal(size=size), draw.normal(size=size[1])) for size in pairwise(sizes)]
+    return Pointwise(np.zeros(sizes[0]), np.ones(sizes[0]), layers, Curve("", (), 0))
