@@ -21,6 +21,7 @@ from rankloop.stack import lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.backfill import Progress, run_days
 from rankloop.stack.people import passwords_file
+from rankloop.stack.training import train_as_of
 
 LEFT_TO_YOU = (
     f"left to you: the marketplace is your own. {variable('simulator.enabled')}=true puts a simulated one into an "
@@ -92,11 +93,30 @@ def build_features(settings: Settings, console: Console) -> str:
     return f"features of {len(days)} days, {built} built now"
 
 
+def train_challenger(settings: Settings, console: Console) -> str:
+    """A challenger trained on that history by Airflow's scheduler, and registered if it is better than the shop."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
+    # Heavy, and no other step needs them.
+    from rankloop.ranking.windows import first_trainable  # noqa: PLC0415
+    from rankloop.training.terminal import show_training  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
+    if days[-1] < (first := first_trainable(settings.training, days[0])):
+        return f"history is too short: the first day as of which a training is possible is {first}"
+    key = train_as_of(
+        settings, days[-1], "the first training", lambda task: console.print(f"{task} …", highlight=False)
+    )
+    return show_training(console, settings, key)
+
+
 STEPS: Sequence[Step] = (
     Step("Start the servers", start_servers),
     Step("Live the marketplace's history", live_history),
     Step("Let it live on, a day each night", let_it_live_on),
     Step("Build the features of every day", build_features),
+    Step("Train a challenger", train_challenger),
 )
 
 

@@ -148,6 +148,18 @@ def training_run(settings: Settings, run_id: str) -> TrainingRun:
         return TrainingRun(client, uri, client.get_run(run_id))
 
 
+def find_training(settings: Settings, key: str) -> TrainingRun:
+    """The run of the training with this key."""
+    client, uri = connect(settings), settings.mlflow
+    with speaking_to(uri, f"looking for the training {key}"):
+        run = _oldest(client, _experiment(client, uri), key)
+    if run is None:
+        raise RegistryError(
+            f"MLflow at {uri} knows no training {key}; the experiment {EXPERIMENT} has those there are."
+        )
+    return TrainingRun(client, uri, run)
+
+
 def _experiment(client: MlflowClient, uri: str) -> str:
     if (found := client.get_experiment_by_name(EXPERIMENT)) is None:
         try:

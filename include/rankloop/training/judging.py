@@ -94,7 +94,7 @@ def gate(settings: Settings, run_id: str) -> dict[str, Any]:
     training.run.put_text(record.REPORT, comparison_page(facts, _gate_settings(training)))
     training.run.put_text(record.SUMMARY, summary(facts, report))
     training.run.put_text(record.CARD, model_card(facts))
-    training.run.tag(gate="passed" if result.passed else "failed")
+    training.run.tag(gate="passed" if result.passed else "failed", verdict=result.verdict)
     return {"passed": result.passed, "verdict": result.verdict}
 
 
