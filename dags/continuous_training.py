@@ -29,7 +29,7 @@ def plan(dag_run=None, params=None) -> str:
     from rankloop.training.learning import TooLittleHistoryError, plan
 
     try:
-        return plan(load_settings(), dag_run.run_id, as_of_day(dag_run, params), *why_asked(dag_run, params))
+        return plan(load_settings(), dag_run.run_id, as_of_day(dag_run, params), **why_asked(dag_run, params))
     except TooLittleHistoryError as short:
         raise AirflowSkipException(str(short)) from short
 

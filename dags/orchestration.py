@@ -59,9 +59,9 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
     return market_day(dag_run, params)
 
 
-def why_asked(dag_run: Any, params: dict[str, Any]) -> tuple[str, bool]:  # noqa: ANN401  (likewise)
-    """Why a training was begun, and whether drift asked for it. Runs in the task worker."""
+def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
+    """The `reason` of a training, and whether `drift` asked for it. Runs in the task worker."""
     if dag_run.partition_key:
-        return f"the week {dag_run.partition_key} is complete", False
+        return {"reason": f"the week {dag_run.partition_key} is complete", "drift": False}
     asked = {**params, **(dag_run.conf or {})}
-    return str(asked["reason"]), bool(asked["drift"])
+    return {name: asked[name] for name in ("reason", "drift")}

@@ -5,11 +5,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from rankloop.settings import PREFIX, SimulatorSettings
+from rankloop.settings import PREFIX, GateSettings, SimulatorSettings
 from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
+from rankloop.training_settings import TrainingSettings
 from tests.mongo_server import emptied, serving
 from tests.running import RunningStack, settings_in
+
+# The shortest training: four days of lists, few trees. So few lists say nothing of a segment.
+SHORT = TrainingSettings(
+    train_days=2,
+    valid_days=1,
+    test_blocks=1,
+    test_block_days=1,
+    idle_share=0.2,
+    max_iter=2,
+    xgboost={"fit_params": {"num_boost_round": 60}},
+)
+LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,9 +39,11 @@ def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One healthy stack, shared by every test that harms none; ended after the last."""
     # A tenth of the demo's marketplace and a few days of it show what there is to show.
-    simulator = SimulatorSettings(scale=0.1, days=4)
+    simulator = SimulatorSettings(scale=0.1, days=6)
     # No day is built within four seconds, so each is late, and its alert can be looked for.
-    settings = settings_in(tmp_path_factory.mktemp("stack"), simulator=simulator, deadline_hours=0.001)
+    settings = settings_in(
+        tmp_path_factory.mktemp("stack"), simulator=simulator, deadline_hours=0.001, training=SHORT, gate=LENIENT
+    )
     facts = lifecycle.start(settings)
     try:
         yield RunningStack(settings, facts, as_variables(settings))

@@ -22,7 +22,7 @@ ENDED = {"success", "failed", "upstream_failed"}
 @pytest.fixture(scope="module")
 def airflow(stack: RunningStack, demo: str) -> AirflowApi:
     """Airflow, as on-call sees it, once the demo has built every day."""
-    assert "features of 4 days, 4 built now" in demo
+    assert "features of 6 days, 6 built now" in demo
     return signed_in(stack.settings, "oncall")
 
 
@@ -74,7 +74,7 @@ def test_the_assets_page_has_one_event_a_day_that_tells_its_story(airflow: Airfl
         for event in events:
             assert event["extra"]
             assert all(told <= set(facts) for facts in event["extra"].values())
-    assert len(days) == 4
+    assert len(days) == 6
 
 
 def test_a_day_that_is_not_there_in_time_is_an_alert(stack: RunningStack, lake: Lake, demo: str) -> None:

@@ -49,12 +49,12 @@ def run_to_its_end(airflow: AirflowApi, run: dict[str, Any]) -> str:
 
 def test_the_demo_lives_history_and_says_where_to_look(stack: RunningStack, demo: str, mongo: Client) -> None:
     assert "already up" in demo
-    assert "4 days lived" in demo
+    assert "6 days lived" in demo
     assert "marketplace_day is on" in demo
-    assert "features of 4 days, 4 built now" in demo
+    assert "features of 6 days, 6 built now" in demo
     assert stack.airflow in demo
     assert stack.mlflow in demo
-    assert len(lived_days(mongo)) == 4
+    assert len(lived_days(mongo)) == 6
     assert all(password not in demo for password in stack.facts.new_passwords.values())
 
 
@@ -64,7 +64,7 @@ def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo
     answer = stack.rankloop("demo")
     assert answer.returncode == 0, answer.stderr
     assert "nothing was missing" in answer.stdout
-    assert "features of 4 days, 0 built now" in answer.stdout
+    assert "features of 6 days, 0 built now" in answer.stdout
     assert mongo[MARKETPLACE]["impressions"].count_documents({}) == before
 
 

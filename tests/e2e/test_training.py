@@ -1,0 +1,87 @@
+"""A training by the real scheduler: from history to a registered challenger, killed, cleared, and always the same."""
+
+from typing import Any
+
+import pytest
+
+from rankloop.registry import versions
+from rankloop.registry.tracking import TrainingRun, find_training
+from rankloop.stack.airflow_api import AirflowApi, signed_in
+from rankloop.training import record
+from tests.e2e.test_daily_features import ENDED, kill_tasks
+from tests.running import RunningStack, wait_until
+
+pytestmark = pytest.mark.stack
+
+DAG = "/dags/continuous_training"
+
+
+@pytest.fixture(scope="module")
+def airflow(stack: RunningStack, demo: str) -> AirflowApi:
+    """Airflow, as on-call sees it, once the demo has trained."""
+    assert "Train a challenger" in demo
+    return signed_in(stack.settings, "oncall")
+
+
+@pytest.fixture(scope="module")
+def dag_run(airflow: AirflowApi) -> str:
+    """The id of the run that the demo asked for."""
+    runs = airflow.ask("GET", f"{DAG}/dagRuns?limit=100")["dag_runs"]
+    return next(str(run["dag_run_id"]) for run in runs if run["dag_run_id"].startswith("requested__"))
+
+
+@pytest.fixture(scope="module")
+def training(stack: RunningStack, dag_run: str) -> TrainingRun:
+    """What the training left in MLflow."""
+    return find_training(stack.settings, dag_run)
+
+
+def found(training: TrainingRun) -> dict[str, Any]:
+    """What a training came to."""
+    tags = training.tags
+    names = ("rankloop.data", "rankloop.model_digest", "rankloop.outcome", "rankloop.version", "rankloop.verdict")
+    texts = (record.COMPARISON, record.GATE, record.EVALUATION)
+    return {**{name: tags[name] for name in names}, **{name: training.get_json(name) for name in texts}}
+
+
+def states(airflow: AirflowApi, run: str, task: str) -> set[str | None]:
+    entries = airflow.ask("GET", f"{DAG}/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
+    return {entry["state"] for entry in entries if entry["task_id"] == task}
+
+
+def clear(airflow: AirflowApi, run: str, task: str) -> None:
+    body = {"dry_run": False, "only_failed": False, "reset_dag_runs": True, "dag_run_id": run, "task_ids": [task]}
+    airflow.ask("POST", f"{DAG}/clearTaskInstances", body)
+
+
+def test_the_demo_ends_with_a_registered_challenger_and_shows_the_table(
+    stack: RunningStack, demo: str, training: TrainingRun
+) -> None:
+    challenger = versions.challenger(stack.settings)
+    assert challenger
+    assert challenger.run_id == training.run_id
+    assert f"version {challenger.number} is registered as the challenger" in demo
+    assert all(word in demo for word in ("base_score", "pscore", "test_0", "NDCG@5"))
+    assert "<html" in training.get_text(record.REPORT)
+
+
+def test_every_task_of_the_week_before_was_skipped_or_none_was_asked_for(airflow: AirflowApi) -> None:
+    runs = airflow.ask("GET", f"{DAG}/dagRuns?limit=100")["dag_runs"]
+    assert {run["state"] for run in runs} == {"success"}
+
+
+@pytest.mark.parametrize("task", ["build_training_set", "tune", "train", "evaluate", "compare", "gate", "register"])
+def test_a_task_killed_while_it_runs_and_cleared_leaves_the_same_training(
+    task: str, stack: RunningStack, airflow: AirflowApi, dag_run: str, training: TrainingRun
+) -> None:
+    before, killed = found(training), 0
+    while not killed:  # a short task may have ended before the shot
+        clear(airflow, dag_run, task)
+        while not killed and not states(airflow, dag_run, task) <= ENDED:
+            killed = kill_tasks(stack)
+    wait_until(lambda: states(airflow, dag_run, task) <= {"up_for_retry", *ENDED}, f"{task} to be missed")
+    clear(airflow, dag_run, task)
+    wait_until(lambda: states(airflow, dag_run, task) <= ENDED, f"an end of {task}", within_s=180)
+    assert states(airflow, dag_run, task) == {"success"}
+    assert found(training) == before
+    assert len(versions.versions(stack.settings)) == 1
