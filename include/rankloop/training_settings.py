@@ -63,7 +63,9 @@ XGBOOST = RankerSettings(
         "learning_rate": 0.1,
         "max_depth": 5,
     },
-    tune_params={"learning_rate": (0.01, 0.1, 0.3), "max_depth": (3, 4, 5)},
+    # The reference tries 0.01 too: in 500 rounds of ours that never came within 0.004 of the best NDCG@10 of the
+    # validation days, and took longer than all other trials together.
+    tune_params={"learning_rate": (0.05, 0.1, 0.2), "max_depth": (3, 4, 5)},
     fit_params={"num_boost_round": 500, "early_stopping_rounds": 30},
 )
 NEURAL = RankerSettings(
@@ -102,8 +104,8 @@ class TrainingSettings(BaseModel):
     max_features: int = Field(400, ge=1, description="features kept, those of the greatest gain")
     max_iter: int = Field(9, ge=0, le=10_000, description="trials of tuning; 0 leaves the fixed parameters")
     search: Search = Field("tpe", description="grid, random or tpe")
-    minutes: float = Field(10.0, gt=0, description="minutes after which tuning begins no further trial")
-    tune_lists: int = Field(3000, ge=1, description="training lists that a trial is fitted on")
+    minutes: float = Field(2.0, gt=0, description="minutes after which tuning begins no further trial")
+    tune_lists: int = Field(5000, ge=1, description="training lists that a trial is fitted on")
     seed: int = Field(7, ge=0, description="the same seed gives the same trials and the same model")
     threads: int = Field(2, ge=1, le=256, description="threads of the ranker; another number may change a model")
     xgboost: RankerSettings = XGBOOST
