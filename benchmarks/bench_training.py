@@ -26,7 +26,7 @@ from rankloop.features.catalogue import feature_names
 from rankloop.ranking.blocks import lists_with_reaction, put_together
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing
 from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
-from rankloop.ranking.segments import SEGMENTS
+from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, plan_windows
 from rankloop.settings import Settings

@@ -11,7 +11,7 @@ import pyarrow as pa
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
-from rankloop.ranking.segments import SEGMENTS
+from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import plan_windows
 from rankloop.settings import Settings
