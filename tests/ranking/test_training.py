@@ -21,7 +21,7 @@ DAYS = [FIRST_DAY + timedelta(days=number) for number in range(22)]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake with three weeks of a small market and the features of every day."""
-    made = Settings(home=tmp_path_factory.mktemp("home"), training={"max_iter": 2})
+    made = Settings(home=tmp_path_factory.mktemp("home"), training={"max_iter": 2, "threads": 1})
     place = Marketplace(seed=7, scale=0.05, first_day=FIRST_DAY, timezone=ZONE, dirt=False)
     for day, events in clean_events(place, DAYS).items():
         put(made, day, events)
