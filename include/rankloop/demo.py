@@ -139,7 +139,7 @@ def run_demo(settings: Settings, console: Console, steps: Sequence[Step] = STEPS
 
 def _what_to_look_at(settings: Settings) -> str:
     mongo = "the MongoDB of RANKLOOP_MONGO_URI" if settings.mongo_uri else f"{settings.mongo}   database marketplace"
-    first = "Look first at the DAG `marketplace_day` in Airflow: each night it lives one more day of the shop.\n"
+    first = "Look first at the report of the challenger: the run in MLflow has it as comparison.html.\n"
     return f"""
   Airflow      http://127.0.0.1:{settings.ports.airflow}   sign in as admin, ml-lead, oncall or viewer
   MLflow       http://127.0.0.1:{settings.ports.mlflow}
