@@ -109,7 +109,7 @@ def record_rejection(run: str) -> str:
     dagrun_timeout=timedelta(hours=24),
     params={
         **DAY_PARAM,
-        "reason": Param("on request", type="string", minLength=3, description="why, for the report"),
+        "reason": Param("somebody asked for it", type="string", minLength=3, description="why, for the report"),
         "drift": Param(False, type="boolean", description="whether drift asks, so that no loss is enough"),
     },
 )

@@ -106,7 +106,7 @@ def train_challenger(settings: Settings, console: Console) -> str:
     if days[-1] < (first := first_trainable(settings.training, days[0])):
         return f"history is too short: the first day as of which a training is possible is {first}"
     key = train_as_of(
-        settings, days[-1], "the first training", lambda task: console.print(f"{task} …", highlight=False)
+        settings, days[-1], "there is history enough for a first model", lambda task: console.print(f"{task} …", highlight=False)
     )
     return show_training(console, settings, key)
 

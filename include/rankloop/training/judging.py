@@ -107,12 +107,12 @@ def _facts(training: Training, comparison: Comparison, result: GateResult, champ
     curve = run.get_json(record.CURVE)
     code = run.get_json("code.json")
     return Facts(
-        challenger=f"the challenger as of {training.as_of}",
+        challenger=f"run {training.run.run_id[:8]}",
         champion=f"version {champion}" if champion else "",
         as_of=training.as_of,
         why=training.reason,
         ranker=training.options.ranker,
-        days=_days(run.get_json(record.DATA)),
+        days=_days(training),
         evaluation=Evaluation.from_rows(run.get_json(record.EVALUATION)),
         comparison=comparison,
         gate=result,
@@ -128,10 +128,9 @@ def _facts(training: Training, comparison: Comparison, result: GateResult, champ
     )
 
 
-def _days(data: dict[str, Any]) -> list[SetDays]:
-    found = []
-    for name, days in data["sets"].items():
-        counts, dates = data["counts"][name], [date.fromisoformat(day) for day in days]
-        sizes = (counts["lists"], counts["lists_with_reaction"], counts["shown"])
-        found.append(SetDays(name, dates[0], dates[-1], *sizes))
+def _days(training: Training) -> list[SetDays]:
+    counts, found = training.run.get_json(record.DATA)["counts"], []
+    for name, days in training.windows.sets.items():
+        sizes = (counts[name][what] for what in ("lists", "lists_with_reaction", "shown"))
+        found.append(SetDays(name, days[0], days[-1], *sizes))
     return found
