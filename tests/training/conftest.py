@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from rankloop.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.training.steps import AS_OF, EASY_GATE, SMALL, Told, carried_out
-
-NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +27,7 @@ def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake has a week of events, and the features that lists of five days need."""
     settings = Settings(home=tmp_path_factory.mktemp("market"))
-    place = Marketplace(seed=7, scale=0.02, first_day=FIRST_DAY, timezone=ZONE, dirt=False)
+    place = Marketplace(seed=7, scale=0.04, first_day=FIRST_DAY, timezone=ZONE, dirt=False)
     for day, events in clean_events(place, days_between(FIRST_DAY, AS_OF)).items():
         put(settings, day, events)
         if day < AS_OF - timedelta(days=1):
@@ -52,14 +49,15 @@ def clean(shop: Settings) -> Told:
     return carried_out(shop, "clean")
 
 
-@pytest.fixture
-def own_shop(market: Path, mlflow_address: str, tmp_path: Path) -> Settings:
-    """The same shop for one test alone, with no training set yet."""
-    home = shutil.copytree(market, tmp_path / "home")
+@pytest.fixture(scope="session")
+def killed_shop(market: Path, mlflow_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same shop for the training that is killed, with no training set yet."""
+    home = shutil.copytree(market, tmp_path_factory.mktemp("killed") / "home")
     return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
 
 
 @pytest.fixture
-def key() -> str:
-    """A key that no other test has."""
-    return f"by a test {next(NUMBERS)}"
+def leaky_shop(market: Path, mlflow_address: str, tmp_path: Path) -> Settings:
+    """The same shop for one test alone, with no training set yet."""
+    home = shutil.copytree(market, tmp_path / "home")
+    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)

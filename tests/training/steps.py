@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
@@ -11,6 +10,7 @@ from mlflow import MlflowClient
 from rankloop.registry.versions import MODEL
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import ending, judging, learning, record
+from rankloop.training.running import run_training
 from rankloop.training_settings import TrainingSettings
 from tests.features.market import FIRST_DAY
 
@@ -53,6 +53,8 @@ class Told:
 
     run_id: str
     settings: Settings
+    facts: tuple[tuple[str, str], ...] = ()
+    """What was told of it under way, by step."""
 
     @property
     def left(self) -> dict[str, Any]:
@@ -86,9 +88,14 @@ class Told:
         return sorted(int(version.version) for version in found if version.run_id == self.run_id)
 
 
+def plan(settings: Settings, key: str) -> str:
+    """The run of the training with this key."""
+    return learning.plan(settings, key, AS_OF, REASON)
+
+
 def begun(settings: Settings, key: str, until: str = "build") -> str:
     """The run of a training whose steps before this one are done."""
-    run_id = learning.plan(settings, key, AS_OF, REASON)
+    run_id = plan(settings, key)
     for name, step in STEPS.items():
         if name == until:
             break
@@ -98,7 +105,6 @@ def begun(settings: Settings, key: str, until: str = "build") -> str:
 
 def carried_out(settings: Settings, key: str) -> Told:
     """A training of all steps."""
-    return Told(begun(settings, key, "the end"), settings)
-
-
-plan = partial(learning.plan, as_of=AS_OF, reason=REASON)
+    facts: list[tuple[str, str]] = []
+    run_id = run_training(settings, key, AS_OF, REASON, lambda *fact: facts.append(fact))
+    return Told(run_id, settings, tuple(facts))
