@@ -27,6 +27,7 @@ LEFT_TO_YOU = (
     f"left to you: the marketplace is your own. {variable('simulator.enabled')}=true puts a simulated one into an "
     "empty MongoDB"
 )
+WHY = "there is history enough for a first model"
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,19 @@ def train_challenger(settings: Settings, console: Console) -> str:
         return LEFT_TO_YOU
     # Heavy, and no other step needs them.
     from rankloop.ranking.windows import first_trainable  # noqa: PLC0415
+    from rankloop.registry.tracking import find_training  # noqa: PLC0415
+    from rankloop.training.ending import outcome  # noqa: PLC0415
     from rankloop.training.terminal import show_training  # noqa: PLC0415
 
     now = datetime.now(UTC)
     days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
     if days[-1] < (first := first_trainable(settings.training, days[0])):
         return f"history is too short: the first day as of which a training is possible is {first}"
-    key = train_as_of(
-        settings, days[-1], "there is history enough for a first model", lambda task: console.print(f"{task} …", highlight=False)
-    )
-    return show_training(console, settings, key)
+    key = train_as_of(settings, days[-1], WHY, lambda task: console.print(f"{task} …", highlight=False))
+    run = find_training(settings, key).run_id
+    show_training(console, settings, run)
+    told = outcome(settings, run)
+    return f"version {told['version']} is the challenger" if "version" in told else "no challenger: see the verdict"
 
 
 STEPS: Sequence[Step] = (

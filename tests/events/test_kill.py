@@ -17,7 +17,8 @@ from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PR
 from rankloop.lake.tables import Lake
 from rankloop.marketplace.connection import connect
 from tests.events.shop import DAY, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
-from tests.events.victims import Point, make_day
+from tests.events.victims import make_day
+from tests.killing import Point
 
 pytestmark = pytest.mark.stack
 spawn = get_context("spawn")

@@ -78,6 +78,7 @@ class TrainingSet:
             "as_of": self.windows.as_of.isoformat(),
             "digest": self.digest,
             "versions": dict(self.versions),
+            "features": list(self.features),
             "sets": {name: [day.isoformat() for day in days] for name, days in self.windows.sets.items()},
             "days": {day.isoformat(): digest for day, digest in self.digests.items()},
             "counts": {name: self.counts(name) for name in self.windows.sets},
@@ -85,9 +86,13 @@ class TrainingSet:
 
 
 def open_training_set(
-    settings: Settings, windows: Windows, versions: Mapping[str, int] | None = None, digest: str | None = None
+    settings: Settings,
+    windows: Windows,
+    versions: Mapping[str, int] | None = None,
+    digest: str | None = None,
+    features: Sequence[str] | None = None,
 ) -> TrainingSet:
-    """The training set of these windows, of the newest versions or of those that a run noted.
+    """The training set of these windows, of the newest versions and all features or of those that a run noted.
 
     With the `digest` that a run noted, a training set that is another one is refused.
     """
@@ -97,7 +102,7 @@ def open_training_set(
     _require(lake, windows, None if pinned[COUNTS] < 0 else pinned[COUNTS])
     pinned = {table: lake.version(table) if version < 0 else version for table, version in pinned.items()}
     digests = _digests(lake, windows, pinned[LISTS])
-    found = TrainingSet(lake, windows, pinned, digests, tuple(feature_names()))
+    found = TrainingSet(lake, windows, pinned, digests, tuple(feature_names() if features is None else features))
     if digest is not None and found.digest != digest:
         raise LakeError(
             f"the training set as of {windows.as_of} has digest {found.digest}, the run noted {digest}: its days, "

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rankloop.errors import RankloopError
 from rankloop.ranking.gate import GateResult
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
@@ -17,16 +18,26 @@ from rankloop.training.record import Training, open_record
 REFERENCE_ROWS = 100_000
 
 
+class RejectedError(RankloopError):
+    """What the gate rejected is not registered."""
+
+
 def register_challenger(settings: Settings, run_id: str) -> int:
-    """Register the model as a version and the challenger, with its evidence; the number of the version."""
+    """Register the model as a version and the challenger, with its evidence; the number of the version.
+
+    Refuses what the gate rejected, whoever asks.
+    """
     training = open_record(settings, run_id)
+    result = _result(training)
+    if not result.passed:
+        raise RejectedError(f"run {run_id} is not registered. {_reasons(result)}")
     _keep_reference(training)
     run, data = training.run, training.run.get_json(record.DATA)
     standing = run.get_json(record.STANDING)
     facts = versions.Facts(
         as_of=training.as_of,
         data_versions=data["versions"],
-        gate=_result(training).verdict,
+        gate=result.verdict,
         card=run.get_text(record.CARD),
         more={
             "reason": training.reason,
@@ -44,8 +55,7 @@ def register_challenger(settings: Settings, run_id: str) -> int:
 def record_rejection(settings: Settings, run_id: str) -> str:
     """Note that nobody is asked, by which rules and figures; the verdict."""
     training = open_record(settings, run_id)
-    result = _result(training)
-    reasons = "\n".join([result.verdict, *(rule.sentence for rule in result.failures)])
+    reasons = _reasons(_result(training))
     training.run.tag(outcome="rejected", rejected_because=reasons)
     training.run.finish()
     return reasons
@@ -53,6 +63,10 @@ def record_rejection(settings: Settings, run_id: str) -> str:
 
 def _result(training: Training) -> GateResult:
     return GateResult.from_json(training.run.get_text(record.GATE))
+
+
+def _reasons(result: GateResult) -> str:
+    return "\n".join([result.verdict, *(rule.sentence for rule in result.failures)])
 
 
 def _keep_reference(training: Training) -> None:
@@ -73,5 +87,7 @@ def _keep_reference(training: Training) -> None:
 def outcome(settings: Settings, run_id: str) -> dict[str, Any]:
     """How the training with this run ended, for whoever shows it."""
     tags = open_record(settings, run_id).tags
-    names = ("outcome", "version", "rejected_because", "gate", "compared_with")
+    # A training that was cleared and ended otherwise has the tags of both endings.
+    told = {"registered": ("version",), "rejected": ("rejected_because",)}.get(tags.get("rankloop.outcome", ""), ())
+    names = ("outcome", *told, "gate", "compared_with")
     return {name: tags[f"rankloop.{name}"] for name in names if f"rankloop.{name}" in tags}

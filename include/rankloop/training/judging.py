@@ -105,7 +105,7 @@ def _gate_settings(training: Training) -> GateSettings:
 def _facts(training: Training, comparison: Comparison, result: GateResult, champion: int | None) -> Facts:
     run = training.run
     curve = run.get_json(record.CURVE)
-    code = run.get_json("code.json")
+    code = run.get_json(record.CODE)
     return Facts(
         challenger=f"run {training.run.run_id[:8]}",
         champion=f"version {champion}" if champion else "",
@@ -117,7 +117,7 @@ def _facts(training: Training, comparison: Comparison, result: GateResult, champ
         comparison=comparison,
         gate=result,
         features=training.preprocessing().features,
-        importance=run.get_json("importance.json"),
+        importance=run.get_json(record.IMPORTANCE),
         parameters=run.get_json(record.TUNING)["params"],
         table_versions=run.get_json(record.DATA)["versions"],
         code=(code["commit"] or code["digest"])[:12],

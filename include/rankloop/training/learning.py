@@ -14,16 +14,19 @@ from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import Prepared, prepare_day
 from rankloop.ranking.model import Model
+from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
-from rankloop.ranking.tuning import Trial, as_params
+from rankloop.ranking.tuning import Params, Trial, as_params
 from rankloop.ranking.windows import VALID, TooLittleHistoryError, plan_windows, require_days
 from rankloop.registry import evidence
 from rankloop.registry.pyfunc import put_model
-from rankloop.registry.tracking import open_training
+from rankloop.registry.tracking import TrainingRun, open_training
 from rankloop.registry.trials import RunTrials
 from rankloop.settings import Settings
-from rankloop.training.record import CALIBRATION, CURVE, DATA, LEAKS, PREPROCESSING, SETTINGS, TUNING, open_record
+from rankloop.training import record
+from rankloop.training.record import open_record
 from rankloop.training.scoring import EXAMPLE_ROWS
+from rankloop.training_settings import TrainingSettings
 
 __all__ = ["TooLittleHistoryError", "build", "plan", "train", "tune"]
 
@@ -38,13 +41,10 @@ def plan(settings: Settings, key: str, as_of: date, reason: str, *, drift: bool 
     """
     require_days(settings, plan_windows(settings.training, as_of))
     run = open_training(settings, key, as_of, reason)
-    if not run.has(SETTINGS):
+    if not run.has(record.SETTINGS):
         asked = {"as_of": as_of, "reason": reason, "drift": drift}
-        run.put_json(SETTINGS, {**asked, "training": settings.training, "gate": settings.gate})
-    code, environment = evidence.code(settings.git_commit), evidence.environment()
-    run.put_json("code.json", code)
-    run.put_json("environment.json", environment)
-    run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
+        run.put_json(record.SETTINGS, {**asked, "training": settings.training, "gate": settings.gate})
+    _note_evidence(settings, run)
     options = open_record(settings, run.run_id).options
     run.log_params({"training": options.model_dump(mode="json", exclude={"xgboost", "neural", "logistic"})})
     run.log_params({options.ranker: options.params(options.ranker).model_dump(mode="json")})
@@ -55,9 +55,9 @@ def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> di
     """Make the training set: the lists of every day with their features and labels, in the versions of this moment."""
     training = open_record(settings, run_id)
     for day in training.windows.days:
-        on_day(prepare_day(settings, day))
+        on_day(prepare_day(training.begun_with, day))
     data = open_training_set(settings, training.windows)
-    training.run.put_json(DATA, data.summary())
+    training.run.put_json(record.DATA, data.summary())
     training.run.tag(data=data.digest, data_versions=data.versions)
     counts = {name: data.counts(name) for name in training.windows.sets}
     training.run.log_metrics({f"{name}.{what}": n for name, found in counts.items() for what, n in found.items()})
@@ -67,32 +67,49 @@ def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> di
 def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) -> dict[str, Any]:
     """Check for leaks, learn the preprocessing, and find the parameters; trials that are done are not done again."""
     training = open_record(settings, run_id)
-    training.run.put_json(LEAKS, check_leaks(training.options, training.data))
+    training.run.put_json(record.LEAKS, check_leaks(training.options, training.data))
     preprocessing = learn_preprocessing(training.options, training.data)
     with TemporaryDirectory() as folder:
         preprocessing.save(Path(folder))
-        training.run.put_folder(PREPROCESSING, Path(folder))
+        training.run.put_folder(record.PREPROCESSING, Path(folder))
     trials = RunTrials(training.run, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
     tuned = tune_params(training.options, training.data, preprocessing, trials, on_trial)
-    training.run.put_json(TUNING, {"params": tuned.params, "trials": [asdict(trial) for trial in tuned.trials]})
+    training.run.put_json(record.TUNING, {"params": tuned.params, "trials": [asdict(trial) for trial in tuned.trials]})
     return {"params": tuned.params, "trials": len(tuned.trials), "features": len(preprocessing.features)}
 
 
 def train(settings: Settings, run_id: str) -> dict[str, Any]:
     """Fit the model with the parameters that were found, and keep it with the run."""
     training = open_record(settings, run_id)
-    params = as_params(training.run.get_json(TUNING)["params"])
-    model = fit_model(training.options, training.data, training.preprocessing(), params)
+    # Whatever code planned it, this is the code whose model it is.
+    _note_evidence(settings, training.run)
+    params = as_params(training.run.get_json(record.TUNING)["params"])
     with TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        (Path(folder) / CALIBRATION).write_text(_calibrated(model, training.data), encoding="utf-8")
+        model = fit_into(Path(folder), training.options, training.data, training.preprocessing(), params)
         digest = put_model(training.run, Path(folder), _example(training.data, model))
     curve = model.ranker.curve
-    training.run.put_json(CURVE, asdict(curve))
+    training.run.put_json(record.CURVE, asdict(curve))
     training.run.log_curve(f"valid.{curve.metric}", curve.valid)
-    training.run.put_json("importance.json", model.importance())
+    training.run.put_json(record.IMPORTANCE, model.importance())
     training.run.log_metrics({"rounds": curve.best_round + 1, "features": len(model.features)})
     return {"model": digest, "rounds": curve.best_round + 1, curve.metric: curve.valid[curve.best_round]}
+
+
+def fit_into(
+    folder: Path, options: TrainingSettings, data: TrainingSet, preprocessing: Preprocessing, params: Params
+) -> Model:
+    """Fit a model, and write all that a model's folder holds: the same bytes each time."""
+    model = fit_model(options, data, preprocessing, params)
+    model.save(folder)
+    (folder / record.CALIBRATION).write_text(_calibrated(model, data), encoding="utf-8")
+    return model
+
+
+def _note_evidence(settings: Settings, run: TrainingRun) -> None:
+    code, environment = evidence.code(settings.git_commit), evidence.environment()
+    run.put_json(record.CODE, code)
+    run.put_json(record.ENVIRONMENT, environment)
+    run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
 
 
 def _calibrated(model: Model, data: TrainingSet) -> str:

@@ -22,6 +22,8 @@ from rankloop.settings import Settings
 from rankloop.training_settings import TrainingSettings
 
 SETTINGS = "settings.json"
+CODE = "code.json"
+ENVIRONMENT = "environment.json"
 DATA = "data.json"
 LEAKS = "leaks.json"
 PREPROCESSING = "preprocessing"
@@ -29,6 +31,7 @@ TUNING = "tuning.json"
 CALIBRATION = "calibration.json"
 """In the model's own folder, so that it is promoted with it."""
 CURVE = "learning_curve.json"
+IMPORTANCE = "importance.json"
 SCORED = "scored/all.parquet"
 COMPARED = "scored/compared.parquet"
 EVALUATION = "evaluation.json"
@@ -80,6 +83,11 @@ class Training:
         return TrainingSettings.model_validate(self.noted["training"])
 
     @property
+    def begun_with(self) -> Settings:
+        """The settings of this process, but of training those that it was begun with."""
+        return self.settings.model_copy(update={"training": self.options})
+
+    @property
     def windows(self) -> Windows:
         """The days of each set."""
         return plan_windows(self.options, self.as_of)
@@ -93,7 +101,7 @@ class Training:
     def data(self) -> TrainingSet:
         """The training set that was built, of those versions and no other."""
         noted = self.run.get_json(DATA)
-        return open_training_set(self.settings, self.windows, noted["versions"], noted["digest"])
+        return open_training_set(self.settings, self.windows, noted["versions"], noted["digest"], noted["features"])
 
     def preprocessing(self) -> Preprocessing:
         """What was learned about features."""

@@ -1,0 +1,63 @@
+"""A small market with its features, an MLflow, and a training that went well, for all tests of the steps."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rankloop.calendar import days_between
+from rankloop.features.build import aggregate_day, build_features
+from rankloop.settings import Settings
+from rankloop.simulator.living import Marketplace
+from tests.features.market import FIRST_DAY, ZONE, clean_events, put
+from tests.mlflow_server import serving
+from tests.training.steps import AS_OF, EASY_GATE, SMALL, Told, carried_out
+
+
+@pytest.fixture(scope="session")
+def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an MLflow in which nobody but these tests registers anything."""
+    with serving(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose lake has a week of events, and the features that lists of five days need."""
+    settings = Settings(home=tmp_path_factory.mktemp("market"))
+    place = Marketplace(seed=7, scale=0.04, first_day=FIRST_DAY, timezone=ZONE, dirt=False)
+    for day, events in clean_events(place, days_between(FIRST_DAY, AS_OF)).items():
+        put(settings, day, events)
+        if day < AS_OF - timedelta(days=1):
+            aggregate_day(settings, day)
+            build_features(settings, day)
+    return settings.home
+
+
+@pytest.fixture(scope="session")
+def shop(market: Path, mlflow_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a shop whose history is just long enough, shared by tests that leave it as it is."""
+    home = shutil.copytree(market, tmp_path_factory.mktemp("shop") / "home")
+    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
+
+
+@pytest.fixture(scope="session")
+def clean(shop: Settings) -> Told:
+    """A training that nothing happened to, from the plan to the registered challenger."""
+    return carried_out(shop, "clean")
+
+
+@pytest.fixture(scope="session")
+def killed_shop(market: Path, mlflow_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same shop for the training that is killed, with no training set yet."""
+    home = shutil.copytree(market, tmp_path_factory.mktemp("killed") / "home")
+    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
+
+
+@pytest.fixture
+def leaky_shop(market: Path, mlflow_address: str, tmp_path: Path) -> Settings:
+    """The same shop for one test alone, with no training set yet."""
+    home = shutil.copytree(market, tmp_path / "home")
+    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)

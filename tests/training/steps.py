@@ -1,0 +1,110 @@
+"""The steps of a training one after the other, and what they leave."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from mlflow import MlflowClient
+
+from rankloop.registry.versions import MODEL
+from rankloop.settings import GateSettings, Settings
+from rankloop.training import ending, judging, learning, record
+from rankloop.training.running import run_training
+from rankloop.training_settings import TrainingSettings
+from tests.features.market import FIRST_DAY
+
+AS_OF = FIRST_DAY + timedelta(days=6)
+REASON = "the week is complete"
+SMALL = TrainingSettings.model_validate(
+    {
+        "train_days": 2,
+        "valid_days": 1,
+        "test_blocks": 2,
+        "test_block_days": 1,
+        "idle_share": 0.5,
+        "max_iter": 2,
+        "tune_lists": 100,
+        "threads": 1,
+        "xgboost": {
+            "fix_params": {"negatives": 4},
+            "tune_params": {"max_depth": [2, 3]},
+            "fit_params": {"num_boost_round": 15, "early_stopping_rounds": 5},
+        },
+    }
+)
+EASY_GATE = GateSettings(confidence=0.51, resamples=100, min_lists=5, recall_tolerance=1.0, segment_floor=1.0)
+
+STEPS: dict[str, Callable[[Settings, str], object]] = {
+    "build": learning.build,
+    "tune": learning.tune,
+    "train": learning.train,
+    "measure": judging.measure,
+    "compare": judging.compare_with_champion,
+    "gate": judging.gate,
+    "register": ending.register_challenger,
+}
+"""The steps after the plan, in their order, by name."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a training left: all that a person or a later step may read of it, without what the clock said."""
+
+    run_id: str
+    settings: Settings
+    facts: tuple[tuple[str, str], ...] = ()
+    """What was told of it under way, by step."""
+
+    @property
+    def left(self) -> dict[str, Any]:
+        """What must be the same each time."""
+        run = record.open_record(self.settings, self.run_id).run
+        names = (record.EVALUATION, record.COMPARISON, record.GATE, record.LEAKS, record.CURVE, record.STANDING)
+        data, tuning = run.get_json(record.DATA), run.get_json(record.TUNING)
+        return {
+            **{name: run.get_json(name) for name in names},
+            "data": (data["digest"], data["days"], data["counts"]),
+            "params": tuning["params"],
+            "trials": [{**trial, "seconds": 0} for trial in tuning["trials"]],
+            "recorded trials": self.trials,
+            "model": run.tags["rankloop.model_digest"],
+            "outcome": run.tags["rankloop.outcome"],
+            "versions": len(self.versions),
+        }
+
+    @property
+    def trials(self) -> list[dict[str, str]]:
+        """The parameters of its nested runs."""
+        run = record.open_record(self.settings, self.run_id).run
+        found = run.client.search_runs([run.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
+        return sorted((dict(nested.data.params) for nested in found), key=str)
+
+    @property
+    def versions(self) -> list[int]:
+        """The numbers of the versions that were registered of it."""
+        client = MlflowClient(self.settings.mlflow, self.settings.mlflow)
+        found = client.search_model_versions(f"name = '{MODEL}'")
+        return sorted(int(version.version) for version in found if version.run_id == self.run_id)
+
+
+def plan(settings: Settings, key: str) -> str:
+    """The run of the training with this key."""
+    return learning.plan(settings, key, AS_OF, REASON)
+
+
+def begun(settings: Settings, key: str, until: str = "build") -> str:
+    """The run of a training whose steps before this one are done."""
+    run_id = plan(settings, key)
+    for name, step in STEPS.items():
+        if name == until:
+            break
+        step(settings, run_id)
+    return run_id
+
+
+def carried_out(settings: Settings, key: str) -> Told:
+    """A training of all steps."""
+    facts: list[tuple[str, str]] = []
+    run_id = run_training(settings, key, AS_OF, REASON, lambda *fact: facts.append(fact))
+    return Told(run_id, settings, tuple(facts))

@@ -1,0 +1,95 @@
+"""A step that is killed, wherever it stands, and done again leaves what one leaves that was never killed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import pytest
+
+from rankloop.settings import Settings
+from tests.killing import Point, mine
+from tests.training.steps import STEPS, Told, plan
+
+pytestmark = pytest.mark.stack
+# Forked from a process that has imported everything: a victim lives a second instead of ten.
+forks = get_context("forkserver")
+forks.set_forkserver_preload(
+    ["rankloop.training.running", "rankloop.features.duck", "rankloop.simulator.living", "optuna"]
+)
+
+UPLOAD, FOLDER = "rankloop.registry.artifacts:Artifacts._upload", "rankloop.registry.artifacts:Artifacts.put_folder"
+COMMIT, ROUND = "rankloop.lake.tables:Lake._commit", "xgboost:Booster.update"
+FINISH = "rankloop.registry.tracking:TrainingRun.finish"
+POINTS = {
+    "plan": (Point("mlflow:MlflowClient.create_run", 1, after=True), Point(UPLOAD, 1), Point(UPLOAD, 2, after=True)),
+    "build": (
+        Point(COMMIT, 3),
+        Point(COMMIT, 3, after=True),
+        Point("rankloop.lake.tables:write_file", 5),
+        Point(UPLOAD, 1),
+    ),
+    "tune": (Point(FOLDER, 1), Point(ROUND, 4), Point(FINISH, 1), Point(ROUND, 4), Point(UPLOAD, 4)),
+    "train": (
+        Point(ROUND, 3),
+        Point(FOLDER, 1, after=True),
+        Point("rankloop.registry.tracking:TrainingRun.log_curve", 1),
+    ),
+    "measure": (Point("rankloop.training.judging:score_sets", 1), Point(UPLOAD, 1, after=True), Point(UPLOAD, 4)),
+    "compare": (Point(UPLOAD, 1, after=True), Point(UPLOAD, 3)),
+    "gate": (Point(UPLOAD, 2), Point(UPLOAD, 4, after=True)),
+    "register": (
+        Point("mlflow:MlflowClient.create_model_version", 1, after=True),
+        Point("mlflow:MlflowClient.set_registered_model_alias", 1),
+        Point(FINISH, 1),
+    ),
+}
+CASES = [(step, number) for step, points in POINTS.items() for number in range(len(points))]
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A training whose every step was killed at each of its points, and then done once more."""
+
+    told: Told
+    exits: Mapping[str, list[int | None]]
+
+
+@pytest.fixture(scope="module")
+def killed(killed_shop: Settings) -> Killed:
+    """The training that was killed so often."""
+    key, exits = "often killed", {}
+    exits["plan"] = [death(killed_shop, "plan", key, point) for point in POINTS["plan"]]
+    run_id = plan(killed_shop, key)
+    for name, step in STEPS.items():
+        exits[name] = [death(killed_shop, name, run_id, point) for point in POINTS[name]]
+        step(killed_shop, run_id)
+    return Killed(Told(run_id, killed_shop), exits)
+
+
+def death(shop: Settings, step: str, about: str, point: Point) -> int | None:
+    """How a process ends that does the step and is killed at the point."""
+    victim = forks.Process(target=do, args=(shop, step, about, point))
+    victim.start()
+    victim.join(timeout=120)
+    victim.kill()
+    victim.join(timeout=20)
+    return victim.exitcode
+
+
+def do(shop: Settings, step: str, about: str, point: Point) -> None:
+    """Do a step of the training with this run, or plan the one with this key, and die at the point."""
+    mine(point)
+    plan(shop, about) if step == "plan" else STEPS[step](shop, about)
+
+
+@pytest.mark.parametrize(("step", "number"), CASES, ids=[f"{step}-{number}" for step, number in CASES])
+def test_a_step_is_really_killed_where_it_stands(killed: Killed, step: str, number: int) -> None:
+    assert killed.exits[step][number] == -9
+
+
+def test_steps_killed_and_done_again_leave_what_undisturbed_ones_leave(killed: Killed, clean: Told) -> None:
+    assert killed.told.left == clean.left
+
+
+def test_a_training_killed_while_it_registered_has_one_version(killed: Killed) -> None:
+    assert len(killed.told.versions) == 1

@@ -1,0 +1,60 @@
+"""What the command line shows of a training."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from rankloop.settings import Settings
+from rankloop.training import terminal
+from rankloop.training.reproduce import Difference, Reproduced
+from tests.training.steps import Told, plan
+
+SAME = Reproduced("run", "d1", "m1" * 8, "m1" * 8, 1200, 0, 0.0, ())
+OTHER = Reproduced("run", "d1", "m1" * 8, "m2" * 8, 1200, 7, 0.25, (Difference("package numpy", "1.0", "2.0"),))
+
+
+def page(width: int = 160) -> Console:
+    return Console(file=StringIO(), width=width)
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.stack
+def test_a_training_is_shown_with_the_table_the_verdict_and_links(shop: Settings, clean: Told) -> None:
+    console = page()
+    terminal.show_training(console, shop, clean.run_id)
+    for part in ("NDCG", "test_1", "pscore", "Worth asking about", f"version {clean.versions[0]}, registered", "http"):
+        assert part in text(console)
+
+
+@pytest.mark.stack
+def test_a_training_under_way_is_shown(shop: Settings) -> None:
+    console = page()
+    terminal.show_training(console, shop, plan(shop, "just planned"))
+    assert "It is not measured yet." in text(console)
+    assert "under way" in text(console)
+
+
+@pytest.mark.stack
+def test_each_step_tells_what_it_came_to(clean: Told) -> None:
+    assert list(dict.fromkeys(step for step, _ in clean.facts)) == [
+        *("plan", "build", "tune", "train", "measure", "compare", "register")
+    ]
+
+
+def test_the_same_model_is_called_so() -> None:
+    console = page()
+    terminal.show_reproduced(console, SAME)
+    assert "equal for all 1,200 test rows" in text(console)
+    assert "It is the same model." in text(console)
+
+
+def test_another_model_is_shown_with_what_is_another_around_it() -> None:
+    console = page()
+    terminal.show_reproduced(console, OTHER)
+    for part in ("7 of 1,200 test rows have another", "package numpy", "It is another model."):
+        assert part in text(console)

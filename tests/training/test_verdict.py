@@ -1,0 +1,97 @@
+"""What stops a training, and what nobody is asked about."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+import pytest
+from mlflow import MlflowClient
+
+from rankloop.ranking import lists
+from rankloop.ranking.leak import LeakError
+from rankloop.ranking.windows import TooLittleHistoryError
+from rankloop.registry.versions import CHAMPION, MODEL
+from rankloop.settings import GateSettings, Settings
+from rankloop.training import ending, judging, learning
+from rankloop.training.ending import RejectedError
+from tests.features.market import FIRST_DAY
+from tests.training.steps import AS_OF, SMALL, Told, begun, plan
+
+pytestmark = pytest.mark.stack
+LEAKY = "product_ctr_7d"
+WEAK = {
+    "max_iter": 0,
+    "xgboost": {"fix_params": {"max_depth": 1}, "fit_params": {"num_boost_round": 1}},
+}
+
+
+@dataclass(frozen=True)
+class Weak:
+    """A challenger that learned next to nothing, against a champion that learned more."""
+
+    told: Told
+    gate: dict[str, Any]
+    reasons: str
+
+
+@pytest.fixture(scope="module")
+def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
+    """The training of the weak one, to its rejection; the clean one's model is the champion meanwhile."""
+    client = MlflowClient(shop.mlflow, shop.mlflow)
+    client.set_registered_model_alias(MODEL, CHAMPION, str(clean.versions[0]))
+    training = SMALL.model_validate({**SMALL.model_dump(), **WEAK})
+    settings = shop.model_copy(update={"training": training, "gate": GateSettings(resamples=100, min_lists=5)})
+    try:
+        run_id = begun(settings, "a weak one", until="gate")
+        gate = judging.gate(settings, run_id)
+        yield Weak(Told(run_id, settings), gate, ending.record_rejection(settings, run_id))
+    finally:
+        client.delete_registered_model_alias(MODEL, CHAMPION)
+
+
+def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:
+    def knowing(*asked: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401  (passed through)
+        for batch in joined(*asked):
+            place = batch.schema.get_field_index(LEAKY)
+            yield batch.set_column(place, LEAKY, batch["label"].cast(batch.schema.field(LEAKY).type))
+
+    joined = lists.joined_batches
+    run_id = plan(leaky_shop, "a leaky one")
+    with patch.object(lists, "joined_batches", knowing):
+        learning.build(leaky_shop, run_id)
+    with pytest.raises(LeakError, match=rf"^{LEAKY} \(1\.0000\): by itself it tells clicked products from ignored"):
+        learning.tune(leaky_shop, run_id)
+
+
+def test_a_worse_challenger_does_not_pass_the_gate(weak: Weak) -> None:
+    assert not weak.gate["passed"]
+
+
+def test_a_rejection_tells_the_rule_and_its_figures(weak: Weak) -> None:
+    figure = r"0?\.\d{4}"
+    rule = rf"NDCG@10 {figure} -> {figure}, -{figure} \(95% interval .*\); its lower bound has to be above 0: fail\."
+    assert re.search(rule, weak.reasons)
+
+
+def test_a_rejection_is_noted_with_its_run(weak: Weak) -> None:
+    told = ending.outcome(weak.told.settings, weak.told.run_id)
+    assert (told["outcome"], told["rejected_because"]) == ("rejected", weak.reasons)
+
+
+def test_a_rejected_challenger_cannot_be_registered(weak: Weak) -> None:
+    with pytest.raises(RejectedError, match=f"run {weak.told.run_id} is not registered. Rejected: NDCG@10 is down"):
+        ending.register_challenger(weak.told.settings, weak.told.run_id)
+    assert weak.told.versions == []
+
+
+def test_the_challenger_is_compared_with_the_champion_of_the_moment(weak: Weak, clean: Told) -> None:
+    told = ending.outcome(weak.told.settings, weak.told.run_id)
+    assert told["compared_with"] == f"version {clean.versions[0]}"
+
+
+def test_too_little_history_names_the_first_trainable_week(shop: Settings) -> None:
+    with pytest.raises(TooLittleHistoryError, match=rf"first trainable day is {AS_OF}, in week 2026-W41\."):
+        learning.plan(shop, "too early", FIRST_DAY, "too early")
