@@ -25,7 +25,7 @@ from rankloop.stack.logbook import log_file
 from rankloop.stack.people import PEOPLE, SignInError, api_token, passwords_file, sign_in
 from rankloop.stack.ports import refuse_taken_ports
 from rankloop.stack.processes import SUPERVISOR, processes_of
-from tests.running import RANKLOOP, RunningStack, clean_environment, rankloop, settings_in, wait_until
+from tests.running import RANKLOOP, RunningStack, clean_environment, free_ports, rankloop, settings_in, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -106,7 +106,7 @@ def test_a_later_start_shows_no_password_but_says_where_they_are(stack: RunningS
 
 
 def test_a_start_on_other_ports_is_refused_while_the_stack_runs(stack: RunningStack) -> None:
-    other = settings_in(Path("/unused")).model_copy(update={"home": stack.settings.home})
+    other = stack.settings.model_copy(update={"ports": free_ports()})
     answer = rankloop("stack", "start", environment=as_variables(other))
     assert answer.returncode == 1
     assert "runs already, with another RANKLOOP_PORTS__AIRFLOW" in answer.stderr
@@ -120,7 +120,7 @@ def test_a_scenario_asked_of_a_stack_that_runs_is_not_quietly_forgotten(stack: R
 
 
 def test_status_knows_the_ports_of_the_stack_that_runs(stack: RunningStack) -> None:
-    other = settings_in(Path("/unused")).model_copy(update={"home": stack.settings.home})
+    other = stack.settings.model_copy(update={"ports": free_ports()})
     assert stack.airflow in rankloop("stack", "status", environment=as_variables(other)).stdout
 
 
