@@ -1,5 +1,7 @@
 """The settings of training: the reference's shape, and one value changed without writing out the rest."""
 
+from typing import Any
+
 import pytest
 
 from rankloop.settings import Settings, SettingsError, load_settings
@@ -22,6 +24,20 @@ def test_one_parameter_is_changed_and_the_others_keep_their_defaults() -> None:
     assert training.xgboost.fit_params == TrainingSettings().xgboost.fit_params
 
 
+@pytest.mark.parametrize(
+    ("given", "way"),
+    [
+        ({}, "unbiased"),
+        ({"ranker": "neural"}, "none"),
+        ({"ranker": "logistic"}, "none"),
+        ({"debias": "none"}, "none"),
+        ({"ranker": "neural", "debias": "propensity"}, "propensity"),
+    ],
+)
+def test_each_ranker_debiases_as_was_measured_best_unless_told_otherwise(given: dict[str, Any], way: str) -> None:
+    assert TrainingSettings(**given).debias_way == way
+
+
 def test_the_sets_take_twenty_days_of_lists() -> None:
     assert TrainingSettings().list_days == 20
 
@@ -37,7 +53,7 @@ def test_labels_are_all_there_after_whole_days(hours: int, days: int) -> None:
         ("RANKLOOP_TRAINING__PREPROCESSING__FILL", "mean", "'median', 'min', 'max' or 'zero'"),
         ("RANKLOOP_TRAINING__SEARCH", "bayes", "'grid', 'random' or 'tpe'"),
         ("RANKLOOP_TRAINING__RANKER", "catboost", "'xgboost', 'neural' or 'logistic'"),
-        ("RANKLOOP_TRAINING__DEBIAS", "maybe", "'none', 'unbiased' or 'propensity'"),
+        ("RANKLOOP_TRAINING__DEBIAS", "maybe", "'auto', 'none', 'unbiased' or 'propensity'"),
         ("RANKLOOP_TRAINING__TUNE_METRIC", "auc", "training.tune_metric"),
         ("RANKLOOP_TRAINING__XGBOOST__TUNE_PARAMS", '{"max_depth": []}', "max_depth has no value to try"),
         ("RANKLOOP_TRAINING__XGBOOST__FIX_PARAM", "{}", "no setting is called training.xgboost.fix_param"),

@@ -124,7 +124,7 @@ def fit_options(
         seed=training.seed,
         threads=training.threads,
         metric=training.tune_metric,
-        debias=training.debias,
+        debias=training.debias_way,
         on_round=on_round,
     )
 

@@ -104,6 +104,8 @@ def _params(options: FitOptions) -> dict[str, Any]:
         **params,
         # Early stopping watches what the run is tuned by, at the same k.
         "eval_metric": options.metric,
+        # It takes a product's place among the rows of its list for its position: lists lie in that order, and what is
+        # left of them when they are thinned out still does.
         "lambdarank_unbiased": options.debias == "unbiased",
         "nthread": options.threads,
         "seed": options.seed,
