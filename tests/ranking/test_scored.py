@@ -16,6 +16,20 @@ def test_lists_lie_one_after_the_other() -> None:
     assert lists.sets() == ("train", "valid", "test_0", "test_1", "test_2", "test_3")
 
 
+def test_sets_are_in_the_order_of_time_however_many_blocks_there_are() -> None:
+    table = scored(1).slice(0, 1)
+    names = ["test_10", "valid", "test_2", "train", "test_9"]
+    one_each = [
+        table.set_column(table.column_names.index("set"), "set", pa.array([name])).set_column(
+            table.column_names.index("request_id"), "request_id", pa.array([name])
+        )
+        for name in names
+    ]
+    lists = scored_lists(pa.concat_tables(one_each))
+    assert lists.sets() == ("train", "valid", "test_2", "test_9", "test_10")
+    assert lists.tests() == ("test_2", "test_9", "test_10")
+
+
 def test_some_of_the_lists_are_taken_whole() -> None:
     lists = scored_lists(scored(60))
     some = lists.take(lists.reacted)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from rankloop.calendar import days_between
 from rankloop.features.build import aggregate_day, build_features
@@ -14,6 +15,14 @@ from rankloop.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.training.steps import AS_OF, EASY_GATE, SMALL, Told, carried_out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Rows scored one by one wait for idle threads most of the time where other tests keep the cores busy."""
+    with threadpool_limits(1, "openmp"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for processes that are started
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,10 @@ pytestmark = pytest.mark.stack
 # Forked from a process that has imported everything: a victim lives a second instead of ten.
 forks = get_context("forkserver")
 forks.set_forkserver_preload(
-    ["rankloop.training.running", "rankloop.features.duck", "rankloop.simulator.living", "optuna"]
+    [
+        *("rankloop.training.running", "rankloop.ranking.rankers.boosted", "rankloop.features.duck"),
+        *("rankloop.simulator.living", "optuna"),
+    ]
 )
 
 UPLOAD, FOLDER = "rankloop.registry.artifacts:Artifacts._upload", "rankloop.registry.artifacts:Artifacts.put_folder"
@@ -22,19 +25,19 @@ COMMIT, ROUND = "rankloop.lake.tables:Lake._commit", "xgboost:Booster.update"
 FINISH = "rankloop.registry.tracking:TrainingRun.finish"
 POINTS = {
     "plan": (Point("mlflow:MlflowClient.create_run", 1, after=True), Point(UPLOAD, 1), Point(UPLOAD, 2, after=True)),
-    "build": (
-        Point(COMMIT, 3),
-        Point(COMMIT, 3, after=True),
-        Point("rankloop.lake.tables:write_file", 5),
-        Point(UPLOAD, 1),
+    "build": (Point(COMMIT, 3, after=True), Point("rankloop.lake.tables:write_file", 5), Point(UPLOAD, 1)),
+    "tune": (
+        Point(ROUND, 4),
+        Point(FINISH, 1),
+        Point("rankloop.registry.trials:RunTrials.record", 2),
+        Point(UPLOAD, 3, after=True),
     ),
-    "tune": (Point(FOLDER, 1), Point(ROUND, 4), Point(FINISH, 1), Point(ROUND, 4), Point(UPLOAD, 4)),
     "train": (
         Point(ROUND, 3),
         Point(FOLDER, 1, after=True),
         Point("rankloop.registry.tracking:TrainingRun.log_curve", 1),
     ),
-    "measure": (Point("rankloop.training.judging:score_sets", 1), Point(UPLOAD, 1, after=True), Point(UPLOAD, 4)),
+    "measure": (Point("rankloop.training.judging:score_sets", 1), Point(UPLOAD, 3, after=True)),
     "compare": (Point(UPLOAD, 1, after=True), Point(UPLOAD, 3)),
     "gate": (Point(UPLOAD, 2), Point(UPLOAD, 4, after=True)),
     "register": (

@@ -87,7 +87,11 @@ class ScoredLists:
     def sets(self) -> tuple[str, ...]:
         """The sets that there are, in the order of time."""
         there = set(self.of_list("set"))
-        return tuple(name for name in SETS if name in there)
+        return tuple(sorted(there, key=_place))
+
+    def tests(self) -> tuple[str, ...]:
+        """The test blocks that there are, oldest first."""
+        return tuple(name for name in self.sets() if name not in {TRAIN, VALID})
 
     def of_sets(self, *names: str) -> "ScoredLists":
         """The lists of these sets."""
@@ -98,6 +102,11 @@ class ScoredLists:
         sizes = self.sizes[lists]
         rows = self.table.filter(pa.array(np.repeat(lists, self.sizes)))
         return ScoredLists(rows, np.cumsum(sizes) - sizes, sizes)
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    """Train, valid, then the test blocks by number, as many as there are."""
+    return {TRAIN: 0, VALID: 1}.get(name, 2), len(name), name
 
 
 def scored_lists(table: pa.Table) -> ScoredLists:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rankloop.ranking.metrics import Floats, Ints, Judged, tally
-from rankloop.ranking.scored import BASE, CHAMPION, OURS, TESTS, ScoredLists
+from rankloop.ranking.scored import BASE, CHAMPION, OURS, ScoredLists
 
 LABELS = ("", "clicked", "into the cart", "ordered")
 SHOWN = 10
@@ -42,7 +42,7 @@ class Example:
 
 def find_examples(lists: ScoredLists) -> tuple[Example, ...]:
     """The list that gained most, a typical one and the one that lost most, among the newest lists with a reaction."""
-    lists = lists.of_sets(*TESTS)
+    lists = lists.of_sets(*lists.tests())
     lists = lists.take(lists.reacted)
     if not len(lists):
         return ()
