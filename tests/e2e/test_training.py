@@ -10,7 +10,7 @@ from rankloop.registry import versions
 from rankloop.registry.tracking import TrainingRun, find_training
 from rankloop.stack.airflow_api import AirflowApi, signed_in
 from rankloop.training import record
-from tests.e2e.test_daily_features import ENDED, kill_tasks
+from tests.e2e.clearing import ENDED, Run
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -26,16 +26,17 @@ def airflow(stack: RunningStack, demo: str) -> AirflowApi:
 
 
 @pytest.fixture(scope="module")
-def dag_run(airflow: AirflowApi) -> str:
-    """The id of the run that the demo asked for."""
+def run(airflow: AirflowApi) -> Run:
+    """The run that the demo asked for."""
     runs = airflow.ask("GET", f"{DAG}/dagRuns?limit=100")["dag_runs"]
-    return next(str(run["dag_run_id"]) for run in runs if run["dag_run_id"].startswith("requested__"))
+    found = next(run["dag_run_id"] for run in runs if run["dag_run_id"].startswith("requested__"))
+    return Run(airflow, "continuous_training", found)
 
 
 @pytest.fixture(scope="module")
-def training(stack: RunningStack, dag_run: str) -> TrainingRun:
+def training(stack: RunningStack, run: Run) -> TrainingRun:
     """What the training left in MLflow."""
-    return find_training(stack.settings, dag_run)
+    return find_training(stack.settings, run.run_id)
 
 
 def found(training: TrainingRun) -> dict[str, Any]:
@@ -44,16 +45,6 @@ def found(training: TrainingRun) -> dict[str, Any]:
     names = ("rankloop.data", "rankloop.model_digest", "rankloop.outcome", "rankloop.version", "rankloop.verdict")
     texts = (record.COMPARISON, record.GATE, record.EVALUATION)
     return {**{name: tags[name] for name in names}, **{name: training.get_json(name) for name in texts}}
-
-
-def states(airflow: AirflowApi, run: str, task: str) -> set[str | None]:
-    entries = airflow.ask("GET", f"{DAG}/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
-    return {entry["state"] for entry in entries if entry["task_id"] == task}
-
-
-def clear(airflow: AirflowApi, run: str, task: str) -> None:
-    body = {"dry_run": False, "only_failed": False, "reset_dag_runs": True, "dag_run_id": run, "task_ids": [task]}
-    airflow.ask("POST", f"{DAG}/clearTaskInstances", body)
 
 
 def test_the_demo_ends_with_a_registered_challenger_and_shows_the_table(
@@ -69,17 +60,12 @@ def test_the_demo_ends_with_a_registered_challenger_and_shows_the_table(
 
 @pytest.mark.parametrize("task", ["tune", "train", "register"])
 def test_a_task_killed_while_it_runs_and_cleared_leaves_the_same_training(
-    task: str, stack: RunningStack, airflow: AirflowApi, dag_run: str, training: TrainingRun
+    task: str, stack: RunningStack, run: Run, training: TrainingRun
 ) -> None:
-    before, killed = found(training), 0
-    while not killed:  # a short task may have ended before the shot
-        clear(airflow, dag_run, task)
-        while not killed and not states(airflow, dag_run, task) <= ENDED:
-            killed = kill_tasks(stack)
-    wait_until(lambda: states(airflow, dag_run, task) <= {"up_for_retry", *ENDED}, f"{task} to be missed")
-    clear(airflow, dag_run, task)
-    wait_until(lambda: states(airflow, dag_run, task) <= ENDED, f"an end of {task}", within_s=180)
-    assert states(airflow, dag_run, task) == {"success"}
+    before = found(training)
+    run.kill(task, stack)
+    run.clear(task)
+    run.succeed(task)
     assert found(training) == before
     assert len(versions.versions(stack.settings)) == 1
 
@@ -97,4 +83,4 @@ def test_a_week_that_is_complete_starts_a_training_which_says_when_history_is_to
 
     wait_until(lambda: weekly() and weekly()[0]["state"] in ENDED, "the week's training to end", within_s=120)
     [run] = weekly()
-    assert states(airflow, run["dag_run_id"], "plan") == {"skipped"}
+    assert Run(airflow, "continuous_training", run["dag_run_id"]).states("plan") == {"skipped"}
