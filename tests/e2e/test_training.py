@@ -54,7 +54,7 @@ def test_the_demo_ends_with_a_registered_challenger_and_shows_the_table(
     assert challenger
     assert challenger.run_id == training.run_id
     assert f"version {challenger.number} is the challenger" in demo
-    assert all(word in demo for word in ("base_score", "pscore", "test_0", "NDCG@5"))
+    assert all(word in demo for word in ("base_score", "pscore", "test_0", "NDCG", "@5"))
     assert "<html" in training.get_text(record.REPORT)
 
 
