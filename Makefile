@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both work on a machine with Python 3.11 to 3.13, make and git alone.
 
 PYTHON ?= python3
+APPROVE ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks
@@ -11,8 +12,8 @@ SOURCES := dags plugins include tests benchmarks
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## install, start the stack, live a few weeks of marketplace; again: resume
-	@$(BIN)/rankloop demo
+demo: $(VENV)/.demo  ## install, start the stack, carry out the whole loop once; again: resume; APPROVE=ask: you answer
+	@$(BIN)/rankloop demo --approve $(APPROVE)
 
 start: $(VENV)/.demo  ## run the stack in the foreground; Ctrl-C ends all of it
 	@$(BIN)/rankloop stack run

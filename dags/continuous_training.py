@@ -10,7 +10,6 @@ Safe to clear: every task, alone or with what follows. See docs/runbook.md#conti
 """
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, PartitionedAssetTimetable, RollupMapper, StartOfWeekMapper, WeekWindow, dag, task
@@ -119,15 +118,13 @@ def continuous_training() -> None:
     judged, registered = gate(run), register(run)
     build_training_set(run) >> tune(run) >> train(run) >> evaluate(run) >> compare(run) >> judged
     judged >> [registered, record_rejection(run)]
-    # Until there is the DAG that asks, a challenger waits in the registry.
-    if Path(__file__).with_name("model_promotion.py").exists():
-        registered >> TriggerDagRunOperator(
-            task_id="request_promotion",
-            trigger_dag_id="model_promotion",
-            trigger_run_id=f"version_{VERSION}",
-            conf={"version": VERSION},
-            skip_when_already_exists=True,
-        )
+    registered >> TriggerDagRunOperator(
+        task_id="request_promotion",
+        trigger_dag_id="model_promotion",
+        trigger_run_id=f"version_{VERSION}",
+        conf={"version": VERSION},
+        skip_when_already_exists=True,
+    )
 
 
 continuous_training()

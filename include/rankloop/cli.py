@@ -2,8 +2,9 @@
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from getpass import getuser
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +27,10 @@ lake_app = typer.Typer(no_args_is_help=True, help="The lake: which days there ar
 app.add_typer(lake_app, name="lake")
 train_app = typer.Typer(no_args_is_help=True, help="Trainings: run one here, look at one, do one again.")
 app.add_typer(train_app, name="train")
+model_app = typer.Typer(no_args_is_help=True, help="Versions of the model: look at them, compare, roll back.")
+app.add_typer(model_app, name="model")
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: who decided what about which version, and why.")
+app.add_typer(ledger_app, name="ledger")
 
 
 @stack_app.command("run")
@@ -70,11 +75,13 @@ def stack_clean() -> None:
 
 
 @app.command("demo")
-def demo() -> None:
-    """Start the stack and live a few weeks of marketplace; again: go on where it stood."""
-    from rankloop.demo import run_demo
+def demo(
+    approve: Annotated[Literal["auto", "ask"], typer.Option(help="ask: you answer the request to promote")] = "auto",
+) -> None:
+    """Start the stack and carry out the whole loop once; again: go on where it stood."""
+    from rankloop.demo import run_demo, steps
 
-    run_demo(load_settings(), Console())
+    run_demo(load_settings(), Console(), steps(answered_by_hand=approve == "ask"))
 
 
 @simulator_app.command("live")
@@ -225,6 +232,85 @@ def train_reproduce(run_id: Annotated[str, typer.Argument(help="the id of the ML
         found = reproduce(load_settings(), run_id)
     pages.show_reproduced(console, found)
     if not found.same:
+        sys.exit(1)
+
+
+@model_app.command("list")
+def model_list() -> None:
+    """Say which versions there are, and which is champion."""
+    from rankloop.promotion import terminal as pages
+    from rankloop.registry import versions
+
+    pages.show_versions(Console(), versions.versions(load_settings()))
+
+
+@model_app.command("show")
+def model_show(number: Annotated[int, typer.Argument(help="the version's number")]) -> None:
+    """Say what a version is, what it was made of, and what was decided about it."""
+    from rankloop.champions.standing import opened, settle
+    from rankloop.promotion import terminal as pages
+    from rankloop.registry import versions
+
+    settings = load_settings()
+    with opened(settings) as client:
+        pages.show_version(Console(), versions.version(settings, number), settle(settings, client))
+
+
+@model_app.command("compare")
+def model_compare(
+    one: Annotated[int, typer.Argument(help="a version's number")],
+    other: Annotated[int, typer.Argument(help="another's")],
+) -> None:
+    """Hold two versions against each other, on the newest lists that either was tested on."""
+    from rankloop.promotion import terminal as pages
+    from rankloop.promotion.comparing import compare_versions
+
+    console = Console()
+    with console.status("Scoring the lists with both"):
+        pair = compare_versions(load_settings(), one, other)
+    pages.show_pair(console, pair)
+
+
+@model_app.command("rollback")
+def model_rollback(
+    reason: Annotated[str, typer.Option(help="why, for the ledger")],
+    version: Annotated[int | None, typer.Option(help="a former champion; by default the one before this")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would happen, and change nothing")] = False,
+) -> None:
+    """Make a former champion the champion again."""
+    from rankloop.promotion.rollback import Wish, roll_back
+
+    now = datetime.now(UTC)
+    wish = Wish(f"{getuser()} at the command line", reason, f"command line {now.isoformat()}", version)
+    Console().print(roll_back(load_settings(), wish, now, dry_run=dry_run).sentence, highlight=False, soft_wrap=True)
+
+
+@ledger_app.command("show")
+def ledger_show() -> None:
+    """Tell what was decided, oldest first."""
+    from rankloop.champions.standing import opened, settle
+    from rankloop.promotion import terminal as pages
+
+    settings = load_settings()
+    with opened(settings) as client:
+        pages.show_ledger(Console(), settle(settings, client))
+
+
+@ledger_app.command("verify")
+def ledger_verify() -> None:
+    """Say whether the ledger is as it was written; fails if it is not."""
+    from rankloop.champions.standing import opened
+    from rankloop.marketplace import ledger
+    from rankloop.promotion import terminal as pages
+    from rankloop.registry import aliases
+
+    settings = load_settings()
+    with opened(settings) as client:
+        entries = ledger.read(client)
+    flaws = ledger.flaws(entries, aliases.read(settings).mark)
+    pages.show_flaws(Console(), entries, flaws)
+    if flaws:
         sys.exit(1)
 
 

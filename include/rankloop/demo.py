@@ -6,6 +6,7 @@ A step that was cut short goes on where it stood, so `make demo` again is the wa
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from rankloop.errors import RankloopError
 from rankloop.settings import Settings, variable
 from rankloop.simulator.plan import diary_of, history_until, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
-from rankloop.stack import lifecycle, terminal
+from rankloop.stack import approving, lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.backfill import Progress, run_days
 from rankloop.stack.people import passwords_file
@@ -28,6 +29,7 @@ LEFT_TO_YOU = (
     "empty MongoDB"
 )
 WHY = "there is history enough for a first model"
+WHY_APPROVED = "better on the newest lists, and nowhere worse"
 
 
 @dataclass(frozen=True)
@@ -112,19 +114,50 @@ def train_challenger(settings: Settings, console: Console) -> str:
     run = find_training(settings, key).run_id
     show_training(console, settings, run)
     told = outcome(settings, run)
-    return f"version {told['version']} is the challenger" if "version" in told else "no challenger: see the verdict"
+    return f"version {told['version']} is registered" if "version" in told else "no challenger: see the verdict"
 
 
-STEPS: Sequence[Step] = (
-    Step("Start the servers", start_servers),
-    Step("Live the marketplace's history", live_history),
-    Step("Let it live on, a day each night", let_it_live_on),
-    Step("Build the features of every day", build_features),
-    Step("Train a challenger", train_challenger),
-)
+def ask_ml_lead(settings: Settings, console: Console, *, by_hand: bool) -> str:
+    """The ML lead is asked about the challenger, and answers; approved, it is the champion."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
+    # Heavy, and no other step needs them.
+    from rankloop.champions.standing import opened, settle, standing_champion  # noqa: PLC0415
+    from rankloop.promotion.terminal import show_ledger  # noqa: PLC0415
+    from rankloop.registry.versions import challenger  # noqa: PLC0415
+
+    if asked := challenger(settings):
+        run = approving.ask_about(settings, asked.number)
+        console.print(approving.question(settings, run)["subject"], style="bold", highlight=False)
+        if by_hand:
+            console.print(
+                f"Answer as ml-lead: {approving.page(settings, run)}\n"
+                f"The password is in {passwords_file(settings.home)}.",
+                highlight=False,
+                soft_wrap=True,
+            )
+        else:
+            approving.answer(settings, run, "ml-lead", "Approve", WHY_APPROVED)
+        approving.wait_for_end(settings, run)
+    with opened(settings) as client:
+        show_ledger(console, settle(settings, client))
+    champion = standing_champion(settings)
+    return f"version {champion.number} is the champion" if champion else "no champion yet: nobody approved one"
 
 
-def run_demo(settings: Settings, console: Console, steps: Sequence[Step] = STEPS) -> None:
+def steps(*, answered_by_hand: bool = False) -> Sequence[Step]:
+    """What the demo does, in its order; somebody at the keyboard may want to answer the request themselves."""
+    return (
+        Step("Start the servers", start_servers),
+        Step("Live the marketplace's history", live_history),
+        Step("Let it live on, a day each night", let_it_live_on),
+        Step("Build the features of every day", build_features),
+        Step("Train a challenger", train_challenger),
+        Step("Ask the ML lead", partial(ask_ml_lead, by_hand=answered_by_hand)),
+    )
+
+
+def run_demo(settings: Settings, console: Console, steps: Sequence[Step]) -> None:
     """Every step in turn, then what to look at."""
     for number, step in enumerate(steps, 1):
         console.rule(f"{number}/{len(steps)}  {step.title}", align="left")
@@ -143,7 +176,7 @@ def run_demo(settings: Settings, console: Console, steps: Sequence[Step] = STEPS
 
 def _what_to_look_at(settings: Settings) -> str:
     mongo = "the MongoDB of RANKLOOP_MONGO_URI" if settings.mongo_uri else f"{settings.mongo}   database marketplace"
-    first = "Look first at the report of the challenger: the run in MLflow has it as comparison.html.\n"
+    first = "Look first at what the ML lead was shown: model_promotion in Airflow, task ask_ml_lead.\n"
     return f"""
   Airflow      http://127.0.0.1:{settings.ports.airflow}   sign in as admin, ml-lead, oncall or viewer
   MLflow       http://127.0.0.1:{settings.ports.mlflow}

@@ -156,6 +156,18 @@ class GateSettings(BaseModel):
     refresh_margin: float = Field(0.005, ge=0, le=1, description="how far NDCG@10 may be down in a refresh")
 
 
+class PromotionSettings(BaseModel):
+    """Who decides about a challenger, and how they learn that they are asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    approvers: tuple[str, ...] = Field(
+        ("ml-lead",), min_length=1, description="Airflow's ids of those who may answer; user names in the embedded one"
+    )
+    answer_within_days: float = Field(5, gt=0, description="days after which no answer counts as Reject")
+    apprise: str = Field("", description="an Airflow connection of type apprise, by which they are told as well")
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -182,6 +194,7 @@ class Settings(BaseSettings):
     features: FeatureSettings = FeatureSettings()
     cleaning: CleaningSettings = CleaningSettings()
     gate: GateSettings = GateSettings()
+    promotion: PromotionSettings = PromotionSettings()
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("home")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).parents[2]
-DAG_FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.stem != "orchestration")
+DAG_FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.stem not in {"approval", "orchestration"})
 HEAVY = ("numpy", "pandas", "pyarrow", "pymongo", "mlflow", "xgboost", "sklearn", "evidently", "duckdb", "ibis")
 
 

@@ -1,5 +1,6 @@
 """The whole configuration of the stack's processes, and so of every task that they run, as environment variables."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import to_json, to_jsonable_python
 
 from rankloop.settings import Settings, variable
+from rankloop.stack.home import read_private
 from rankloop.stack.keys import Keys
 from rankloop.stack.people import PEOPLE, passwords_file
 from rankloop.stack.processes import HOME_MARK, NAME_MARK, SUPERVISOR
@@ -27,6 +29,7 @@ def stack_environment(settings: Settings, keys: Keys) -> dict[str, str]:
         **_process_variables(settings),
         **_airflow(settings),
         **_airflow_people_and_keys(settings.home, keys),
+        **_connections(settings),
         **_mlflow(settings),
     }
     if not settings.mongo_uri:
@@ -120,6 +123,19 @@ def _airflow_people_and_keys(home: Path, keys: Keys) -> dict[str, str]:
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
         "AIRFLOW__API__SECRET_KEY": keys.session,
     }
+
+
+def _connections(settings: Settings) -> dict[str, str]:
+    # A promotion reads the answer from Airflow's own API, as somebody who may read and no more.
+    here = {
+        "conn_type": "http",
+        "schema": "http",
+        "host": "127.0.0.1",
+        "port": settings.ports.airflow,
+        "login": "viewer",
+        "password": read_private(passwords_file(settings.home)).get("viewer", ""),
+    }
+    return {"AIRFLOW_CONN_RANKLOOP_AIRFLOW": json.dumps(here)}
 
 
 def _mlflow(settings: Settings) -> dict[str, str]:

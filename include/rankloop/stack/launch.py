@@ -61,8 +61,9 @@ def ready_to_launch(settings: Settings) -> Launch:
     if settings.mongo_uri:
         connect(settings.mongo).close()
     forget_first_to_end(settings.home)
-    environment = stack_environment(settings, keys_of(settings.home))
-    return Launch(tuple(names), environment, make_missing_passwords(settings.home))
+    # Before the environment: one of them is in it.
+    new_passwords = make_missing_passwords(settings.home)
+    return Launch(tuple(names), stack_environment(settings, keys_of(settings.home)), new_passwords)
 
 
 def open_log(home: Path) -> IO[bytes]:

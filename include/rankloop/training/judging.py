@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rankloop.champions.standing import standing_champion
 from rankloop.ranking.calibration import Calibration, Reliability, reliability
 from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
 from rankloop.ranking.evaluation import Evaluation, evaluate
@@ -60,7 +61,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
 def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
     """Compare with whoever is champion now, on the same newest lists; with none, with the shop's own ranking."""
     training = open_record(settings, run_id)
-    standing = versions.champion(settings)
+    standing = standing_champion(settings)
     table = training.scored().of_sets(*training.tests).table
     if standing:
         with TemporaryDirectory() as folder:

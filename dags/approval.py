@@ -1,0 +1,78 @@
+"""A question to a person: the form that asks, how they learn of it, and the way to the answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseNotifier, Connection, Param
+from airflow.sdk.execution_time.hitl import HITLUser
+
+from rankloop.settings import load_settings
+
+ASK = "ask_ml_lead"
+PROMOTION = load_settings().promotion
+
+
+class AskToApprove(HITLOperator):
+    """Approve or Reject, with a reason, by those on the allow-list; no answer in time is Reject.
+
+    Unlike Airflow's own ApprovalOperator it skips nothing on Reject: what follows writes that down as well.
+    """
+
+    def __init__(self, **more: object) -> None:
+        super().__init__(
+            options=["Approve", "Reject"],
+            defaults="Reject",
+            assigned_users=[HITLUser(id=person, name=person) for person in PROMOTION.approvers],
+            response_timeout=timedelta(days=PROMOTION.answer_within_days),
+            params={"reason": Param(None, type=["null", "string"], minLength=3, description="why, for the ledger")},
+            **more,
+        )
+
+    @property
+    def serialized_params(self) -> dict[str, dict[str, Any]]:
+        """The form's fields. It insists on a reason; the check before anybody is asked must live without one."""
+        fields = super().serialized_params
+        fields["reason"]["schema"]["type"] = "string"
+        return fields
+
+
+class TellApprovers(BaseNotifier):
+    """An alert in the collection `rankloop.alerts` and in the log."""
+
+    def notify(self, context) -> None:
+        """Say what is asked, and where to answer."""
+        from rankloop.promotion.asking import tell
+
+        task = context["task"]
+        link = HITLOperator.generate_link_to_ui_from_context(context=context)
+        tell(load_settings(), version_of(context["params"]), task.subject, link, datetime.now(UTC))
+
+
+def notifiers() -> Sequence[BaseNotifier]:
+    """Who is told of a request: always our own alerts, and whatever channel Apprise is set up for."""
+    if not PROMOTION.apprise:
+        return [TellApprovers()]
+    from airflow.providers.apprise.notifications.apprise import AppriseNotifier
+
+    body = "Answer under Required Actions: {{ conf.get('api', 'base_url') }}/required_actions"
+    return [
+        TellApprovers(),
+        AppriseNotifier(title="{{ task.subject }}", body=body, apprise_conn_id=PROMOTION.apprise),
+    ]
+
+
+def version_of(params: dict[str, Any]) -> int:
+    """The version that a run is about. Another DAG's conf has it as text."""
+    return int(params["version"])
+
+
+def answer_to(dag_run) -> tuple:
+    """The answer to this run's request, as Airflow has it, and which task asked. Runs in the task worker."""
+    from rankloop.promotion.answer import Asked, Door, read_answer
+
+    here = Connection.get("rankloop_airflow")
+    door = Door(f"{here.schema or 'http'}://{here.host}:{here.port}", here.login or "", here.password or "")
+    asked = Asked(dag_run.dag_id, dag_run.run_id, ASK)
+    return read_answer(door, asked), asked

@@ -1,0 +1,61 @@
+"""Asks the ML lead whether a challenger becomes the champion, and carries out the answer.
+
+One run a version, begun by continuous_training once a challenger is registered, or by hand with a version. The answer
+is given under Required Actions, by those on the allow-list, with a reason; no answer in time counts as Reject. Then it
+fails closed: the answer is read from Airflow itself, and only an approval of this very model, against the champion it
+was compared with, makes a champion. Whatever is decided or refused stands in the ledger.
+Owner: data platform.
+If this fails: the champion stays. Nothing is half promoted: clear the task, and it comes to the one right end.
+Safe to clear: every task. A version that was decided about stays so. See docs/runbook.md#model_promotion.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag, task
+
+from approval import ASK, PROMOTION, AskToApprove, answer_to, notifiers, version_of
+from orchestration import DEFAULT_ARGS
+from rankloop.settings import load_settings
+
+
+@task
+def write_request(params=None) -> dict:
+    """Put the evidence on a page; stop where the version is decided about already."""
+    from rankloop.promotion.asking import write_request
+
+    request = write_request(load_settings(), version_of(params))
+    return {"subject": request.subject, "body": request.body}
+
+
+@task
+def decide(params=None, dag_run=None) -> str:
+    """Carry out the answer, or say why it must not be; either way the ledger has it."""
+    from datetime import UTC, datetime
+
+    from rankloop.promotion.deciding import decide
+
+    answer, asked = answer_to(dag_run)
+    return decide(load_settings(), version_of(params), answer, asked, datetime.now(UTC)).decision
+
+
+@dag(
+    schedule=None,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["promotion"],
+    dagrun_timeout=timedelta(days=PROMOTION.answer_within_days + 2),
+    params={"version": Param(1, type=["integer", "string"], description="the challenger's version in MLflow")},
+)
+def model_promotion() -> None:
+    """How the tasks follow each other; the answer goes no way but through Airflow itself."""
+    ask = AskToApprove(
+        task_id=ASK,
+        subject="{{ ti.xcom_pull('write_request')['subject'] }}",
+        body="{{ ti.xcom_pull('write_request')['body'] }}",
+        notifiers=notifiers(),
+        doc_md="Answer under Required Actions. Marking this task a success is no answer, and promotes nothing.",
+    )
+    write_request() >> ask >> decide()
+
+
+model_promotion()

@@ -1,0 +1,51 @@
+"""Makes a former champion the champion again, at once, with nobody asked.
+
+For whoever is on duty: start it with a reason, and with a version if it is not the champion before this one. What was
+champion was approved once; what never was is refused. A dry run says what would happen. The ML lead is told, and the
+ledger has it. The same from the command line: `rankloop model rollback --reason …`.
+Owner: data platform.
+If this fails: the champion stays, and the task's log says why.
+Safe to clear: the task; a rollback that was done is not done twice. See docs/runbook.md#model_rollback.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag, task
+
+from orchestration import DEFAULT_ARGS
+from rankloop.settings import load_settings
+
+
+@task
+def roll_back(params=None, dag_run=None) -> str:
+    """Go back to the champion before this one, or to the version that is named."""
+    from datetime import UTC, datetime
+
+    from rankloop.promotion.rollback import Wish, roll_back
+
+    who = dag_run.triggering_user_name or "the scheduler"
+    wish = Wish(who, params["reason"], f"model_rollback/{dag_run.run_id}", params["version"])
+    done = roll_back(load_settings(), wish, datetime.now(UTC), dry_run=params["dry_run"])
+    print(done.sentence)  # noqa: T201  (Airflow puts it into the task's log)
+    return done.sentence
+
+
+@dag(
+    schedule=None,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["promotion"],
+    dagrun_timeout=timedelta(hours=1),
+    max_active_runs=1,
+    params={
+        "reason": Param(type="string", minLength=3, description="why, for the ledger and the ML lead"),
+        "version": Param(None, type=["null", "integer"], description="by default the champion before this one"),
+        "dry_run": Param(False, type="boolean", description="say what would happen, and change nothing"),
+    },
+)
+def model_rollback() -> None:
+    """One task: a rollback is a decision, written down and followed."""
+    roll_back()
+
+
+model_rollback()

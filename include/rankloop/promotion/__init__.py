@@ -1,0 +1,1 @@
+"""From a challenger to a champion, and back: asking, deciding, rolling back."""

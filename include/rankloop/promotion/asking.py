@@ -1,0 +1,37 @@
+"""Tells those who decide that an answer is wanted, and where to give it."""
+
+from datetime import datetime
+
+from rankloop.champions.standing import opened, settle
+from rankloop.errors import RankloopError
+from rankloop.marketplace.alerts import raise_alert
+from rankloop.promotion.deciding import WANTED, decided
+from rankloop.promotion.request import Request, request_of
+from rankloop.settings import Settings
+
+
+class AlreadyDecidedError(RankloopError):
+    """Nobody is asked twice."""
+
+
+def write_request(settings: Settings, number: int) -> Request:
+    """The request about this version, which nobody has decided about yet."""
+    with opened(settings) as client:
+        standing = decided(settle(settings, client), number)
+    if standing:
+        raise AlreadyDecidedError(
+            f"version {number} was {standing.decision} on {standing.at} by {standing.who}, and is not asked about "
+            "again: `rankloop ledger show` has why. To have it judged anew, train again."
+        )
+    return request_of(settings, number)
+
+
+def tell(settings: Settings, number: int, subject: str, link: str, now: datetime) -> str:
+    """Raise the alert that an answer is wanted; what it says."""
+    message = (
+        f"{subject} Answer within {settings.promotion.answer_within_days:g} days, as "
+        f"{' or '.join(settings.promotion.approvers)}: {link}"
+    )
+    with opened(settings) as client:
+        raise_alert(client, WANTED, f"version {number}", message, now)
+    return message

@@ -1,0 +1,89 @@
+"""Which version has which alias in MLflow, and how the aliases follow a decision.
+
+The ledger decides; the aliases follow it, and a mark on the model says which of its entries they have followed. So
+what a kill left half done is told from what somebody moved by hand.
+"""
+
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from rankloop.registry.connection import connect, speaking_to
+from rankloop.registry.versions import CHALLENGER, CHAMPION, LIFECYCLE, MODEL, Lifecycle
+from rankloop.settings import Settings
+
+PREVIOUS = "previous"
+MARK = "rankloop.ledger"
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """The numbers of the versions that have an alias."""
+
+    champion: int | None = None
+    previous: int | None = None
+    challenger: int | None = None
+    mark: str = ""
+    """Of the last entry of the ledger that they have followed; empty if of none."""
+
+
+def read(settings: Settings) -> Aliases:
+    """The aliases as they are."""
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"looking for the aliases of {MODEL}"):
+        return _read(client)
+
+
+def follow(settings: Settings, champion: int | None, previous: int | None, mark: str) -> None:
+    """Have the aliases and lifecycles say who is champion; done again, it comes to the same.
+
+    The champion goes first, for that is what readers follow; the mark goes last.
+    """
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"making version {champion} of {MODEL} the champion"):
+        standing = _read(client)
+        _point(client, CHAMPION, standing.champion, champion)
+        _point(client, PREVIOUS, standing.previous, previous)
+        if champion is not None and standing.challenger == champion:
+            _point(client, CHALLENGER, champion, None)
+        _live(client, champion)
+        client.set_registered_model_tag(MODEL, MARK, mark)
+
+
+def retire(settings: Settings, number: int) -> None:
+    """Put away a version that nobody wants: it is archived, and the challenger no more."""
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"archiving version {number} of {MODEL}"):
+        if _read(client).challenger == number:
+            _point(client, CHALLENGER, number, None)
+        client.set_model_version_tag(MODEL, str(number), LIFECYCLE, "Archived")
+
+
+def _live(client: MlflowClient, champion: int | None) -> None:
+    in_production: Lifecycle = "Production"
+    for entry in client.search_model_versions(f"name = '{MODEL}' and tags.`{LIFECYCLE}` = '{in_production}'"):
+        if int(entry.version) != champion:
+            client.set_model_version_tag(MODEL, str(entry.version), LIFECYCLE, "Archived")
+    if champion is not None:
+        client.set_model_version_tag(MODEL, str(champion), LIFECYCLE, in_production)
+
+
+def _point(client: MlflowClient, alias: str, now: int | None, wanted: int | None) -> None:
+    if wanted is None:
+        if now is not None:
+            client.delete_registered_model_alias(MODEL, alias)
+    elif now != wanted:
+        client.set_registered_model_alias(MODEL, alias, str(wanted))
+
+
+def _read(client: MlflowClient) -> Aliases:
+    try:
+        model = client.get_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return Aliases()
+    found = {name: int(number) for name, number in dict(model.aliases).items()}
+    numbers = {name: found[name] for name in (CHAMPION, PREVIOUS, CHALLENGER) if name in found}
+    return Aliases(**numbers, mark=model.tags.get(MARK, ""))

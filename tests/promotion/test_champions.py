@@ -1,0 +1,70 @@
+"""Who is champion: what was decided, and what is noticed when somebody moves an alias in MLflow."""
+
+import pytest
+
+from rankloop.champions.line import before_champion, champion_of, ever_champion, line
+from rankloop.champions.standing import standing_champion
+from rankloop.marketplace.ledger import Decision, Entry
+from rankloop.registry.versions import MODEL
+from tests.promotion.shop import Shop
+
+
+def lived(*changes: tuple[Decision, int | None]) -> list[Entry]:
+    return [Entry(decision, str(n), after, None, after, "", "") for n, (decision, after) in enumerate(changes)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([], ()),
+        ([("promoted", 1), ("promoted", 3)], (1, 3)),
+        ([("promoted", 1), ("promoted", 3), ("rolled back", 1)], (1,)),
+        ([("promoted", 1), ("promoted", 2), ("promoted", 3), ("rolled back", 2), ("rolled back", 1)], (1,)),
+        ([("promoted", 1), ("promoted", 2), ("rolled back", 1), ("rolled back", 2)], (1, 2)),
+        ([("promoted", 1), ("moved", 2), ("moved", None)], (1, 2, None)),
+    ],
+)
+def test_the_line_of_champions(changes: list[tuple[Decision, int | None]], expected: tuple[int | None, ...]) -> None:
+    assert line(lived(*changes)) == expected
+
+
+def test_what_changes_no_champion_is_not_in_the_line() -> None:
+    entries = [*lived(("promoted", 1)), *(Entry(d, d, 2, 1, 1, "", "") for d in ("rejected", "refused", "timed out"))]  # type: ignore[arg-type]
+    assert (champion_of(entries), before_champion(entries), ever_champion(entries)) == (1, None, {1})
+
+
+def test_a_time_without_champion_is_passed_over_on_the_way_back() -> None:
+    assert before_champion(lived(("promoted", 1), ("moved", None), ("promoted", 3))) == 1
+
+
+@pytest.mark.stack
+def test_before_the_first_there_is_no_champion(shop: Shop) -> None:
+    assert standing_champion(shop.settings) is None
+    shop.register()
+    assert standing_champion(shop.settings) is None
+    assert shop.entries == []
+
+
+@pytest.mark.stack
+def test_an_alias_moved_in_mlflow_is_recorded_reported_and_followed(shop: Shop) -> None:
+    first = shop.promoted()
+    second = shop.register(first)
+    shop.mlflow.set_registered_model_alias(MODEL, "champion", str(second))
+    found = standing_champion(shop.settings)
+    assert found
+    assert found.number == second
+    moved = shop.entries[-1]
+    assert (moved.decision, moved.before, moved.after) == ("moved", first, second)
+    assert shop.alerts == {f"champion_moved:version {second}": "open"}
+    assert shop.aliases == {"champion": second, "previous": first}
+    assert shop.lives == {first: "Archived", second: "Production"}
+    assert shop.settled == shop.entries  # noted once
+
+
+@pytest.mark.stack
+def test_a_champion_taken_away_in_mlflow_is_recorded(shop: Shop) -> None:
+    first = shop.promoted()
+    shop.mlflow.delete_registered_model_alias(MODEL, "champion")
+    assert standing_champion(shop.settings) is None
+    assert (shop.entries[-1].decision, shop.entries[-1].before, shop.entries[-1].after) == ("moved", first, None)
+    assert shop.aliases == {"previous": first}
