@@ -1,12 +1,11 @@
 """A question to a person: the form that asks, how they learn of it, and the way to the answer."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseNotifier, Connection, Param
-from airflow.sdk.execution_time.hitl import HITLUser
 
 from rankloop.settings import load_settings
 
@@ -14,25 +13,18 @@ ASK = "ask_ml_lead"
 PROMOTION = load_settings().promotion
 
 
+REASON = Param(None, type=["null", "string"], minLength=3, description="why, for the ledger")
+
+
 class AskToApprove(HITLOperator):
-    """Approve or Reject, with a reason, by those on the allow-list; no answer in time is Reject.
+    """Asks with a form that insists on a reason.
 
     Unlike Airflow's own ApprovalOperator it skips nothing on Reject: what follows writes that down as well.
     """
 
-    def __init__(self, **more: object) -> None:
-        super().__init__(
-            options=["Approve", "Reject"],
-            defaults="Reject",
-            assigned_users=[HITLUser(id=person, name=person) for person in PROMOTION.approvers],
-            response_timeout=timedelta(days=PROMOTION.answer_within_days),
-            params={"reason": Param(None, type=["null", "string"], minLength=3, description="why, for the ledger")},
-            **more,
-        )
-
     @property
     def serialized_params(self) -> dict[str, dict[str, Any]]:
-        """The form's fields. It insists on a reason; the check before anybody is asked must live without one."""
+        """The form's fields. The check before anybody is asked must live without a reason, so REASON does."""
         fields = super().serialized_params
         fields["reason"]["schema"]["type"] = "string"
         return fields

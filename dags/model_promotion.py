@@ -12,8 +12,9 @@ Safe to clear: every task. A version that was decided about stays so. See docs/r
 from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
+from airflow.sdk.execution_time.hitl import HITLUser
 
-from approval import ASK, PROMOTION, AskToApprove, answer_to, notifiers, version_of
+from approval import ASK, PROMOTION, REASON, AskToApprove, answer_to, notifiers, version_of
 from orchestration import DEFAULT_ARGS
 from rankloop.settings import load_settings
 
@@ -52,6 +53,11 @@ def model_promotion() -> None:
         task_id=ASK,
         subject="{{ ti.xcom_pull('write_request')['subject'] }}",
         body="{{ ti.xcom_pull('write_request')['body'] }}",
+        options=["Approve", "Reject"],
+        defaults="Reject",
+        assigned_users=[HITLUser(id=person, name=person) for person in PROMOTION.approvers],
+        response_timeout=timedelta(days=PROMOTION.answer_within_days),
+        params={"reason": REASON},
         notifiers=notifiers(),
         doc_md="Answer under Required Actions. Marking this task a success is no answer, and promotes nothing.",
     )

@@ -25,9 +25,7 @@ def roll_back(params=None, dag_run=None) -> str:
 
     who = dag_run.triggering_user_name or "the scheduler"
     wish = Wish(who, params["reason"], f"model_rollback/{dag_run.run_id}", params["version"])
-    done = roll_back(load_settings(), wish, datetime.now(UTC), dry_run=params["dry_run"])
-    print(done.sentence)  # noqa: T201  (Airflow puts it into the task's log)
-    return done.sentence
+    return roll_back(load_settings(), wish, datetime.now(UTC), dry_run=params["dry_run"]).sentence
 
 
 @dag(

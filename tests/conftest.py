@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rankloop.settings import PREFIX, GateSettings, SimulatorSettings
+from rankloop.settings import PREFIX, GateSettings, PromotionSettings, SimulatorSettings
 from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
 from rankloop.training_settings import TrainingSettings
@@ -22,6 +22,7 @@ SHORT = TrainingSettings(
     max_iter=2,
     xgboost={"fit_params": {"num_boost_round": 60}},
 )
+ANSWER_WITHIN_S = 240
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
@@ -42,7 +43,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     simulator = SimulatorSettings(scale=0.1, days=6)
     # No day is built within four seconds, so each is late, and its alert can be looked for.
     settings = settings_in(
-        tmp_path_factory.mktemp("stack"), simulator=simulator, deadline_hours=0.001, training=SHORT, gate=LENIENT
+        tmp_path_factory.mktemp("stack"),
+        simulator=simulator,
+        deadline_hours=0.001,
+        training=SHORT,
+        gate=LENIENT,
+        # Long enough for every answer that a test gives, short enough to wait for the one that nobody gives.
+        promotion=PromotionSettings(answer_within_days=ANSWER_WITHIN_S / 86_400),
     )
     facts = lifecycle.start(settings)
     try:

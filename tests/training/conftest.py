@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from threadpoolctl import threadpool_limits
 
 from rankloop.calendar import days_between
@@ -46,10 +47,12 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shop(market: Path, mlflow_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def shop(market: Path, mlflow_address: str, mongo_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a shop whose history is just long enough, shared by tests that leave it as it is."""
     home = shutil.copytree(market, tmp_path_factory.mktemp("shop") / "home")
-    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
+    return Settings(
+        home=home, mlflow_uri=mlflow_address, mongo_uri=SecretStr(mongo_address), training=SMALL, gate=EASY_GATE
+    )
 
 
 @pytest.fixture(scope="session")
@@ -59,14 +62,20 @@ def clean(shop: Settings) -> Told:
 
 
 @pytest.fixture(scope="session")
-def killed_shop(market: Path, mlflow_address: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def killed_shop(
+    market: Path, mlflow_address: str, mongo_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     """The same shop for the training that is killed, with no training set yet."""
     home = shutil.copytree(market, tmp_path_factory.mktemp("killed") / "home")
-    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
+    return Settings(
+        home=home, mlflow_uri=mlflow_address, mongo_uri=SecretStr(mongo_address), training=SMALL, gate=EASY_GATE
+    )
 
 
 @pytest.fixture
-def leaky_shop(market: Path, mlflow_address: str, tmp_path: Path) -> Settings:
+def leaky_shop(market: Path, mlflow_address: str, mongo_address: str, tmp_path: Path) -> Settings:
     """The same shop for one test alone, with no training set yet."""
     home = shutil.copytree(market, tmp_path / "home")
-    return Settings(home=home, mlflow_uri=mlflow_address, training=SMALL, gate=EASY_GATE)
+    return Settings(
+        home=home, mlflow_uri=mlflow_address, mongo_uri=SecretStr(mongo_address), training=SMALL, gate=EASY_GATE
+    )
