@@ -77,6 +77,6 @@ def _at_stake(version: Version, against: int | None, link: str) -> list[str]:
         "- Reject, or no answer in time: nothing changes, and this version is not asked about again",
         f"- Model digest: `{version.digest}`",
         f"- [The run, with its model and all artifacts]({link})",
-        "- What was decided before, and why: the Model Desk, or `rankloop ledger show`",
+        "- [What was decided before, and why](/model-desk/): the ledger",
         "",
     ]

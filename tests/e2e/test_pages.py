@@ -1,0 +1,52 @@
+"""What the ML lead does in the real UI: reads the request, approves it with a reason, and sees who is champion."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from rankloop.stack import approving
+from rankloop.stack.home import read_private
+from rankloop.stack.people import passwords_file
+from tests.e2e import browser
+from tests.promotion.shop import Shop
+from tests.running import RunningStack
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(not browser.CHROMIUM, reason="there is no Chromium; Debian's package is called chromium"),
+]
+PICTURES = os.environ.get("PICTURES", "")
+"""A folder to put screenshots into; by default they go with the test's other files."""
+
+
+def test_the_ml_lead_reads_approves_and_sees_the_champion_change(
+    stack: RunningStack, demo: str, tmp_path: Path
+) -> None:
+    assert demo
+    shop, pictures = Shop(stack.settings), Path(PICTURES or tmp_path)
+    before = shop.aliases["champion"]
+    number = shop.register(before)
+    approving.ask_about(stack.settings, number)
+    with browser.browsing(stack.airflow) as page:
+        browser.sign_in(page, "ml-lead", read_private(passwords_file(stack.settings.home))["ml-lead"])
+        browser.open_request(page, f"Promote version {number} to champion?")
+        expect(page.get_by_text(f"in place of version {before}")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_be_disabled()  # there is no reason yet
+        browser.picture(page, pictures / "approval-request.png")
+        browser.answer(page, "Approve", "better for new buyers")
+        approving.wait_for_end(stack.settings, f"version_{number}")
+        page.goto("/model-desk/")
+        expect(page.get_by_role("heading", name=f"Version {number} ranks now")).to_be_visible()
+        expect(page.get_by_text("better for new buyers")).to_be_visible()
+        browser.picture(page, pictures / "model-desk.png")
+    assert shop.aliases == {"champion": number, "previous": before}
+    assert shop.entries[-1].reason == "better for new buyers"
+
+
+def test_who_is_not_signed_in_sees_no_ledger(stack: RunningStack) -> None:
+    with browser.browsing(stack.airflow) as page:
+        answer = page.goto("/model-desk/")
+        assert answer
+        assert answer.status == 401
