@@ -1,7 +1,7 @@
 """Versions of the ranker in MLflow's registry: what each is, and which is the challenger and the champion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -107,7 +107,9 @@ def versions(settings: Settings) -> list[Version]:
     client = connect(settings)
     with speaking_to(settings.mlflow, f"listing the versions of {MODEL}"):
         found = [_as_version(entry) for entry in _all(client) if all(name in entry.tags for name in OURS)]
-    return sorted(found, key=lambda entry: -entry.number)
+        numbers = _aliases(client)  # a search leaves them out
+    known = [replace(one, aliases=_names(numbers, one.number)) for one in found]
+    return sorted(known, key=lambda entry: -entry.number)
 
 
 def load(settings: Settings, wanted: Version, folder: Path) -> Path:
@@ -165,6 +167,10 @@ def _aliases(client: MlflowClient) -> dict[str, int]:
             raise
         return {}
     return {alias: int(number) for alias, number in aliases.items()}
+
+
+def _names(numbers: Mapping[str, int], number: int) -> tuple[str, ...]:
+    return tuple(sorted(name for name, holder in numbers.items() if holder == number))
 
 
 def _tags(run: TrainingRun, digest: str, facts: Facts) -> dict[str, str]:
