@@ -1,6 +1,7 @@
 """A question to a person: the form that asks, how they learn of it, and the way to the answer."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ class AskToApprove(HITLOperator):
     @property
     def serialized_params(self) -> dict[str, dict[str, Any]]:
         """The form's fields. The check before anybody is asked must live without a reason, so REASON does."""
-        fields = super().serialized_params
+        fields = deepcopy(super().serialized_params)  # they share the schema by which the answer is checked
         fields["reason"]["schema"]["type"] = "string"
         return fields
 

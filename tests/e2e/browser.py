@@ -44,7 +44,7 @@ def open_request(page: Page, subject: str) -> None:
 
 def answer(page: Page, choice: str, reason: str) -> None:
     """Give the answer in the form that is open, and wait until Airflow has it."""
-    page.get_by_role("textbox", name="reason").fill(reason)
+    page.locator("[name=element_reason]").fill(reason)
     button = page.get_by_role("button", name=choice)
     expect(button).to_be_enabled()
     button.click()
