@@ -1,13 +1,14 @@
 """The steps of a training one after the other, and what they leave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from mlflow import MlflowClient
 
-from rankloop.registry.versions import MODEL
+from rankloop.registry.versions import CHAMPION, MODEL
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import ending, judging, learning, record
 from rankloop.training.running import run_training
@@ -101,6 +102,17 @@ def begun(settings: Settings, key: str, until: str = "build") -> str:
             break
         step(settings, run_id)
     return run_id
+
+
+@contextmanager
+def champion_is(settings: Settings, number: int) -> Iterator[None]:
+    """Within it, this version is the champion."""
+    client = MlflowClient(settings.mlflow, settings.mlflow)
+    client.set_registered_model_alias(MODEL, CHAMPION, str(number))
+    try:
+        yield
+    finally:
+        client.delete_registered_model_alias(MODEL, CHAMPION)
 
 
 def carried_out(settings: Settings, key: str) -> Told:

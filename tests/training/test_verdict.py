@@ -8,17 +8,15 @@ from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
-from mlflow import MlflowClient
 
 from rankloop.ranking import lists
 from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
-from rankloop.registry.versions import CHAMPION, MODEL
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import ending, judging, learning
 from rankloop.training.ending import RejectedError
 from tests.features.market import FIRST_DAY
-from tests.training.steps import AS_OF, SMALL, Told, begun, plan
+from tests.training.steps import AS_OF, SMALL, Told, begun, champion_is, plan
 
 pytestmark = pytest.mark.stack
 LEAKY = "product_ctr_7d"
@@ -40,16 +38,12 @@ class Weak:
 @pytest.fixture(scope="module")
 def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
     """The training of the weak one, to its rejection; the clean one's model is the champion meanwhile."""
-    client = MlflowClient(shop.mlflow, shop.mlflow)
-    client.set_registered_model_alias(MODEL, CHAMPION, str(clean.versions[0]))
     training = SMALL.model_validate({**SMALL.model_dump(), **WEAK})
     settings = shop.model_copy(update={"training": training, "gate": GateSettings(resamples=100, min_lists=5)})
-    try:
+    with champion_is(shop, clean.versions[0]):
         run_id = begun(settings, "a weak one", until="gate")
         gate = judging.gate(settings, run_id)
         yield Weak(Told(run_id, settings), gate, ending.record_rejection(settings, run_id))
-    finally:
-        client.delete_registered_model_alias(MODEL, CHAMPION)
 
 
 def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:

@@ -62,6 +62,7 @@ def record_rejection(settings: Settings, run_id: str) -> str:
 
 
 def _result(training: Training) -> GateResult:
+    training.refuse_other_model(record.MEASURED, record.COMPARED_MODEL, record.JUDGED)
     return GateResult.from_json(training.run.get_text(record.GATE))
 
 

@@ -29,11 +29,13 @@ from rankloop.training.scoring import score_sets, scores
 
 log = logging.getLogger(__name__)
 INVARIANCE_ROWS = 20_000
+NOBODY = {"version": None, "digest": None, "as_of": None}
 
 
 def measure(settings: Settings, run_id: str) -> Evaluation:
     """Score every list of every set, and put the reference's table into the run."""
     training = open_record(settings, run_id)
+    training.refuse_other_model()
     with training.model_folder() as folder:
         model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
     _, sample = next(training.data.batches(training.tests[-1], model.features))
@@ -54,13 +56,18 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     probability = Calibration.from_json(calibration).apply(tests.score(OURS))
     told = reliability(probability, tests.label > 0, tests.row_weight)
     training.run.put_json(record.RELIABILITY, told.as_dict())
+    training.run.tag(**{record.MEASURED: training.tags[record.MODEL]})
     return evaluation
 
 
 def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
-    """Compare with whoever is champion now, on the same newest lists; with none, with the shop's own ranking."""
+    """Compare with the champion, on the same newest lists; with none, with the shop's own ranking.
+
+    Done again, with the champion of the first time: another champion wants another training.
+    """
     training = open_record(settings, run_id)
-    standing = versions.champion(settings)
+    training.refuse_other_model(record.MEASURED)
+    standing = _champion(training)
     table = training.scored().of_sets(*training.tests).table
     if standing:
         with TemporaryDirectory() as folder:
@@ -73,17 +80,34 @@ def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
     comparison = compare(scored_lists(table), bootstrap, sets=training.tests, top_categories=gate.top_categories)
     training.run.put_text(record.COMPARISON, comparison.to_json())
-    against = {"version": standing.number, "digest": standing.digest} if standing else {"version": None, "digest": None}
-    training.run.put_json(record.STANDING, {**against, "as_of": standing.as_of if standing else None})
     training.run.tag(compared_with=f"version {standing.number}" if standing else "base_score")
     delta = comparison.of("ndcg@10")
     training.run.log_metrics({f"delta.{name}": getattr(delta, name) for name in ("difference", "lower", "upper")})
-    return {**against, "delta ndcg@10": delta.difference, "lower": delta.lower, "upper": delta.upper}
+    training.run.tag(**{record.COMPARED_MODEL: training.tags[record.MODEL]})
+    return {
+        "version": standing.number if standing else None,
+        "delta ndcg@10": delta.difference,
+        "lower": delta.lower,
+        "upper": delta.upper,
+    }
+
+
+def _champion(training: Training) -> versions.Version | None:
+    """The champion that this training is compared with: whoever is when it is first asked, and noted for good."""
+    settings, run = training.settings, training.run
+    if run.has(record.STANDING):
+        number = run.get_json(record.STANDING)["version"]
+        return versions.version(settings, number) if number else None
+    now = versions.champion(settings)
+    noted = {"version": now.number, "digest": now.digest, "as_of": now.as_of} if now else NOBODY
+    run.put_json(record.STANDING, noted)
+    return now
 
 
 def gate(settings: Settings, run_id: str) -> dict[str, Any]:
     """Judge the comparison by the rules, and write the report and the model card; whether it passed, and why."""
     training = open_record(settings, run_id)
+    training.refuse_other_model(record.MEASURED, record.COMPARED_MODEL)
     comparison = Comparison.from_json(training.run.get_text(record.COMPARISON))
     standing = training.run.get_json(record.STANDING)
     age = (training.as_of - date.fromisoformat(standing["as_of"])).days if standing["as_of"] else None
@@ -94,7 +118,8 @@ def gate(settings: Settings, run_id: str) -> dict[str, Any]:
     training.run.put_text(record.REPORT, comparison_page(facts, _gate_settings(training)))
     training.run.put_text(record.SUMMARY, summary(facts, report))
     training.run.put_text(record.CARD, model_card(facts))
-    training.run.tag(gate="passed" if result.passed else "failed", verdict=result.verdict)
+    passed = "passed" if result.passed else "failed"
+    training.run.tag(gate=passed, verdict=result.verdict, **{record.JUDGED: training.tags[record.MODEL]})
     return {"passed": result.passed, "verdict": result.verdict}
 
 

@@ -72,9 +72,11 @@ def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) ->
     with TemporaryDirectory() as folder:
         preprocessing.save(Path(folder))
         training.run.put_folder(record.PREPROCESSING, Path(folder))
-    trials = RunTrials(training.run, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
+    digest = training.data.digest
+    trials = RunTrials(training.run, digest, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
     tuned = tune_params(training.options, training.data, preprocessing, trials, on_trial)
-    training.run.put_json(record.TUNING, {"params": tuned.params, "trials": [asdict(trial) for trial in tuned.trials]})
+    tried = [asdict(trial) for trial in tuned.trials]
+    training.run.put_json(record.TUNING, {"data": digest, "params": tuned.params, "trials": tried})
     return {"params": tuned.params, "trials": len(tuned.trials), "features": len(preprocessing.features)}
 
 
@@ -83,7 +85,9 @@ def train(settings: Settings, run_id: str) -> dict[str, Any]:
     training = open_record(settings, run_id)
     # Whatever code planned it, this is the code whose model it is.
     _note_evidence(settings, training.run)
-    params = as_params(training.run.get_json(record.TUNING)["params"])
+    found = training.run.get_json(record.TUNING)
+    training.refuse_other_data("parameters", found["data"])
+    params = as_params(found["params"])
     with TemporaryDirectory() as folder:
         model = fit_into(Path(folder), training.options, training.data, training.preprocessing(), params)
         digest = put_model(training.run, Path(folder), _example(training.data, model))
@@ -92,6 +96,7 @@ def train(settings: Settings, run_id: str) -> dict[str, Any]:
     training.run.log_curve(f"valid.{curve.metric}", curve.valid)
     training.run.put_json(record.IMPORTANCE, model.importance())
     training.run.log_metrics({"rounds": curve.best_round + 1, "features": len(model.features)})
+    training.run.tag(**{record.TRAINED_ON: training.data.digest})
     return {"model": digest, "rounds": curve.best_round + 1, curve.metric: curve.valid[curve.best_round]}
 
 
