@@ -13,7 +13,7 @@ from rankloop.ranking import lists
 from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
 from rankloop.settings import GateSettings, Settings
-from rankloop.training import ending, judging, learning
+from rankloop.training import ending, judging, learning, record
 from rankloop.training.ending import RejectedError
 from tests.features.market import FIRST_DAY
 from tests.training.steps import AS_OF, SMALL, Told, begun, champion_is, plan
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.stack
 LEAKY = "product_ctr_7d"
 WEAK = {
     "max_iter": 0,
+    "eval_k_list": [30, 10],
+    "eval_metric_list": ["recall", "ndcg"],
     "xgboost": {"fix_params": {"max_depth": 1}, "fit_params": {"num_boost_round": 1}},
 }
 
@@ -62,6 +64,16 @@ def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Se
 
 def test_a_worse_challenger_does_not_pass_the_gate(weak: Weak) -> None:
     assert not weak.gate["passed"]
+
+
+def test_the_evaluation_and_the_comparison_have_the_metrics_that_were_asked_for(weak: Weak) -> None:
+    run, asked = (
+        record.open_record(weak.told.settings, weak.told.run_id).run,
+        {"recall@10", "recall@30", "ndcg@10", "ndcg@30"},
+    )
+    rows = run.get_json(record.EVALUATION)
+    assert set(rows[0]) == {"set", "ranking", "lists", "reacted"} | asked
+    assert {delta["metric"] for delta in run.get_json(record.COMPARISON)["deltas"]} == asked
 
 
 def test_a_rejection_tells_the_rule_and_its_figures(weak: Weak) -> None:

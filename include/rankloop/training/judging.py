@@ -45,7 +45,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
         score_sets(model, training.data, training.windows.sets, path)
         training.run.put_file(record.SCORED, path)
         lists = scored_lists(pq.read_table(path))
-    evaluation = evaluate(lists)
+    evaluation = evaluate(lists, training.metrics)
     log.info("how good it is:\n%s", evaluation.markdown())
     rows = evaluation.as_rows()
     training.run.put_text(record.EVALUATION, as_json(rows))
@@ -78,7 +78,13 @@ def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
         training.run.put_file(record.COMPARED, Path(folder) / "compared.parquet")
     gate = _gate_settings(training)
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
-    comparison = compare(scored_lists(table), bootstrap, sets=training.tests, top_categories=gate.top_categories)
+    comparison = compare(
+        scored_lists(table),
+        bootstrap,
+        sets=training.tests,
+        names=training.metrics,
+        top_categories=gate.top_categories,
+    )
     training.run.put_text(record.COMPARISON, comparison.to_json())
     training.run.tag(compared_with=f"version {standing.number}" if standing else "base_score")
     delta = comparison.of("ndcg@10")

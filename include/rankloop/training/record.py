@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from rankloop.errors import RankloopError
+from rankloop.ranking.metrics import metric_names
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
 from rankloop.ranking.scored import ScoredLists, scored_lists
@@ -93,6 +94,11 @@ class Training:
     def options(self) -> TrainingSettings:
         """The settings of training that it was begun with, whatever they are by now."""
         return TrainingSettings.model_validate(self.noted["training"])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it is measured by."""
+        return metric_names(self.options.eval_k_list, self.options.eval_metric_list)
 
     @property
     def begun_with(self) -> Settings:
