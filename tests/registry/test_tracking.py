@@ -70,6 +70,14 @@ def test_a_training_says_why_it_was_begun(run: TrainingRun) -> None:
     assert run.tags["rankloop.reason"] == "weekly"
 
 
+def test_a_long_reason_is_kept_whole_and_the_name_of_the_run_no_longer_than_any_database_takes(
+    settings: Settings, key: str, client: MlflowClient
+) -> None:
+    run = open_training(settings, f"{key} at length", AS_OF, "drift of " + "a feature, " * 50)
+    assert len(client.get_run(run.run_id).info.run_name) == 250
+    assert run.tags["rankloop.reason"] == "drift of " + "a feature, " * 50
+
+
 def test_a_later_task_finds_the_run_by_its_id(settings: Settings, run: TrainingRun) -> None:
     run.put_json("plan.json", {"days": 20})
     assert training_run(settings, run.run_id).get_json("plan.json") == {"days": 20}

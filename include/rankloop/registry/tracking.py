@@ -22,6 +22,8 @@ TABLES = "mlflow.loggedArtifacts"
 """The tag by which MLflow's UI finds tables."""
 LONGEST_PARAM = 6000
 """MLflow cuts off what is longer, without a word."""
+LONGEST_NAME = 250
+"""What MLflow's database takes; PostgreSQL refuses more."""
 AT_A_TIME = {"params": 100, "metrics": 1000}
 """What MLflow takes in one request."""
 
@@ -184,7 +186,7 @@ def _begun(client: MlflowClient, experiment: str, key: str, as_of: date, reason:
         "mlflow.source.name": EXPERIMENT,
         "mlflow.source.type": "JOB",
     }
-    begun = client.create_run(experiment, run_name=f"{as_of} {reason}", tags=tags)
+    begun = client.create_run(experiment, run_name=f"{as_of} {reason}"[:LONGEST_NAME], tags=tags)
     # Where two began at once, both go on with the older one.
     run = _oldest(client, experiment, key) or begun
     if run.info.run_id != begun.info.run_id:

@@ -38,7 +38,7 @@ def register_challenger(settings: Settings, run_id: str) -> int:
         as_of=training.as_of,
         data_versions=data["versions"],
         gate=result.verdict,
-        card=run.get_text(record.CARD),
+        card=record.CARD,
         more={
             "reason": training.reason,
             "data_digest": data["digest"],
