@@ -72,6 +72,7 @@ class Told:
             "model": run.tags["rankloop.model_digest"],
             "outcome": run.tags["rankloop.outcome"],
             "versions": len(self.versions),
+            "status": run.status,
         }
 
     @property

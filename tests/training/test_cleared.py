@@ -1,6 +1,7 @@
 """Steps cleared after the world moved on: each does what it did, or refuses what it cannot stand for any more."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS
 from rankloop.features.build import lake_of
+from rankloop.ranking.gate import GateResult
+from rankloop.registry import versions
 from rankloop.settings import Settings
-from rankloop.training import judging, learning
+from rankloop.training import ending, judging, learning, record
 from rankloop.training.record import StaleError, open_record
 from rankloop.training.reproduce import reproduce
 from tests.training.steps import AS_OF, STEPS, Told, carried_out, champion_is
@@ -85,3 +88,15 @@ def test_a_model_is_not_registered_by_what_was_found_of_another(
     with pytest.raises(StaleError, match=rf"what `{task}` left .* another model .* Clear from `{task}` on\."):
         STEPS["register"](shop, told.run_id)
     run.tag(**{tag: run.tags["rankloop.model_digest"]})
+
+
+def test_a_challenger_whose_training_is_rejected_after_all_is_put_away(shop: Settings) -> None:
+    told = carried_out(shop, "rejected after all")
+    [number] = told.versions
+    run = open_record(shop, told.run_id).run
+    result = GateResult.from_json(run.get_text(record.GATE))
+    failing = replace(result.rules[0], outcome="fail")
+    run.put_text(record.GATE, replace(result, rules=(failing, *result.rules[1:])).to_json())
+    ending.record_rejection(shop, told.run_id)
+    assert versions.version(shop, number).lifecycle == "Archived"
+    assert versions.challenger(shop) is None

@@ -1,10 +1,16 @@
 """A training from the plan to the registered challenger, and each of its steps done twice."""
 
+from unittest.mock import patch
+
 import pytest
 
+from rankloop.errors import RankloopError
+from rankloop.ranking.windows import DaysMissingError
+from rankloop.registry.connection import RegistryError
 from rankloop.settings import Settings
-from rankloop.training import learning
-from tests.training.steps import SMALL, STEPS, Told
+from rankloop.training import ending, judging, learning
+from rankloop.training.record import open_record
+from tests.training.steps import SMALL, STEPS, Told, plan
 
 pytestmark = pytest.mark.stack
 
@@ -17,6 +23,39 @@ def test_a_training_ends_with_a_registered_challenger(clean: Told) -> None:
 def test_a_step_done_twice_leaves_the_same(shop: Settings, clean: Told, step: str) -> None:
     before = clean.left
     STEPS[step](shop, clean.run_id)
+    assert clean.left == before
+
+
+def test_a_plan_made_again_leaves_a_training_that_ended_at_its_end(shop: Settings, clean: Told) -> None:
+    before = clean.left
+    assert plan(shop, "clean") == clean.run_id
+    assert clean.left == before
+
+
+def test_a_step_that_time_mends_leaves_the_training_under_way(shop: Settings) -> None:
+    run_id = plan(shop, "days are missing")
+    with patch.object(learning, "prepare_day", side_effect=DaysMissingError), pytest.raises(DaysMissingError):
+        learning.build(shop, run_id)
+    assert open_record(shop, run_id).run.status == "RUNNING"
+
+
+def test_a_step_that_cannot_go_on_stops_the_training_until_it_is_cleared(shop: Settings) -> None:
+    run_id = plan(shop, "stopped")
+    with pytest.raises(RegistryError):
+        learning.train(shop, run_id)
+    told = ending.outcome(shop, run_id)
+    assert told["outcome"] == "stopped"
+    assert "has no artifact tuning.json" in told["stopped_because"]
+    assert open_record(shop, run_id).run.status == "FAILED"
+    learning.build(shop, run_id)
+    assert open_record(shop, run_id).run.status == "RUNNING"
+    assert ending.outcome(shop, run_id) == {}
+
+
+def test_a_step_that_fails_after_the_end_leaves_the_end(shop: Settings, clean: Told) -> None:
+    before = clean.left
+    with patch.object(judging, "compare", side_effect=RankloopError), pytest.raises(RankloopError):
+        judging.compare_with_champion(shop, clean.run_id)
     assert clean.left == before
 
 

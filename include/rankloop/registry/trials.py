@@ -8,9 +8,8 @@ from pydantic_core import to_jsonable_python
 
 from rankloop.registry.artifacts import as_json
 from rankloop.registry.connection import speaking_to
-from rankloop.registry.tracking import TrainingRun
+from rankloop.registry.tracking import PARENT, TrainingRun
 
-PARENT = "mlflow.parentRunId"
 NUMBER, DATA = "rankloop.trial", "rankloop.data"
 FILE = "trial.json"
 OF_NO_COMPARISON = frozenset({"number", "params"})

@@ -11,9 +11,11 @@ from rankloop.errors import RankloopError
 from rankloop.ranking.gate import GateResult
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
+from rankloop.registry.aliases import retire
 from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
+from rankloop.training.step import step
 
 REFERENCE_ROWS = 100_000
 
@@ -22,6 +24,7 @@ class RejectedError(RankloopError):
     """What the gate rejected is not registered."""
 
 
+@step
 def register_challenger(settings: Settings, run_id: str) -> int:
     """Register the model as a version and the challenger, with its evidence; the number of the version.
 
@@ -52,10 +55,15 @@ def register_challenger(settings: Settings, run_id: str) -> int:
     return number
 
 
+@step
 def record_rejection(settings: Settings, run_id: str) -> str:
     """Note that nobody is asked, by which rules and figures; the verdict."""
     training = open_record(settings, run_id)
     reasons = _reasons(_result(training))
+    for earlier in versions.versions(settings):
+        # What was registered before this training was cleared and came to another end, nobody shall be asked about.
+        if earlier.run_id == run_id and earlier.lifecycle == "Staging":
+            retire(settings, earlier.number)
     training.run.tag(outcome="rejected", rejected_because=reasons)
     training.run.finish()
     return reasons
@@ -87,8 +95,11 @@ def _keep_reference(training: Training) -> None:
 
 def outcome(settings: Settings, run_id: str) -> dict[str, Any]:
     """How the training with this run ended, for whoever shows it."""
-    tags = open_record(settings, run_id).tags
+    training = open_record(settings, run_id)
+    tags = training.tags
     # A training that was cleared and ended otherwise has the tags of both endings.
     told = {"registered": ("version",), "rejected": ("rejected_because",)}.get(tags.get("rankloop.outcome", ""), ())
+    if "rankloop.outcome" not in tags and training.run.status == "FAILED":
+        return {"outcome": "stopped", "stopped_because": tags["rankloop.stopped_because"]}
     names = ("outcome", *told, "gate", "compared_with")
     return {name: tags[f"rankloop.{name}"] for name in names if f"rankloop.{name}" in tags}

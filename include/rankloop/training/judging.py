@@ -26,12 +26,14 @@ from rankloop.settings import GateSettings, Settings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
 from rankloop.training.scoring import score_sets, scores
+from rankloop.training.step import step
 
 log = logging.getLogger(__name__)
 INVARIANCE_ROWS = 20_000
 NOBODY = {"version": None, "digest": None, "as_of": None}
 
 
+@step
 def measure(settings: Settings, run_id: str) -> Evaluation:
     """Score every list of every set, and put the reference's table into the run."""
     training = open_record(settings, run_id)
@@ -60,6 +62,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     return evaluation
 
 
+@step
 def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
     """Compare with the champion, on the same newest lists; with none, with the shop's own ranking.
 
@@ -110,6 +113,7 @@ def _champion(training: Training) -> versions.Version | None:
     return now
 
 
+@step
 def gate(settings: Settings, run_id: str) -> dict[str, Any]:
     """Judge the comparison by the rules, and write the report and the model card; whether it passed, and why."""
     training = open_record(settings, run_id)

@@ -26,6 +26,7 @@ from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import open_record
 from rankloop.training.scoring import EXAMPLE_ROWS
+from rankloop.training.step import step
 from rankloop.training_settings import TrainingSettings
 
 __all__ = ["TooLittleHistoryError", "build", "plan", "train", "tune"]
@@ -51,6 +52,7 @@ def plan(settings: Settings, key: str, as_of: date, reason: str, *, drift: bool 
     return run.run_id
 
 
+@step
 def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> dict[str, Any]:
     """Make the training set: the lists of every day with their features and labels, in the versions of this moment."""
     training = open_record(settings, run_id)
@@ -64,6 +66,7 @@ def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> di
     return {"digest": data.digest, "versions": dict(data.versions), "counts": counts}
 
 
+@step
 def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) -> dict[str, Any]:
     """Check for leaks, learn the preprocessing, and find the parameters; trials that are done are not done again."""
     training = open_record(settings, run_id)
@@ -80,6 +83,7 @@ def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) ->
     return {"params": tuned.params, "trials": len(tuned.trials), "features": len(preprocessing.features)}
 
 
+@step
 def train(settings: Settings, run_id: str) -> dict[str, Any]:
     """Fit the model with the parameters that were found, and keep it with the run."""
     training = open_record(settings, run_id)
