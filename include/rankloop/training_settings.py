@@ -6,7 +6,7 @@ without writing out the others; `tune_params` are replaced whole. A parameter th
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -19,7 +19,6 @@ Kind = Literal["xgboost", "neural", "logistic"]
 Metric = Literal["map", "recall", "ndcg", "precision", "ctr"]
 GATE_METRICS = ("ndcg@10", "recall@30")
 """What the gate judges by, so that no evaluation may leave it out."""
-FILLS: tuple[Fill, ...] = get_args(Fill)
 
 
 class PreprocessingSettings(BaseModel):
