@@ -4,18 +4,24 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from mlflow import MlflowClient
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS
 from rankloop.features.build import lake_of
 from rankloop.ranking.gate import GateResult
+from rankloop.ranking.lists import LISTS_SCHEMA
+from rankloop.ranking.training_set import TrainingSet
 from rankloop.registry import versions
+from rankloop.registry.versions import MODEL
 from rankloop.settings import Settings
 from rankloop.training import ending, judging, learning, record
+from rankloop.training.judging import ComparisonError
 from rankloop.training.record import StaleError, open_record
 from rankloop.training.reproduce import reproduce
-from tests.training.steps import AS_OF, STEPS, Told, carried_out, champion_is
+from tests.training.steps import AS_OF, STEPS, Told, begun, carried_out, champion_is
 
 pytestmark = pytest.mark.stack
 AFTER_TRAINING = ("measure", "compare", "gate", "register")
@@ -77,6 +83,41 @@ def test_cleared_from_tuning_on_no_figure_of_the_former_training_set_is_left(lat
     for step in ("tune", "train", *AFTER_TRAINING):
         STEPS[step](late.settings, late.run_id)
     assert {**late.left, "versions": 1} == fresh.left
+
+
+@pytest.fixture(scope="module")
+def measured(shop: Settings) -> str:
+    """The run of a training that was measured, and is compared with nobody yet."""
+    return begun(shop, "to be compared", until="compare")
+
+
+def test_a_champion_of_a_later_day_is_not_compared_with(shop: Settings, told: Told, measured: str) -> None:
+    client, number = MlflowClient(shop.mlflow, shop.mlflow), str(told.versions[0])
+    later = AS_OF + timedelta(days=7)
+    with champion_is(shop, told.versions[0]):
+        client.set_model_version_tag(MODEL, number, "as_of", later.isoformat())
+        with pytest.raises(ComparisonError, match=f"version {number}, which is as of {later}.* Train as of {later} or"):
+            judging.compare_with_champion(shop, measured)
+        client.set_model_version_tag(MODEL, number, "as_of", AS_OF.isoformat())
+
+
+def test_a_feature_of_the_champion_that_is_gone_is_named(shop: Settings, told: Told, measured: str) -> None:
+    gone = open_record(shop, told.run_id).model().features[0]
+    fewer = LISTS_SCHEMA.remove(LISTS_SCHEMA.get_field_index(gone))
+    with (
+        champion_is(shop, told.versions[0]),
+        patch.object(judging, "LISTS_SCHEMA", fewer),
+        pytest.raises(ComparisonError, match=f"version {told.versions[0]}, ranks by {gone}, which the catalogue"),
+    ):
+        judging.compare_with_champion(shop, measured)
+
+
+def test_test_days_without_a_list_are_named(shop: Settings, measured: str) -> None:
+    with (
+        patch.object(TrainingSet, "batches", lambda *_: iter(())),
+        pytest.raises(ComparisonError, match=rf"there is no list on any test day \({AS_OF - timedelta(days=2)} to"),
+    ):
+        judging.measure(shop, measured)
 
 
 @pytest.mark.parametrize(("tag", "task"), [("measured", "evaluate"), ("compared", "compare"), ("judged", "gate")])

@@ -1,16 +1,22 @@
 """A training from the plan to the registered challenger, and each of its steps done twice."""
 
+from datetime import timedelta
+from pathlib import Path
 from unittest.mock import patch
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.errors import RankloopError
+from rankloop.features.build import lake_of
 from rankloop.ranking.windows import DaysMissingError
 from rankloop.registry.connection import RegistryError
 from rankloop.settings import Settings
-from rankloop.training import ending, judging, learning
+from rankloop.training import ending, judging, learning, record
 from rankloop.training.record import open_record
-from tests.training.steps import SMALL, STEPS, Told, plan
+from tests.training.steps import AS_OF, SMALL, STEPS, Told, plan
 
 pytestmark = pytest.mark.stack
 
@@ -57,6 +63,32 @@ def test_a_step_that_fails_after_the_end_leaves_the_end(shop: Settings, clean: T
     with patch.object(judging, "compare", side_effect=RankloopError), pytest.raises(RankloopError):
         judging.compare_with_champion(shop, clean.run_id)
     assert clean.left == before
+
+
+def test_the_run_says_what_the_lists_were_made_from(shop: Settings, clean: Told) -> None:
+    noted = open_record(shop, clean.run_id).run.get_json(record.INPUTS)
+    lake, tables = lake_of(shop), {table["table"]: table for table in noted["tables"]}
+    assert {"features/product", SHOWN, REACTIONS} < set(tables)
+    day = AS_OF - timedelta(days=3)
+    for table in ("features/product", REACTIONS):
+        assert tables[table]["digests"][day.isoformat()] == lake.digest(table, day)
+    assert noted["features"]["seen_days"] == shop.features.seen_days
+
+
+def sample(shop: Settings, run_id: str, folder: Path) -> pa.Table:
+    ending.register_challenger(shop, run_id)
+    return pq.read_table(open_record(shop, run_id).run.get_file(record.REFERENCE, folder / "reference.parquet"))
+
+
+def test_drift_is_measured_against_about_so_many_rows_of_any_list_and_position(
+    shop: Settings, clean: Told, tmp_path: Path
+) -> None:
+    training = open_record(shop, clean.run_id)
+    rows = sum(training.data.rows(name) for name in training.tests)
+    with patch.object(ending, "REFERENCE_ROWS", rows // 4):
+        some = sample(shop, clean.run_id, tmp_path)
+    assert some.num_rows == pytest.approx(rows // 4, rel=0.2)
+    assert sample(shop, clean.run_id, tmp_path).num_rows == rows
 
 
 def test_a_training_set_is_made_by_the_settings_the_training_was_begun_with(shop: Settings, clean: Told) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankloop.errors import RankloopError
+from rankloop.ranking.blocks import KEYS, row_draws
 from rankloop.ranking.gate import GateResult
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
@@ -79,14 +80,16 @@ def _reasons(result: GateResult) -> str:
 
 
 def _keep_reference(training: Training) -> None:
-    """A sample of what the model was judged on, features and scores: drift is measured against it."""
+    """A sample of what the model was judged on, features and scores: drift is measured against it.
+
+    About so many rows, by a hash of list and product: every n-th row would be of the same few positions.
+    """
     model, data = training.model(), training.data
-    wanted, kept = list(model.features), []
-    rows = sum(data.counts(name)["shown"] for name in training.tests)
-    step = max(1, rows // REFERENCE_ROWS)
+    told, kept = [*model.features, "base_score", "weight"], []
+    share = min(1.0, REFERENCE_ROWS / max(sum(data.rows(name) for name in training.tests), 1))
     for name in training.tests:
-        for _, batch in data.batches(name, [*wanted, "base_score", "weight"]):
-            some = batch.take(pa.array(range(0, batch.num_rows, step)))
+        for _, batch in data.batches(name, [*dict.fromkeys([*KEYS, *told])]):
+            some = batch.filter(pa.array(row_draws(batch) <= share * 2.0**64)).select(told)
             kept.append(some.append_column(OURS, pa.array(model.score(some))))
     with TemporaryDirectory() as folder:
         pq.write_table(pa.Table.from_batches(kept), Path(folder) / "reference.parquet", compression="zstd")

@@ -1,19 +1,24 @@
 """From a model to a verdict: how good it is, whether it is better than the champion, and whether to ask for it."""
 
 import logging
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rankloop.errors import RankloopError
 from rankloop.ranking.calibration import Calibration, Reliability, reliability
 from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
 from rankloop.ranking.evaluation import Evaluation, evaluate
 from rankloop.ranking.gate import GateResult, judge
 from rankloop.ranking.invariance import check_invariance
+from rankloop.ranking.lists import LISTS_SCHEMA
 from rankloop.ranking.model import load_model
 from rankloop.ranking.model_card import model_card
 from rankloop.ranking.report.examples import find_examples
@@ -30,7 +35,11 @@ from rankloop.training.step import step
 
 log = logging.getLogger(__name__)
 INVARIANCE_ROWS = 20_000
-NOBODY = {"version": None, "digest": None, "as_of": None}
+NOBODY: dict[str, Any] = {"version": None, "digest": None, "as_of": None}
+
+
+class ComparisonError(RankloopError):
+    """A model that nothing can be said of, or not against this champion."""
 
 
 @step
@@ -40,8 +49,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     training.refuse_other_model()
     with training.model_folder() as folder:
         model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
-    _, sample = next(training.data.batches(training.tests[-1], model.features))
-    check_invariance(model.score, pa.Table.from_batches([sample.slice(0, INVARIANCE_ROWS)])).insist()
+    check_invariance(model.score, _newest_rows(training, model.features)).insist()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "all.parquet"
         score_sets(model, training.data, training.windows.sets, path)
@@ -73,9 +81,7 @@ def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
     standing = _champion(training)
     table = training.scored().of_sets(*training.tests).table
     if standing:
-        with TemporaryDirectory() as folder:
-            theirs = load_model(versions.load(settings, standing, Path(folder) / "champion"))
-        table = table.append_column(CHAMPION, pa.array(scores(theirs, training.data, training.tests)))
+        table = table.append_column(CHAMPION, pa.array(_champions_scores(training, standing)))
     with TemporaryDirectory() as folder:
         pq.write_table(table, Path(folder) / "compared.parquet", compression="zstd")
         training.run.put_file(record.COMPARED, Path(folder) / "compared.parquet")
@@ -108,9 +114,39 @@ def _champion(training: Training) -> versions.Version | None:
         number = run.get_json(record.STANDING)["version"]
         return versions.version(settings, number) if number else None
     now = versions.champion(settings)
+    if now and now.as_of > training.as_of:
+        raise ComparisonError(
+            f"{run.owner} is as of {training.as_of} and cannot be compared with the champion, version {now.number}, "
+            f"which is as of {now.as_of}: it may have learned from the very days that both would be judged on. Train "
+            f"as of {now.as_of} or later."
+        )
     noted = {"version": now.number, "digest": now.digest, "as_of": now.as_of} if now else NOBODY
     run.put_json(record.STANDING, noted)
     return now
+
+
+def _champions_scores(training: Training, standing: versions.Version) -> npt.NDArray[np.float64]:
+    with TemporaryDirectory() as folder:
+        model = load_model(versions.load(training.settings, standing, Path(folder) / "champion"))
+    if gone := sorted(set(model.features) - {field.name for field in LISTS_SCHEMA}):
+        raise ComparisonError(
+            f"the champion, version {standing.number}, ranks by {', '.join(gone)}, which the catalogue of features has "
+            f"no more, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear from "
+            "`build_training_set` on, and leave them out once a champion ranks that needs none of them."
+        )
+    return scores(model, training.data, training.tests)
+
+
+def _newest_rows(training: Training, features: Sequence[str]) -> pa.Table:
+    """Some of the newest test rows that there are."""
+    for name in reversed(training.tests):
+        for _, batch in training.data.batches(name, features):
+            return pa.Table.from_batches([batch.slice(0, INVARIANCE_ROWS)])
+    days = [day for name in training.tests for day in training.windows.sets[name]]
+    raise ComparisonError(
+        f"{training.run.owner}: there is no list on any test day ({days[0]} to {days[-1]}), so nothing can be "
+        "measured. See whether impressions still arrive, and train as of another day."
+    )
 
 
 @step

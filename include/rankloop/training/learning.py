@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import Prepared, prepare_day
+from rankloop.ranking.lists import Prepared, prepare_day, reads
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
@@ -59,6 +59,7 @@ def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> di
     for day in training.windows.days:
         on_day(prepare_day(training.begun_with, day))
     data = open_training_set(settings, training.windows)
+    training.run.put_json(record.INPUTS, _inputs(training.begun_with, data))
     training.run.put_json(record.DATA, data.summary())
     training.run.tag(data=data.digest, data_versions=data.versions)
     counts = {name: data.counts(name) for name in training.windows.sets}
@@ -119,6 +120,20 @@ def _note_evidence(settings: Settings, run: TrainingRun) -> None:
     run.put_json(record.CODE, code)
     run.put_json(record.ENVIRONMENT, environment)
     run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
+
+
+def _inputs(settings: Settings, data: TrainingSet) -> dict[str, Any]:
+    """What the lists were made from: by table its version, and the digests of the days of it that were read."""
+    wanted: dict[str, set[date]] = {}
+    for day in data.windows.days:
+        for table, days in reads(settings, day).items():
+            wanted.setdefault(table, set()).update(days)
+    lake = data.lake
+    there = {table: days & set(lake.days(table)) for table, days in wanted.items() if lake.has(table)}
+    return {
+        "tables": [evidence.table_version(lake, table, days) for table, days in there.items()],
+        "features": settings.features,
+    }
 
 
 def _calibrated(model: Model, data: TrainingSet) -> str:
