@@ -2,15 +2,18 @@
 
     .venv/bin/python benchmarks/bench_ranking.py [--home FOLDER] [--scale 1.0] [--debias]
 
-All learn from the same features of the same lists, with the same threads; LightGBM and CatBoost get as many seconds as
-ours took to tune and to fit. The ceiling ranks by the simulator's true probability of a click. Intervals are of 95 %,
-from a bootstrap over the lists. `--home` keeps the simulated lake, or takes one that was kept. `--debias` instead
-compares ways to take the effect of position out of the labels.
+All learn from the same features of the same lists, with the same threads. Ours is tuned as a training tunes it: at most
+`max_iter` trials in `minutes`, each fitted on a sample of the lists, then one fit on all of them. LightGBM and CatBoost
+get as many trials, over a grid of learning rates and tree sizes of their own, on the same sample, in as many seconds as
+ours took for its trials, and then one fit on all lists in as many as ours took for that. A peer that is stopped by the
+time keeps what it has; the table says how many trials each came to. The ceiling ranks by the simulator's true
+probability of a click. Intervals are of 95 %, from a bootstrap over the lists. `--home` keeps the simulated lake, or
+takes one that was kept. `--debias` instead compares ways to take the effect of position out of the labels.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from time import monotonic
@@ -25,10 +28,10 @@ from simulated_market import Truth, live_in_lake, truth_of
 
 from rankloop.features.build import lake_of
 from rankloop.features.product import TABLE
-from rankloop.ranking.blocks import Block, lists_with_reaction, put_together, thinned
+from rankloop.ranking.blocks import Block, Sample, lists_with_reaction, put_together, thinned
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import prepare_day
-from rankloop.ranking.metrics import list_metrics
+from rankloop.ranking.metrics import list_metrics, mean_metrics
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.tuning import MemoryLog
@@ -36,6 +39,7 @@ from rankloop.ranking.windows import TRAIN, VALID, plan_windows
 from rankloop.settings import Settings
 from rankloop.simulator.living import Marketplace
 from rankloop.simulator.taste import attention
+from rankloop.training_settings import TrainingSettings
 
 FIRST, DAYS, FEATURES_FROM = date(2026, 10, 1), 28, 6
 AS_OF = FIRST + timedelta(days=DAYS - 1)
@@ -117,28 +121,68 @@ def print_quality(settings: Settings, place: Marketplace, data: TrainingSet) -> 
     preprocessing = learn_preprocessing(training, data)
     checked = monotonic()
     tuned = tune_params(training, data, preprocessing, MemoryLog(), lambda trial: print(f"- {trial}", flush=True))
+    searched = monotonic()
     model = fit_model(training, data, preprocessing, tuned.params)
-    budget = monotonic() - checked
-    print(f"\nleaks and preprocessing {checked - started:.0f} s, tuning and fitting {budget:.0f} s: {tuned.params}")
+    budget = Budget(searched - checked, monotonic() - searched)
+    took = f"tuning {budget.trials:.0f} s, fitting {budget.fit:.0f} s"
+    print(f"\nleaks and preprocessing {checked - started:.0f} s, {took}: {tuned.params}")
     print(f"trees kept: {model.ranker.curve.best_round + 1}\n", flush=True)
     test = test_lists(place, data, preprocessing)
-    train, valid = (put_together(list(lists_with_reaction(data, name, preprocessing)()), 0) for name in (TRAIN, VALID))
-    few = thinned(train, int(training.xgboost.fix_params["negatives"]), training.seed)  # type: ignore[arg-type]
-    rankings = {"base": (test.base, 0.0), "Rankloop (XGBoost)": (model.ranker.score(test.block.values), budget)}
+    rankings = {
+        "base": (test.base, 0.0, 0),
+        "Rankloop (XGBoost)": (model.ranker.score(test.block.values), sum(budget), len(tuned.trials)),
+    }
+    lots, some = (lists_of(data, preprocessing, training, most) for most in (None, training.tune_lists))
     for name, peer in PEERS.items():
         started = monotonic()
-        score = peer(few, valid, budget, settings)
-        rankings[name] = (score(test.block.values), monotonic() - started)
-    rankings["ceiling"] = (test.probability, 0.0)
+        score, trials = tuned_peer(peer, lots, some, budget, settings)
+        rankings[name] = (score(test.block.values), monotonic() - started, trials)
+    rankings["ceiling"] = (test.probability, 0.0, 0)
     print_table(rankings, test)
 
 
 Score = Callable[[np.ndarray], np.ndarray]
+Sets = tuple[Block, Block]
+"""Lists to learn from, thinned out, and whole ones to stop by."""
+Peer = Callable[[Sets, Mapping[str, Any], float, Settings], Score]
 
 
-def with_lightgbm(train: Block, valid: Block, seconds: float, settings: Settings) -> Score:
+def lists_of(data: TrainingSet, preprocessing: Preprocessing, training: TrainingSettings, most: int | None) -> Sets:
+    """All lists with a reaction, or about so many of each set, those that our own trials see."""
+    found = []
+    for name in (TRAIN, VALID):
+        share = 1.0 if most is None else most / max(data.counts(name)["lists_with_reaction"], 1)
+        blocks = lists_with_reaction(data, name, preprocessing, Sample(min(1.0, share)))()
+        found.append(put_together(list(blocks), len(preprocessing.features)))
+    few = thinned(found[0], int(training.xgboost.fix_params["negatives"]), training.seed)  # type: ignore[arg-type]
+    return few, found[1]
+
+
+class Budget(NamedTuple):
+    """Seconds that ours took."""
+
+    trials: float
+    fit: float
+
+
+def tuned_peer(peer: Peer, lots: Sets, some: Sets, budget: Budget, settings: Settings) -> tuple[Score, int]:
+    """A peer with the best of its grid, and how many trials that took; within the budget that ours had."""
+    training, best, trials = settings.training, (-1.0, GRIDS[peer][0]), 0
+    until = monotonic() + budget.trials
+    for params in GRIDS[peer][: training.max_iter]:
+        if monotonic() >= until:
+            break
+        score = peer(some, params, until, settings)
+        judged = some[1]
+        figure = mean_metrics(score(judged.values), judged.label, judged.sizes)[training.tune_metric]
+        best, trials = max(best, (figure, params), key=lambda one: one[0]), trials + 1
+    print(f"- {peer.__name__}: {trials} trials, best {training.tune_metric} {best[0]:.4f} by {best[1]}", flush=True)
+    return peer(lots, best[1], monotonic() + budget.fit, settings), trials
+
+
+def with_lightgbm(sets: Sets, chosen: Mapping[str, Any], until: float, settings: Settings) -> Score:
     """LightGBM's lambdarank, stopped by the validation days or by the time."""
-    until = monotonic() + seconds
+    train, valid = sets
 
     def in_time(env: Any) -> None:  # noqa: ANN401  (LightGBM's own)
         if monotonic() > until:
@@ -148,8 +192,7 @@ def with_lightgbm(train: Block, valid: Block, seconds: float, settings: Settings
         "objective": "lambdarank",
         "metric": "ndcg",
         "eval_at": [10],
-        "learning_rate": 0.1,
-        "num_leaves": 31,
+        **chosen,
         "max_bin": 64,
         "bagging_fraction": 0.9,
         "bagging_freq": 1,
@@ -165,21 +208,19 @@ def with_lightgbm(train: Block, valid: Block, seconds: float, settings: Settings
     return lambda values: np.asarray(booster.predict(values, num_iteration=booster.best_iteration))
 
 
-def with_catboost(train: Block, valid: Block, seconds: float, settings: Settings) -> Score:
+def with_catboost(sets: Sets, chosen: Mapping[str, Any], until: float, settings: Settings) -> Score:
     """CatBoost's YetiRank, stopped by the validation days or by the time."""
 
     class InTime:
-        until = monotonic() + seconds
-
         def after_iteration(self, _info: Any) -> bool:  # noqa: ANN401  (CatBoost's own)
-            return monotonic() < self.until
+            return monotonic() < until
 
     pools = [
-        catboost.Pool(one.values, one.label, group_id=np.repeat(np.arange(len(one.sizes)), one.sizes))
-        for one in (train, valid)
+        catboost.Pool(one.values, one.label, group_id=np.repeat(np.arange(len(one.sizes)), one.sizes)) for one in sets
     ]
     model = catboost.CatBoost(
         {
+            **chosen,
             "loss_function": "YetiRank",
             "eval_metric": "NDCG:top=10;type=Exp",
             "iterations": ROUNDS,
@@ -195,20 +236,27 @@ def with_catboost(train: Block, valid: Block, seconds: float, settings: Settings
     return lambda values: np.asarray(model.predict(values))
 
 
-PEERS = {"LightGBM (lambdarank)": with_lightgbm, "CatBoost (YetiRank)": with_catboost}
+PEERS: Mapping[str, Peer] = {"LightGBM (lambdarank)": with_lightgbm, "CatBoost (YetiRank)": with_catboost}
+RATES = (0.1, 0.05, 0.2)
+# Their usual values first, as ours are.
+GRIDS: Mapping[Peer, Sequence[Mapping[str, Any]]] = {
+    with_lightgbm: [{"learning_rate": rate, "num_leaves": leaves} for rate in RATES for leaves in (31, 15, 63)],
+    with_catboost: [{"learning_rate": rate, "depth": depth} for rate in RATES for depth in (6, 5, 4)],
+}
 
 
-def print_table(rankings: Mapping[str, tuple[np.ndarray, float]], test: Test) -> None:
+def print_table(rankings: Mapping[str, tuple[np.ndarray, float, int]], test: Test) -> None:
     """A row a ranking: each metric with its interval, and how far it is from base to ceiling."""
     block = test.block
-    figures = {name: list_metrics(score, block.label, block.sizes) for name, (score, _) in rankings.items()}
+    figures = {name: list_metrics(score, block.label, block.sizes) for name, (score, *_) in rankings.items()}
     draws = np.random.default_rng(7).multinomial(
         len(block.sizes), np.full(len(block.sizes), 1 / len(block.sizes)), 1000
     )
     mean = {name: {m: float(np.mean(values[m])) for m in SHOWN_METRICS} for name, values in figures.items()}
-    print("| ranking | seconds |" + "".join(f" {metric} | times base | of the way |" for metric in SHOWN_METRICS))
-    print("| --- | ---: |" + " --- | ---: | ---: |" * len(SHOWN_METRICS))
-    for name, (_, seconds) in rankings.items():
+    heads = "".join(f" {metric} | times base | of the way |" for metric in SHOWN_METRICS)
+    print(f"| ranking | seconds | trials |{heads}")
+    print("| --- | ---: | ---: |" + " --- | ---: | ---: |" * len(SHOWN_METRICS))
+    for name, (_, seconds, trials) in rankings.items():
         cells = []
         for metric in SHOWN_METRICS:
             low, high = np.quantile(draws @ figures[name][metric] / len(block.sizes), [0.025, 0.975])
@@ -219,7 +267,7 @@ def print_table(rankings: Mapping[str, tuple[np.ndarray, float]], test: Test) ->
                 f"{mean[name][metric] / base:.2f}",
                 f"{way:.0%}",
             ]
-        print(f"| {name} | {seconds:.0f} | " + " | ".join(cells) + " |")
+        print(f"| {name} | {seconds:.0f} | {trials} | " + " | ".join(cells) + " |")
     ours = next(name for name in rankings if name.startswith("Rankloop"))
     print("\n| ours less the peer's, list by list |" + "".join(f" {metric} |" for metric in SHOWN_METRICS))
     print("| --- |" + " --- |" * len(SHOWN_METRICS))

@@ -1,31 +1,37 @@
-"""Time and peak memory of preparing lists and of training on them, at 1 and 5 million rows, beside LightGBM.
+"""Time and peak memory of building a training set and of training on it, at 1 and 5 million rows, beside LightGBM.
 
-    .venv/bin/python benchmarks/bench_training.py [--large]
+    .venv/bin/python benchmarks/bench_training.py [--millions 1 5]
 
-Each measurement runs in a process of its own. Rows are made of random features in which some say what is clicked, 80 a
-list; both fit 100 trees of depth 6 or 63 leaves to all of them, with two threads. Ours streams lists out of the lake;
-LightGBM has them in memory, as its Dataset wants. `--large` adds the 5 million rows.
+Each measurement runs in a process of its own, in lakes made beforehand. Building is what the task does for a day,
+`prepare_day`: events of the marketplace (feature_events.py, one day that shows so many products, lists of 80) are
+labelled, joined with the features of the day before and written; lists without a reaction are all kept, so that as many
+rows come out as were shown. There is no peer for it: what a notebook does is in bench_features.py. Training is on rows
+of another lake, made of random features in which some say what is clicked, 80 a list, over ten days; both fit 100
+trees of depth 6 or 63 leaves to all of them, with two threads. Ours streams lists out of the lake; LightGBM has them in
+memory, as its Dataset wants.
 """
 
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
 
+import feature_events
 import lightgbm
 import numpy as np
 import pyarrow as pa
 from bench_features import peak_mb
 
-from rankloop.features.build import lake_of
+from rankloop.features.build import build_features, lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.blocks import lists_with_reaction, put_together
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing
-from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
+from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA, prepare_day
 from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, plan_windows
@@ -35,13 +41,25 @@ AS_OF = date(2026, 11, 3)
 MILLION = 1_000_000
 PER_LIST = 80
 TREES = 100
+WINDOW = 7
 FIT = {"num_boost_round": TREES, "early_stopping_rounds": TREES}
 
 
 def settings_in(home: Path) -> Settings:
-    """Ten training days, one of validation, and the least of tests; all products are learned from."""
+    """Ten training days, one of validation, and the least of tests; all lists are kept, all products learned from."""
     xgboost = {"fit_params": FIT, "fix_params": {"negatives": 0, "max_depth": 6}}
-    return Settings(home=home, training={"valid_days": 1, "test_blocks": 1, "test_block_days": 1, "xgboost": xgboost})
+    days = {"valid_days": 1, "test_blocks": 1, "test_block_days": 1}
+    training = {**days, "idle_share": 1.0, "xgboost": xgboost}
+    return Settings(home=home, features={"window_days": WINDOW}, training=training)
+
+
+def make_market(settings: Settings, shown: int) -> None:
+    """A lake with a day that shows so many products, the features of the day before, and reactions of the day after."""
+    feature_events.make_lake(settings, shown, 1 + WINDOW, whole=True)
+    after = feature_events.LAST + timedelta(days=1)
+    size = shown // PER_LIST, PER_LIST
+    feature_events.put_day(settings, feature_events.crowd(shown), after, feature_events.LAST, size)
+    build_features(settings, feature_events.LAST - timedelta(days=1))
 
 
 def make(settings: Settings, rows: int) -> None:
@@ -88,6 +106,11 @@ def opened(settings: Settings) -> TrainingSet:
     return open_training_set(settings, plan_windows(settings.training, AS_OF))
 
 
+def prepare(settings: Settings) -> None:
+    """Label a day's lists, join them with the features of the day before, write them."""
+    prepare_day(settings, feature_events.LAST, again=True)
+
+
 def learn(settings: Settings) -> None:
     """The check for leaks, and preprocessing."""
     check_leaks(settings.training, opened(settings))
@@ -117,7 +140,8 @@ def with_lightgbm(settings: Settings) -> None:
     lightgbm.train(params, learned, TREES, valid_sets=[judged])
 
 
-WORK: dict[str, Callable[[Settings], None]] = {work.__name__: work for work in (learn, ours, with_lightgbm)}
+WORK: dict[str, Callable[[Settings], None]] = {work.__name__: work for work in (prepare, learn, ours, with_lightgbm)}
+PREPARED = "build a day's lists with labels and features"
 TITLES = {
     "learn": "check for leaks and learn preprocessing",
     "ours": f"learn preprocessing, fit {TREES} trees (Rankloop, streamed)",
@@ -134,17 +158,25 @@ def measured(work: str, home: Path) -> tuple[float, float]:
     return seconds, peak
 
 
+def show(work: str, title: str, home: Path, size: float) -> None:
+    """Measure, and print a row."""
+    seconds, peak = measured(work, home)
+    print(f"| {title} | {size:g} | {seconds:.1f} | {peak:.0f} |", flush=True)
+
+
 def main() -> None:
     """Make the lakes, measure, print."""
-    sizes = [1, 5] if "--large" in sys.argv else [1]
+    given = argparse.ArgumentParser()
+    given.add_argument("--millions", type=float, nargs="+", default=[1, 5])
     print("| work | rows, million | seconds | peak MB |\n| --- | ---: | ---: | ---: |")
-    with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
-        for size in sizes:
-            home = Path(folder) / str(size)
-            make(settings_in(home), size * MILLION)
+    for size in given.parse_args().millions:
+        with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
+            market, home = Path(folder) / "market", Path(folder) / "training"
+            make_market(settings_in(market), round(size * MILLION))
+            show("prepare", PREPARED, market, size)
+            make(settings_in(home), round(size * MILLION))
             for work, title in TITLES.items():
-                seconds, peak = measured(work, home)
-                print(f"| {title} | {size} | {seconds:.1f} | {peak:.0f} |", flush=True)
+                show(work, title, home, size)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What every DAG of Rankloop shares: who owns it, in which time zone its days are, which day a run is about."""
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -54,9 +55,14 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
 
     Runs in the task worker. A week's key names its Monday, as in `2026-11-09 (W46)`.
     """
-    if dag_run.partition_key:
-        return parse_day(dag_run.partition_key[:10]) + timedelta(days=6)
-    return market_day(dag_run, params)
+    if not (key := dag_run.partition_key):
+        return market_day(dag_run, params)
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d \(W\d\d\)", key) or (monday := parse_day(key[:10])).weekday():
+        raise RankloopError(
+            f"the partition {key} is no week: those are called as in `2026-11-09 (W46)`, by their Monday. To train as "
+            "of one day, start the DAG with the parameter `day` and no partition key."
+        )
+    return monday + timedelta(days=6)
 
 
 def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)

@@ -11,7 +11,7 @@ from rankloop.training_settings import TrainingSettings
 def test_the_defaults_have_the_shape_of_the_references_own_settings() -> None:
     training = TrainingSettings()
     assert training.eval_k_list == (5, 10, 20, 30)
-    assert training.eval_metric_list == ("ndcg", "map", "recall", "precision")
+    assert training.eval_metric_list == ("ndcg", "map", "recall", "precision", "ctr")
     assert (training.max_features, training.max_iter) == (400, 9)
     assert training.xgboost.fit_params == {"num_boost_round": 500, "early_stopping_rounds": 30}
     assert training.xgboost.fix_params["objective"] == "rank:pairwise"
@@ -38,6 +38,11 @@ def test_each_ranker_debiases_as_was_measured_best_unless_told_otherwise(given: 
     assert TrainingSettings(**given).debias_way == way
 
 
+@pytest.mark.parametrize("metric", ["map@10", "recall@30", "precision@5", "ndcg@1"])
+def test_pointwise_rankers_are_tuned_by_any_metric(metric: str) -> None:
+    assert TrainingSettings(ranker="logistic", tune_metric=metric).tune_metric == metric
+
+
 def test_the_sets_take_twenty_days_of_lists() -> None:
     assert TrainingSettings().list_days == 20
 
@@ -55,6 +60,17 @@ def test_labels_are_all_there_after_whole_days(hours: int, days: int) -> None:
         ("RANKLOOP_TRAINING__RANKER", "catboost", "'xgboost', 'neural' or 'logistic'"),
         ("RANKLOOP_TRAINING__DEBIAS", "maybe", "'auto', 'none', 'unbiased' or 'propensity'"),
         ("RANKLOOP_TRAINING__TUNE_METRIC", "auc", "training.tune_metric"),
+        ("RANKLOOP_TRAINING__TUNE_METRIC", "ndcg@0", "training.tune_metric"),
+        (
+            "RANKLOOP_TRAINING__TUNE_METRIC",
+            "recall@30",
+            "xgboost cannot be tuned by tune_metric recall@30",
+        ),
+        ("RANKLOOP_TRAINING__TUNE_METRIC", "map@10", "xgboost cannot be tuned by tune_metric map@10"),
+        ("RANKLOOP_TRAINING__EVAL_K_LIST", "[5, 10]", "the gate judges by .* leaves out recall@30"),
+        ("RANKLOOP_TRAINING__EVAL_K_LIST", "[0, 10, 30]", "training.eval_k_list"),
+        ("RANKLOOP_TRAINING__EVAL_METRIC_LIST", '["recall"]', "the gate judges by .* leaves out ndcg@10"),
+        ("RANKLOOP_TRAINING__EVAL_METRIC_LIST", '["auc"]', "'map', 'recall', 'ndcg', 'precision' or 'ctr'"),
         ("RANKLOOP_TRAINING__XGBOOST__TUNE_PARAMS", '{"max_depth": []}', "max_depth has no value to try"),
         ("RANKLOOP_TRAINING__XGBOOST__FIX_PARAM", "{}", "no setting is called training.xgboost.fix_param"),
     ],

@@ -152,7 +152,7 @@ class GateSettings(BaseModel):
     )
     segment_lists: int = Field(200, ge=1, description="lists with a reaction below which a segment is not judged")
     top_categories: int = Field(8, ge=0, le=100, description="categories that are segments, the most liked ones")
-    refresh_days: int = Field(28, ge=1, description="age from which a champion only has to be matched")
+    refresh_days: int = Field(28, ge=1, description="age beyond which a champion only has to be matched")
     refresh_margin: float = Field(0.005, ge=0, le=1, description="how far NDCG@10 may be down in a refresh")
 
 

@@ -6,7 +6,7 @@ without writing out the others; `tune_params` are replaced whole. A parameter th
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,7 +16,9 @@ Search = Literal["grid", "random", "tpe"]
 Debias = Literal["none", "unbiased", "propensity"]
 DebiasSetting = Literal["auto", "none", "unbiased", "propensity"]
 Kind = Literal["xgboost", "neural", "logistic"]
-FILLS: tuple[Fill, ...] = get_args(Fill)
+Metric = Literal["map", "recall", "ndcg", "precision", "ctr"]
+GATE_METRICS = ("ndcg@10", "recall@30")
+"""What the gate judges by, so that no evaluation may leave it out."""
 
 
 class PreprocessingSettings(BaseModel):
@@ -98,11 +100,15 @@ class TrainingSettings(BaseModel):
     debias: DebiasSetting = Field(
         "auto", description="what takes the effect of position out of clicks; auto is unbiased for trees, else none"
     )
-    eval_k_list: tuple[int, ...] = Field((5, 10, 20, 30), description="places from the top that metrics look at")
-    eval_metric_list: tuple[Literal["map", "recall", "ndcg", "precision"], ...] = Field(
-        ("ndcg", "map", "recall", "precision"), description="metrics of the evaluation"
+    eval_k_list: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        (5, 10, 20, 30), description="places from the top that metrics look at"
     )
-    tune_metric: str = Field("ndcg@10", pattern=r"^(map|recall|ndcg|precision)@\d+$", description="what tuning raises")
+    eval_metric_list: tuple[Metric, ...] = Field(
+        ("ndcg", "map", "recall", "precision", "ctr"), description="metrics of the evaluation and the comparison"
+    )
+    tune_metric: str = Field(
+        "ndcg@10", pattern=r"^(map|recall|ndcg|precision)@[1-9]\d*$", description="what tuning and early stopping raise"
+    )
     leak_limit: float = Field(0.97, gt=0.5, le=1, description="power of one feature above which a run stops")
     max_features: int = Field(400, ge=1, description="features kept, those of the greatest gain")
     max_iter: int = Field(9, ge=0, le=10_000, description="trials of tuning; 0 leaves the fixed parameters")
@@ -133,6 +139,21 @@ class TrainingSettings(BaseModel):
                     },
                 }
         return merged
+
+    @model_validator(mode="after")
+    def _metrics_that_are_asked_for(self) -> Self:
+        asked = {f"{metric}@{k}" for metric in self.eval_metric_list for k in self.eval_k_list}
+        if missing := [name for name in GATE_METRICS if name not in asked]:
+            raise ValueError(
+                f"the gate judges by {', '.join(GATE_METRICS)}, and eval_metric_list at eval_k_list leaves out "
+                f"{', '.join(missing)}; add the metric or its k"
+            )
+        if self.ranker == "xgboost" and not self.tune_metric.startswith("ndcg@"):
+            raise ValueError(
+                f"xgboost cannot be tuned by tune_metric {self.tune_metric}, it knows ndcg@ and a number of places for "
+                "labels from 0 to 3; neural and logistic can be tuned by map, recall, ndcg and precision"
+            )
+        return self
 
     def params(self, kind: Kind) -> RankerSettings:
         """The parameters of a ranker."""

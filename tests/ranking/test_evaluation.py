@@ -8,8 +8,8 @@ from rich.console import Console
 
 from rankloop.ranking.evaluation import evaluate
 from rankloop.ranking.metrics import mean_metrics, metric_names
-from rankloop.ranking.scored import SETS, scored_lists
-from tests.ranking.judged_lists import scored
+from rankloop.ranking.scored import scored_lists
+from tests.ranking.judged_lists import SETS, scored
 
 
 def test_there_is_a_row_for_each_set_and_ranking_and_a_column_for_each_metric_at_each_k() -> None:
@@ -30,6 +30,13 @@ def test_a_figure_is_the_metric_of_that_set_and_ranking() -> None:
     some = lists.of_sets("test_2")
     expected = mean_metrics(some.score("pscore"), some.label, some.sizes, weight=some.weight)
     assert evaluate(lists).of("test_2", "pscore") == expected
+
+
+def test_only_the_metrics_that_were_asked_for_are_shown() -> None:
+    lists = scored_lists(scored())
+    some = evaluate(lists, metric_names((20, 7), ("recall", "ndcg")))
+    assert some.markdown().splitlines()[0] == "| set | ranking | recall@7 | @20 | NDCG@7 | @20 |"
+    assert some.of("test_1", "pscore")["ndcg@20"] == evaluate(lists).of("test_1", "pscore")["ndcg@20"]
 
 
 def test_a_sampled_list_without_a_reaction_lowers_ctr_by_what_it_stands_for() -> None:

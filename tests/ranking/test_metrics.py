@@ -10,7 +10,7 @@ import pytrec_eval
 from hypothesis import given
 from sklearn.metrics import ndcg_score
 
-from rankloop.ranking.metrics import Judged, list_metrics, mean_metrics, tally
+from rankloop.ranking.metrics import Judged, list_metrics, mean_metrics, metric_names, tally
 
 List = list[tuple[int, int]]
 
@@ -140,6 +140,6 @@ def test_no_products_give_no_figures_and_no_error(sizes: list[int]) -> None:
 
 def test_a_segments_reactions_alone_count_but_the_whole_list_stands_in_their_way() -> None:
     score, label, member = np.array([3.0, 2.0, 1.0]), np.array([3, 1, 0]), np.array([False, True, True])
-    figures = tally(score, Judged(label, np.array([3]), member=member), ks=(1, 2)).means()
+    figures = tally(score, Judged(label, np.array([3]), member=member), metric_names((1, 2))).means()
     assert (figures["recall@1"], figures["recall@2"]) == (0, 1)  # the second place is where the segment's click stood
     assert (figures["map@2"], figures["ctr@2"]) == (0.5, 1.0)  # CTR is over the one product of the segment in the top 2

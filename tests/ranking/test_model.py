@@ -93,8 +93,11 @@ def test_a_folder_that_holds_no_model_is_refused(model: Model, tmp_path: Path) -
         load_model(tmp_path)
 
 
-def test_only_the_features_of_the_greatest_gain_stay(data: TrainingSet, training: TrainingSettings) -> None:
-    few = training.model_copy(update={"max_features": 1})
+@pytest.mark.parametrize(("ranker", "metric"), [("xgboost", "ndcg@10"), ("logistic", "recall@30"), ("neural", "map@5")])
+def test_only_the_features_of_the_greatest_gain_stay_whatever_is_tuned_by_what(
+    data: TrainingSet, training: TrainingSettings, ranker: str, metric: str
+) -> None:
+    few = training.model_copy(update={"max_features": 1, "ranker": ranker, "tune_metric": metric})
     assert learn_preprocessing(few, data).features == ("category4_share",)
 
 

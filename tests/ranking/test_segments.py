@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rankloop.ranking.metrics import list_metrics, mean_metrics
+from rankloop.ranking.metrics import list_metrics, mean_metrics, metric_names
 from rankloop.ranking.scored import scored_lists
 from rankloop.ranking.segments import Segment, segment_lists, segment_tallies, segments
 from tests.ranking.judged_lists import scored
@@ -50,7 +50,7 @@ def test_a_segment_of_products_counts_its_own_reactions_in_the_order_of_the_whol
 
 
 def test_the_ctr_of_a_segment_of_products_is_over_its_own_products() -> None:
-    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"], ks=(1000,))[1]["pscore"]
+    tally = segment_tallies(LISTS, Segment("product", "cold"), ["pscore"], metric_names((1000,)))[1]["pscore"]
     cold = LISTS.of_row("segment_product") == "cold"
     weight = LISTS.row_weight[cold]
     assert tally.means()["ctr@1000"] == pytest.approx((weight * (LISTS.label[cold] > 0)).sum() / weight.sum())

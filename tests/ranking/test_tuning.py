@@ -1,14 +1,13 @@
 """Searches: their budget, and going on after a kill as if there had been none."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from rankloop.ranking.tuning import FolderLog, MemoryLog, Outcome, Params, Space, Trial, TuningError, best_of, tune
+from rankloop.ranking.tuning import MemoryLog, Outcome, Params, Space, Trial, TuningError, best_of, tune
 
 CHOICES: Mapping[str, Any] = {"rate": (0.01, 0.1, 0.3), "depth": (3, 4, 5), "layers": ((8,), (8, 4))}
 FIRST = {"rate": 0.1, "depth": 5, "layers": (8,), "other": 1}
@@ -96,11 +95,5 @@ def test_without_anything_to_tune_there_are_no_trials() -> None:
 
 def test_the_log_of_another_search_is_refused() -> None:
     log = MemoryLog(tune(space("grid"), outcome, MemoryLog()))
-    with pytest.raises(TuningError, match=r"trial 1 of the log has the values .*begin a new run"):
+    with pytest.raises(TuningError, match=r"trial 1 of the log has the values .*Start another training"):
         tune(space("random"), outcome, log)
-
-
-def test_trials_come_back_from_a_folder_as_they_were(tmp_path: Path) -> None:
-    log = FolderLog(tmp_path / "trials")
-    trials = tune(space("random"), outcome, log)
-    assert list(FolderLog(tmp_path / "trials").finished()) == trials

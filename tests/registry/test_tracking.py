@@ -55,10 +55,31 @@ def test_two_that_begin_a_training_at_once_go_on_with_one_run(
     assert [found.info.run_id for found in runs_of(client, key)] == [opened.run_id]
 
 
-def test_a_training_that_was_over_goes_on(settings: Settings, run: TrainingRun, key: str, client: MlflowClient) -> None:
+def test_a_training_that_was_stopped_goes_on(settings: Settings, run: TrainingRun, key: str) -> None:
+    run.stop("a leak")
+    assert run.status == "FAILED"
+    assert open_training(settings, key, AS_OF, "weekly").status == "RUNNING"
+
+
+def test_a_training_that_came_to_its_end_stays_there(settings: Settings, run: TrainingRun, key: str) -> None:
+    run.tag(outcome="rejected")
     run.finish()
-    open_training(settings, key, AS_OF, "weekly")
-    assert client.get_run(run.run_id).info.status == "RUNNING"
+    run.stop("a leak, in a task that was cleared since")
+    assert open_training(settings, key, AS_OF, "weekly").status == "FINISHED"
+
+
+def test_a_trial_is_told_from_a_training(settings: Settings, run: TrainingRun, client: MlflowClient) -> None:
+    trial = client.create_run(run.experiment_id, tags={"mlflow.parentRunId": run.run_id})
+    with pytest.raises(RegistryError, match=f"is no training: it is a trial of the training {run.run_id}"):
+        training_run(settings, trial.info.run_id)
+
+
+def test_a_run_of_somebody_else_is_told_from_a_training(
+    settings: Settings, run: TrainingRun, client: MlflowClient
+) -> None:
+    other = client.create_run(run.experiment_id)
+    with pytest.raises(RegistryError, match="is no training: look in the experiment continuous_training"):
+        training_run(settings, other.info.run_id)
 
 
 def test_a_training_cannot_become_one_of_another_day(settings: Settings, run: TrainingRun, key: str) -> None:
@@ -68,6 +89,14 @@ def test_a_training_cannot_become_one_of_another_day(settings: Settings, run: Tr
 
 def test_a_training_says_why_it_was_begun(run: TrainingRun) -> None:
     assert run.tags["rankloop.reason"] == "weekly"
+
+
+def test_a_long_reason_is_kept_whole_and_the_name_of_the_run_no_longer_than_any_database_takes(
+    settings: Settings, key: str, client: MlflowClient
+) -> None:
+    run = open_training(settings, f"{key} at length", AS_OF, "drift of " + "a feature, " * 50)
+    assert len(client.get_run(run.run_id).info.run_name) == 250
+    assert run.tags["rankloop.reason"] == "drift of " + "a feature, " * 50
 
 
 def test_a_later_task_finds_the_run_by_its_id(settings: Settings, run: TrainingRun) -> None:

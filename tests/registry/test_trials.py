@@ -42,7 +42,7 @@ def runs_below(client: MlflowClient, run: TrainingRun) -> list[Any]:
 
 @pytest.fixture
 def log(run: TrainingRun) -> RunTrials[Tried]:
-    return RunTrials(run, made)
+    return RunTrials(run, "data 1", made)
 
 
 def test_trials_come_back_as_they_were_in_the_order_of_the_search(log: RunTrials[Tried]) -> None:
@@ -58,7 +58,7 @@ def test_a_training_without_tuning_has_no_trials(log: RunTrials[Tried]) -> None:
 def test_the_trials_of_another_training_are_not_ours(settings: Settings, log: RunTrials[Tried], key: str) -> None:
     log.record(TRIALS[0])
     other = open_training(settings, f"{key}_other", AS_OF, "weekly")
-    assert list(RunTrials(other, made).finished()) == []
+    assert list(RunTrials(other, "data 1", made).finished()) == []
 
 
 def test_a_trial_is_a_nested_run_that_a_person_can_compare(
@@ -104,6 +104,18 @@ def test_a_trial_that_came_to_something_else_replaces_the_former(
     log.record(replace(TRIALS[0], figure=0.9))
     assert [trial.figure for trial in log.finished()] == [0.9]
     assert len(runs_below(client, run)) == 1
+
+
+def test_trials_on_other_data_do_not_count_and_give_way(
+    run: TrainingRun, log: RunTrials[Tried], client: MlflowClient
+) -> None:
+    log.record(TRIALS[0])
+    log.record(TRIALS[1])
+    later = RunTrials(run, "data 2", made)
+    assert list(later.finished()) == []
+    later.record(TRIALS[0])
+    assert list(later.finished()) == TRIALS[:1]
+    assert [int(nested.data.tags["rankloop.trial"]) for nested in runs_below(client, run)].count(0) == 1
 
 
 def test_a_nested_run_of_another_kind_is_no_trial(

@@ -1,6 +1,7 @@
 """A model is registered once, whatever happens meanwhile, and a version is what it says it is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
@@ -27,7 +28,7 @@ FACTS = Facts(
     as_of=AS_OF,
     data_versions={"training/lists": 41, "training/counts": 41},
     gate="passed",
-    card="# A challenger\n\nBetter by 0.02.",
+    card="model_card.md",
     more={"reason": "weekly", "margin": 0.02, "champion_digest": ""},
 )
 CUTS = [
@@ -79,8 +80,20 @@ def test_a_version_says_what_it_is(settings: Settings, run: TrainingRun, digest:
     }
 
 
-def test_the_card_is_what_the_registry_shows(client: MlflowClient, number: int) -> None:
-    assert client.get_model_version(MODEL, str(number)).description == FACTS.card
+def test_the_registry_shows_the_verdict_and_where_the_card_is(
+    client: MlflowClient, run: TrainingRun, number: int
+) -> None:
+    expected = f"passed\n\n[The model card]({run.link}/artifacts/model_card.md)"
+    assert client.get_model_version(MODEL, str(number)).description == expected
+
+
+def test_a_description_is_never_longer_than_any_database_takes(
+    settings: Settings, client: MlflowClient, run: TrainingRun, digest: str
+) -> None:
+    number = register(settings, run, digest, replace(FACTS, gate="worse; " * 1000))
+    description = client.get_model_version(MODEL, str(number)).description
+    assert len(description) == 5000
+    assert description.endswith("/artifacts/model_card.md)")
 
 
 def test_what_was_registered_is_the_challenger_and_no_champion(settings: Settings, number: int) -> None:

@@ -1,13 +1,19 @@
 """The steps of a training one after the other, and what they leave."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow import MlflowClient
 
-from rankloop.registry.versions import MODEL
+from rankloop.registry.tracking import TrainingRun
+from rankloop.registry.versions import CHAMPION, MODEL
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import ending, judging, learning, record
 from rankloop.training.running import run_training
@@ -47,6 +53,14 @@ STEPS: dict[str, Callable[[Settings, str], object]] = {
 """The steps after the plan, in their order, by name."""
 
 
+FIGURES = (
+    *(record.LEAKS, record.CURVE, record.IMPORTANCE, record.EVALUATION, record.RELIABILITY, record.STANDING),
+    *(record.COMPARISON, record.GATE),
+)
+TEXTS = (record.REPORT, record.SUMMARY, record.CARD)
+FILES = (record.SCORED, record.COMPARED, record.REFERENCE)
+
+
 @dataclass(frozen=True)
 class Told:
     """What a training left: all that a person or a later step may read of it, without what the clock said."""
@@ -60,10 +74,13 @@ class Told:
     def left(self) -> dict[str, Any]:
         """What must be the same each time."""
         run = record.open_record(self.settings, self.run_id).run
-        names = (record.EVALUATION, record.COMPARISON, record.GATE, record.LEAKS, record.CURVE, record.STANDING)
-        data, tuning = run.get_json(record.DATA), run.get_json(record.TUNING)
+        data, tuning, inputs = (run.get_json(name) for name in (record.DATA, record.TUNING, record.INPUTS))
         return {
-            **{name: run.get_json(name) for name in names},
+            **{name: run.get_json(name) for name in FIGURES},
+            **{name: self._text(run, name) for name in TEXTS},
+            **{name: self._digest(run, name) for name in FILES},
+            "inputs": [{**table, "version": 0} for table in inputs["tables"]],
+            "metrics": run.metrics,
             "data": (data["digest"], data["days"], data["counts"]),
             "params": tuning["params"],
             "trials": [{**trial, "seconds": 0} for trial in tuning["trials"]],
@@ -71,7 +88,18 @@ class Told:
             "model": run.tags["rankloop.model_digest"],
             "outcome": run.tags["rankloop.outcome"],
             "versions": len(self.versions),
+            "status": run.status,
         }
+
+    def _text(self, run: TrainingRun, name: str) -> str:
+        """A text without what no two trainings have in common: the run, and the versions of their own tables."""
+        text = run.get_text(name).replace(self.run_id, "RUN").replace(self.run_id[:8], "RUN")
+        return re.sub(r"(training/\w+`? v)\d+", r"\1", text)
+
+    @staticmethod
+    def _digest(run: TrainingRun, name: str) -> str:
+        with TemporaryDirectory() as folder:
+            return sha256(run.get_file(name, Path(folder) / "file").read_bytes()).hexdigest()
 
     @property
     def trials(self) -> list[dict[str, str]]:
@@ -101,6 +129,17 @@ def begun(settings: Settings, key: str, until: str = "build") -> str:
             break
         step(settings, run_id)
     return run_id
+
+
+@contextmanager
+def champion_is(settings: Settings, number: int) -> Iterator[None]:
+    """Within it, this version is the champion."""
+    client = MlflowClient(settings.mlflow, settings.mlflow)
+    client.set_registered_model_alias(MODEL, CHAMPION, str(number))
+    try:
+        yield
+    finally:
+        client.delete_registered_model_alias(MODEL, CHAMPION)
 
 
 def carried_out(settings: Settings, key: str) -> Told:

@@ -6,9 +6,10 @@ from multiprocessing import get_context
 
 import pytest
 
-from rankloop.settings import Settings
+from rankloop.settings import GateSettings, Settings
+from rankloop.training import ending, learning, record
 from tests.killing import Point, mine
-from tests.training.steps import STEPS, Told, plan
+from tests.training.steps import SMALL, STEPS, Told, begun, plan
 
 pytestmark = pytest.mark.stack
 # Forked from a process that has imported everything: a victim lives a second instead of ten.
@@ -38,7 +39,7 @@ POINTS = {
         Point("rankloop.registry.tracking:TrainingRun.log_curve", 1),
     ),
     "measure": (Point("rankloop.training.judging:score_sets", 1), Point(UPLOAD, 3, after=True)),
-    "compare": (Point(UPLOAD, 1, after=True), Point(UPLOAD, 3)),
+    "compare": (Point(UPLOAD, 1, after=True), Point(UPLOAD, 2)),
     "gate": (Point(UPLOAD, 2), Point(UPLOAD, 4, after=True)),
     "register": (
         Point("mlflow:MlflowClient.create_model_version", 1, after=True),
@@ -46,6 +47,7 @@ POINTS = {
         Point(FINISH, 1),
     ),
 }
+REJECTING = (Point("rankloop.registry.tracking:TrainingRun.tag", 1, after=True), Point(FINISH, 1))
 CASES = [(step, number) for step, points in POINTS.items() for number in range(len(points))]
 
 
@@ -82,7 +84,8 @@ def death(shop: Settings, step: str, about: str, point: Point) -> int | None:
 def do(shop: Settings, step: str, about: str, point: Point) -> None:
     """Do a step of the training with this run, or plan the one with this key, and die at the point."""
     mine(point)
-    plan(shop, about) if step == "plan" else STEPS[step](shop, about)
+    steps = {"plan": plan, "record_rejection": ending.record_rejection, **STEPS}
+    steps[step](shop, about)
 
 
 @pytest.mark.parametrize(("step", "number"), CASES, ids=[f"{step}-{number}" for step, number in CASES])
@@ -96,3 +99,24 @@ def test_steps_killed_and_done_again_leave_what_undisturbed_ones_leave(killed: K
 
 def test_a_training_killed_while_it_registered_has_one_version(killed: Killed) -> None:
     assert len(killed.told.versions) == 1
+
+
+def test_a_rejection_killed_anywhere_is_noted_in_the_end(killed_shop: Settings) -> None:
+    settings = killed_shop.model_copy(update={"gate": GateSettings(min_lists=10**6, resamples=100)})
+    run_id = begun(settings, "rejected and killed", until="register")
+    exits = [death(settings, "record_rejection", run_id, point) for point in REJECTING]
+    reasons = ending.record_rejection(settings, run_id)
+    told = Told(run_id, settings)
+    assert exits == [-9] * len(REJECTING)
+    run = record.open_record(settings, run_id).run
+    assert (run.status, told.versions) == ("FINISHED", [])
+    found = ending.outcome(settings, run_id)
+    assert (found["outcome"], found["rejected_because"]) == ("rejected", reasons)
+
+
+def test_minutes_that_were_spent_before_a_kill_stay_spent(killed_shop: Settings) -> None:
+    settings = killed_shop.model_copy(update={"training": SMALL.model_copy(update={"minutes": 1e-9})})
+    run_id = begun(settings, "no time for a second trial", until="tune")
+    assert death(settings, "tune", run_id, Point("rankloop.registry.trials:RunTrials.record", 1, after=True)) == -9
+    assert learning.tune(settings, run_id)["trials"] == 1
+    assert len(Told(run_id, settings).trials) == 1

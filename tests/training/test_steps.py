@@ -1,10 +1,22 @@
 """A training from the plan to the registered challenger, and each of its steps done twice."""
 
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from rankloop.contracts.lake import REACTIONS, SHOWN
+from rankloop.errors import RankloopError
+from rankloop.features.build import lake_of
+from rankloop.ranking.windows import DaysMissingError
+from rankloop.registry.connection import RegistryError
 from rankloop.settings import Settings
-from rankloop.training import learning
-from tests.training.steps import SMALL, STEPS, Told
+from rankloop.training import ending, judging, learning, record
+from rankloop.training.record import open_record
+from tests.training.steps import AS_OF, SMALL, STEPS, Told, plan
 
 pytestmark = pytest.mark.stack
 
@@ -18,6 +30,65 @@ def test_a_step_done_twice_leaves_the_same(shop: Settings, clean: Told, step: st
     before = clean.left
     STEPS[step](shop, clean.run_id)
     assert clean.left == before
+
+
+def test_a_plan_made_again_leaves_a_training_that_ended_at_its_end(shop: Settings, clean: Told) -> None:
+    before = clean.left
+    assert plan(shop, "clean") == clean.run_id
+    assert clean.left == before
+
+
+def test_a_step_that_time_mends_leaves_the_training_under_way(shop: Settings) -> None:
+    run_id = plan(shop, "days are missing")
+    with patch.object(learning, "prepare_day", side_effect=DaysMissingError), pytest.raises(DaysMissingError):
+        learning.build(shop, run_id)
+    assert open_record(shop, run_id).run.status == "RUNNING"
+
+
+def test_a_step_that_cannot_go_on_stops_the_training_until_it_is_cleared(shop: Settings) -> None:
+    run_id = plan(shop, "stopped")
+    with pytest.raises(RegistryError):
+        learning.train(shop, run_id)
+    told = ending.outcome(shop, run_id)
+    assert told["outcome"] == "stopped"
+    assert "has no artifact tuning.json" in told["stopped_because"]
+    assert open_record(shop, run_id).run.status == "FAILED"
+    learning.build(shop, run_id)
+    assert open_record(shop, run_id).run.status == "RUNNING"
+    assert ending.outcome(shop, run_id) == {}
+
+
+def test_a_step_that_fails_after_the_end_leaves_the_end(shop: Settings, clean: Told) -> None:
+    before = clean.left
+    with patch.object(judging, "compare", side_effect=RankloopError), pytest.raises(RankloopError):
+        judging.compare_with_champion(shop, clean.run_id)
+    assert clean.left == before
+
+
+def test_the_run_says_what_the_lists_were_made_from(shop: Settings, clean: Told) -> None:
+    noted = open_record(shop, clean.run_id).run.get_json(record.INPUTS)
+    lake, tables = lake_of(shop), {table["table"]: table for table in noted["tables"]}
+    assert {"features/product", SHOWN, REACTIONS} < set(tables)
+    day = AS_OF - timedelta(days=3)
+    for table in ("features/product", REACTIONS):
+        assert tables[table]["digests"][day.isoformat()] == lake.digest(table, day)
+    assert noted["features"]["seen_days"] == shop.features.seen_days
+
+
+def sample(shop: Settings, run_id: str, folder: Path) -> pa.Table:
+    ending.register_challenger(shop, run_id)
+    return pq.read_table(open_record(shop, run_id).run.get_file(record.REFERENCE, folder / "reference.parquet"))
+
+
+def test_drift_is_measured_against_about_so_many_rows_of_any_list_and_position(
+    shop: Settings, clean: Told, tmp_path: Path
+) -> None:
+    training = open_record(shop, clean.run_id)
+    rows = sum(training.data.rows(name) for name in training.tests)
+    with patch.object(ending, "REFERENCE_ROWS", rows // 4):
+        some = sample(shop, clean.run_id, tmp_path)
+    assert some.num_rows == pytest.approx(rows // 4, rel=0.2)
+    assert sample(shop, clean.run_id, tmp_path).num_rows == rows
 
 
 def test_a_training_set_is_made_by_the_settings_the_training_was_begun_with(shop: Settings, clean: Told) -> None:

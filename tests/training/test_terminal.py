@@ -7,6 +7,7 @@ from rich.console import Console
 
 from rankloop.settings import Settings
 from rankloop.training import terminal
+from rankloop.training.record import open_record
 from rankloop.training.reproduce import Difference, Reproduced
 from tests.training.steps import Told, plan
 
@@ -29,6 +30,16 @@ def test_a_training_is_shown_with_the_table_the_verdict_and_links(shop: Settings
     terminal.show_training(console, shop, clean.run_id)
     for part in ("NDCG", "test_1", "pscore", "Worth asking about", f"version {clean.versions[0]}, registered", "http"):
         assert part in text(console)
+
+
+@pytest.mark.stack
+def test_links_are_whole_in_a_narrow_terminal(shop: Settings, clean: Told) -> None:
+    console, run = page(80), open_record(shop, clean.run_id).run
+    terminal.show_training(console, shop, clean.run_id)
+    lines = text(console).splitlines()
+    assert f"report    {run.link}/artifacts/comparison.html" in lines
+    assert f"run       {run.link}" in lines
+    assert "…" not in text(console)
 
 
 @pytest.mark.stack

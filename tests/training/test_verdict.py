@@ -8,22 +8,22 @@ from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
-from mlflow import MlflowClient
 
 from rankloop.ranking import lists
 from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
-from rankloop.registry.versions import CHAMPION, MODEL
 from rankloop.settings import GateSettings, Settings
-from rankloop.training import ending, judging, learning
+from rankloop.training import ending, judging, learning, record
 from rankloop.training.ending import RejectedError
 from tests.features.market import FIRST_DAY
-from tests.training.steps import AS_OF, SMALL, Told, begun, plan
+from tests.training.steps import AS_OF, SMALL, Told, begun, champion_is, plan
 
 pytestmark = pytest.mark.stack
 LEAKY = "product_ctr_7d"
 WEAK = {
     "max_iter": 0,
+    "eval_k_list": [30, 10],
+    "eval_metric_list": ["recall", "ndcg"],
     "xgboost": {"fix_params": {"max_depth": 1}, "fit_params": {"num_boost_round": 1}},
 }
 
@@ -40,16 +40,12 @@ class Weak:
 @pytest.fixture(scope="module")
 def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
     """The training of the weak one, to its rejection; the clean one's model is the champion meanwhile."""
-    client = MlflowClient(shop.mlflow, shop.mlflow)
-    client.set_registered_model_alias(MODEL, CHAMPION, str(clean.versions[0]))
     training = SMALL.model_validate({**SMALL.model_dump(), **WEAK})
     settings = shop.model_copy(update={"training": training, "gate": GateSettings(resamples=100, min_lists=5)})
-    try:
+    with champion_is(shop, clean.versions[0]):
         run_id = begun(settings, "a weak one", until="gate")
         gate = judging.gate(settings, run_id)
         yield Weak(Told(run_id, settings), gate, ending.record_rejection(settings, run_id))
-    finally:
-        client.delete_registered_model_alias(MODEL, CHAMPION)
 
 
 def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:
@@ -68,6 +64,16 @@ def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Se
 
 def test_a_worse_challenger_does_not_pass_the_gate(weak: Weak) -> None:
     assert not weak.gate["passed"]
+
+
+def test_the_evaluation_and_the_comparison_have_the_metrics_that_were_asked_for(weak: Weak) -> None:
+    run, asked = (
+        record.open_record(weak.told.settings, weak.told.run_id).run,
+        {"recall@10", "recall@30", "ndcg@10", "ndcg@30"},
+    )
+    rows = run.get_json(record.EVALUATION)
+    assert set(rows[0]) == {"set", "ranking", "lists", "reacted"} | asked
+    assert {delta["metric"] for delta in run.get_json(record.COMPARISON)["deltas"]} == asked
 
 
 def test_a_rejection_tells_the_rule_and_its_figures(weak: Weak) -> None:

@@ -17,7 +17,8 @@ Matrix = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 PRODUCT = "product_id"
-OWN = (REQUEST, PRODUCT, "label", "position")
+KEYS = (REQUEST, PRODUCT)
+OWN = (*KEYS, "label", "position")
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -72,8 +73,12 @@ def lists_with_reaction(
 def as_block(rows: pa.RecordBatch, preprocessing: Preprocessing) -> Block:
     """Whole lists as a ranker takes them."""
     label, position = (_whole(rows, name) for name in ("label", "position"))
-    draw = column_hashes(REQUEST, rows[REQUEST]) + column_hashes(PRODUCT, rows[PRODUCT])
-    return Block(preprocessing.apply(rows), label, position, sizes_of(rows[REQUEST]), draw)
+    return Block(preprocessing.apply(rows), label, position, sizes_of(rows[REQUEST]), row_draws(rows))
+
+
+def row_draws(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    """A number a row that follows from its list and product alone, for draws that are the same every time."""
+    return column_hashes(REQUEST, rows[REQUEST]) + column_hashes(PRODUCT, rows[PRODUCT])
 
 
 def thinned(block: Block, negatives: int, salt: int = 0) -> Block:

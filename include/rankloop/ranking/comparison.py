@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rankloop.ranking.metrics import KS, Floats, Ints, Tally, divide, tally
+from rankloop.ranking.metrics import NAMES, Floats, Ints, Tally, divide, tally
 from rankloop.ranking.scored import BASE, CHAMPION, OURS, TESTS, ScoredLists, ScoredListsError
 from rankloop.ranking.segments import TOP_CATEGORIES, segment_tallies, segments
 
@@ -100,7 +100,7 @@ def compare(
     bootstrap: Bootstrap,
     *,
     sets: Sequence[str] = TESTS,
-    ks: Sequence[int] = KS,
+    names: Sequence[str] = NAMES,
     top_categories: int = TOP_CATEGORIES,
 ) -> Comparison:
     """`pscore` against the champion's scores, or against `base_score` where there is no champion."""
@@ -112,10 +112,10 @@ def compare(
         )
     champion = CHAMPION if CHAMPION in lists.table.column_names else BASE
     pair = (OURS, champion)
-    ours, theirs = (tally(lists.score(ranking), lists.judged, ks) for ranking in pair)
+    ours, theirs = (tally(lists.score(ranking), lists.judged, names) for ranking in pair)
     deltas = _deltas(ALL, ours, theirs, bootstrap, _buyers(lists, bootstrap))
     for segment in segments(lists, top_categories):
-        some, tallies = segment_tallies(lists, segment, pair, ks)
+        some, tallies = segment_tallies(lists, segment, pair, names)
         deltas += _deltas(segment.name, tallies[OURS], tallies[champion], bootstrap, _buyers(some, bootstrap))
     return Comparison(champion, OURS, tuple(sets), len(lists), bootstrap, tuple(deltas))
 

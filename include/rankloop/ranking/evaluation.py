@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from rankloop.ranking.metrics import KS, METRICS, mean_metrics, metric_names
+from rankloop.ranking.metrics import NAMES, tally
 from rankloop.ranking.scored import BASE, CHAMPION, OURS, ScoredLists
 
 # What tables for people call a metric; the reference writes recall and precision small.
@@ -31,7 +31,21 @@ class Evaluation:
     """How good each ranking is on each set."""
 
     rows: tuple[Row, ...]
-    ks: tuple[int, ...] = KS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`map@5` and so on, in the order of the columns."""
+        return tuple(self.rows[0].metrics) if self.rows else ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured at each k."""
+        return tuple(dict.fromkeys(name.partition("@")[0] for name in self.names))
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """At how many places from the top."""
+        return tuple(sorted({int(name.partition("@")[2]) for name in self.names}))
 
     @classmethod
     def from_rows(cls, read: Sequence[Mapping[str, Any]]) -> "Evaluation":
@@ -42,7 +56,7 @@ class Evaluation:
         rows = [
             Row(row.pop("set"), row.pop("ranking"), row.pop("lists"), row.pop("reacted"), dict(row)) for row in known
         ]
-        return cls(tuple(rows), tuple(sorted({int(name.partition("@")[2]) for row in rows for name in row.metrics})))
+        return cls(tuple(rows))
 
     def of(self, name: str, ranking: str) -> Mapping[str, float]:
         """The metrics of one ranking on one set."""
@@ -66,11 +80,10 @@ class Evaluation:
 
     def markdown(self) -> str:
         """The table in Markdown, in the reference's own shape."""
-        names = metric_names(self.ks)
-        head = ["| set | ranking | " + " | ".join(_heading(name) for name in names) + " |"]
-        head.append("| --- | --- |" + " ---: |" * len(names))
+        head = ["| set | ranking | " + " | ".join(self._heading(name) for name in self.names) + " |"]
+        head.append("| --- | --- |" + " ---: |" * len(self.names))
         body = [
-            f"| {row.set} | {row.ranking} | " + " | ".join(figure(row.metrics[name]) for name in names) + " |"
+            f"| {row.set} | {row.ranking} | " + " | ".join(figure(row.metrics[name]) for name in self.names) + " |"
             for row in self.rows
         ]
         return "\n".join([*head, *body]) + "\n"
@@ -80,8 +93,12 @@ class Evaluation:
         column = 6  # a figure and the space beside it
         beside = 4 + max(len(row.set) for row in self.rows) + max(len(row.ranking) for row in self.rows)
         at_once = max(1, (width - beside) // (column * len(self.ks)))
-        pieces = [METRICS[start : start + at_once] for start in range(0, len(METRICS), at_once)]
+        pieces = [self.metrics[start : start + at_once] for start in range(0, len(self.metrics), at_once)]
         return Group(*(self._piece(piece) for piece in pieces))
+
+    def _heading(self, name: str) -> str:
+        metric, k = name.split("@")
+        return f"{TITLES[metric]}@{k}" if int(k) == self.ks[0] else f"@{k}"
 
     def _piece(self, metrics: Sequence[str]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
@@ -98,16 +115,16 @@ class Evaluation:
         return table
 
 
-def evaluate(lists: ScoredLists, ks: Sequence[int] = KS) -> Evaluation:
+def evaluate(lists: ScoredLists, names: Sequence[str] = NAMES) -> Evaluation:
     """How good the base, ours and, where it is scored, the champion are on each set that there is."""
     rows = []
     for name in lists.sets():
         some = lists.of_sets(name)
         weight, reacted = float(some.weight.sum()), int(some.reacted.sum())
         for ranking in rankings(lists):
-            metrics = mean_metrics(some.score(ranking), some.label, some.sizes, ks, some.weight)
+            metrics = tally(some.score(ranking), some.judged, names).means()
             rows.append(Row(name, ranking, weight, reacted, metrics))
-    return Evaluation(tuple(rows), tuple(ks))
+    return Evaluation(tuple(rows))
 
 
 def rankings(lists: ScoredLists) -> tuple[str, ...]:
@@ -121,8 +138,3 @@ def figure(value: float) -> str:
     if value != value:  # noqa: PLR0124  (NaN)
         return "-"
     return f"{value:.4f}".removeprefix("0")
-
-
-def _heading(name: str) -> str:
-    metric, k = name.split("@")
-    return f"{TITLES[metric]}@{k}" if int(k) == KS[0] else f"@{k}"

@@ -24,7 +24,7 @@ from rankloop.training_settings import TrainingSettings
 LEAK_LISTS = 2500
 """Lists of the training days that are looked at for leaks: some 200 000 products."""
 SELECTING = {"num_boost_round": 50, "early_stopping_rounds": 50}
-"""Rounds of the trees whose gain says which features to keep."""
+"""Rounds of the trees whose gain says which features to keep, for whatever ranker and metric."""
 
 
 class NothingToLearnError(RankloopError):
@@ -138,7 +138,6 @@ def _gains(training: TrainingSettings, data: TrainingSet, learned: Preprocessing
         features=learned.features,
         seed=training.seed,
         threads=training.threads,
-        metric=training.tune_metric,
     )
     ranker = ranker_kind("xgboost").fit(source, source, options)
     return dict(zip(learned.features, ranker.importance().tolist(), strict=True))

@@ -14,10 +14,11 @@ from rankloop.ranking.comparison import ALL, Comparison, Delta, as_json, delta_o
 from rankloop.ranking.scored import BASE
 from rankloop.ranking.segments import segment_of
 from rankloop.settings import GateSettings
+from rankloop.training_settings import GATE_METRICS
 
 Mode = Literal["improvement", "refresh"]
 Outcome = Literal["pass", "fail", "unsure", "not judged"]
-METRIC, RECALL = "ndcg@10", "recall@30"
+METRIC, RECALL = GATE_METRICS
 TITLES = {METRIC: "NDCG@10", RECALL: "recall@30"}
 
 

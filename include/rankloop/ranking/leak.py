@@ -58,7 +58,8 @@ def refuse_leaks(columns: Iterable[tuple[str, Column]], clicked: Flags, limit: f
         raise LeakError(
             f"{listed}: by itself it tells clicked products from ignored ones with an area under the curve beyond "
             f"{limit}. Such a feature knows what happened after the list was shown. Mend it to be as of the end of "
-            f"the day before, and rebuild its days; if it is honest, raise {variable('training.leak_limit')}."
+            f"the day before, and rebuild its days; if it is honest, raise {variable('training.leak_limit')} and start "
+            "another training, for this one keeps the settings that it was begun with."
         )
     return found
 

@@ -124,17 +124,21 @@ def newest(lake: Lake, table: str, day: date, version: int | None = None) -> Ver
     return next((entry for entry in commits if entry.day == day), None)
 
 
-def _inputs(settings: Settings, lake: Lake, day: date) -> str:
-    """What the day is made from: digests of every partition that is read, and the settings that shape it."""
+def reads(settings: Settings, day: date) -> dict[str, list[date]]:
+    """By table, the days of it that a day's lists are made from."""
     before = day - timedelta(days=1)
     seen = days_between(before - timedelta(days=settings.features.seen_days - 1), before)
-    wanted = {
+    return {
         SHOWN: [day, *seen],
         REACTIONS: _label_days(settings, day),
         **{made.shape.name: [before] for made in AS_OF},
     }
+
+
+def _inputs(settings: Settings, lake: Lake, day: date) -> str:
+    """What the day is made from: digests of every partition that is read, and the settings that shape it."""
     digests = {}
-    for table, days in wanted.items():
+    for table, days in reads(settings, day).items():
         there: dict[date, str | None] = {}
         for entry in lake.versions(table) if lake.has(table) else ():
             if entry.day is not None:

@@ -8,7 +8,7 @@ without a reaction too: the products with a reaction in the first k places over 
 over the lists by weight before they are divided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,12 @@ KS = (5, 10, 20, 30)
 METRICS = ("map", "recall", "ndcg", "precision", "ctr")
 
 
-def metric_names(ks: Sequence[int] = KS) -> tuple[str, ...]:
-    """`map@5` and so on, in the order in which tables show them."""
-    return tuple(f"{metric}@{k}" for metric in METRICS for k in ks)
+def metric_names(ks: Sequence[int] = KS, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """`map@5` and so on, in the order in which tables show them, whatever the order in which they are asked for."""
+    return tuple(f"{metric}@{k}" for metric in METRICS if metric in metrics for k in sorted(set(ks)))
+
+
+NAMES = metric_names()
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Tally:
 
 def list_metrics(score: Floats, label: Ints, sizes: Ints, ks: Sequence[int] = KS) -> dict[str, Floats]:
     """Each metric list by list. Scores and labels lie list after list; `sizes` says how long each list is."""
-    return tally(score, Judged(label, sizes), ks).each()
+    return tally(score, Judged(label, sizes), metric_names(ks)).each()
 
 
 def mean_metrics(
@@ -83,12 +86,12 @@ def mean_metrics(
 
     `weight` has one figure a list: how many lists this one stands for, where lists without a reaction are sampled.
     """
-    return tally(score, Judged(label, sizes, weight), ks).means()
+    return tally(score, Judged(label, sizes, weight), metric_names(ks)).means()
 
 
-def tally(score: Floats, judged: Judged, ks: Sequence[int] = KS) -> Tally:
+def tally(score: Floats, judged: Judged, names: Sequence[str] = NAMES) -> Tally:
     """What each list adds to each metric."""
-    label, sizes = judged.label, judged.sizes
+    label, sizes, ks = judged.label, judged.sizes, {int(name.partition("@")[2]) for name in names}
     member = np.ones(len(label), dtype=bool) if judged.member is None else judged.member
     weight = np.ones(len(sizes)) if judged.weight is None else judged.weight
     number = np.repeat(np.arange(len(sizes)), sizes)
@@ -105,8 +108,7 @@ def tally(score: Floats, judged: Judged, ks: Sequence[int] = KS) -> Tally:
         top = place < k
         parts[f"ctr@{k}"] = _sum(top & (ordered > 0), number, sizes) * weight
         wholes[f"ctr@{k}"] = _sum(top & member, number, sizes) * weight
-    names = metric_names(ks)
-    return Tally(names, _columns(parts, names), _columns(wholes, names))
+    return Tally(tuple(names), _columns(parts, names), _columns(wholes, names))
 
 
 def worst_order(score: Floats, label: Ints, number: Ints) -> Ints:
@@ -119,7 +121,9 @@ def divide(part: Floats, whole: Floats) -> Floats:
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))
 
 
-def _graded(label: Ints, number: Ints, place: Ints, sizes: Ints, ks: Sequence[int]) -> dict[str, tuple[Floats, Floats]]:
+def _graded(
+    label: Ints, number: Ints, place: Ints, sizes: Ints, ks: Collection[int]
+) -> dict[str, tuple[Floats, Floats]]:
     """Each metric that asks for something relevant: its value where there is, and whether there is."""
     relevant = label > 0
     total = _sum(relevant, number, sizes)
@@ -153,5 +157,5 @@ def _sum(value: npt.NDArray[Any], number: Ints, sizes: Ints) -> Floats:
     return np.bincount(number, value, len(sizes)).astype(np.float64)
 
 
-def _columns(figures: dict[str, Floats], names: tuple[str, ...]) -> Floats:
+def _columns(figures: dict[str, Floats], names: Sequence[str]) -> Floats:
     return np.stack([figures[name] for name in names], axis=1)

@@ -14,7 +14,6 @@ from rankloop.ranking.metrics import Bools, Floats, Ints, Judged
 TRAIN = "train"
 VALID = "valid"
 TESTS = ("test_0", "test_1", "test_2", "test_3")
-SETS = (TRAIN, VALID, *TESTS)
 BASE, OURS, CHAMPION = "base_score", "pscore", "champion_score"
 
 Words = npt.NDArray[np.object_]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow.compute as pc
 
-from rankloop.ranking.metrics import KS, Ints, Judged, Tally, tally
+from rankloop.ranking.metrics import NAMES, Ints, Judged, Tally, tally
 from rankloop.ranking.scored import ScoredLists
 
 BUYER_KINDS = ("buyer", "city")
@@ -77,11 +77,11 @@ def segment_lists(lists: ScoredLists, segment: Segment) -> tuple[ScoredLists, Ju
 
 
 def segment_tallies(
-    lists: ScoredLists, segment: Segment, rankings: Sequence[str], ks: Sequence[int] = KS
+    lists: ScoredLists, segment: Segment, rankings: Sequence[str], names: Sequence[str] = NAMES
 ) -> tuple[ScoredLists, dict[str, Tally]]:
     """The lists that say something of a segment, and by ranking what each of them adds to each metric."""
     some, judged = segment_lists(lists, segment)
-    return some, {ranking: tally(some.score(ranking), judged, ks) for ranking in rankings}
+    return some, {ranking: tally(some.score(ranking), judged, names) for ranking in rankings}
 
 
 def _most_liked(lists: ScoredLists, column: str) -> list[str]:

@@ -55,8 +55,7 @@ class TrainingSet:
 
     def columns(self, name: str, columns: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         """Each of these columns of a set, whole, empty values as NaN; so many are read at once as memory allows."""
-        rows = sum(self._rows.get(day, 0) for day in self.windows.sets[name])
-        at_once = max(1, COLUMN_BYTES // max(rows * 4, 1))
+        at_once = max(1, COLUMN_BYTES // max(self.rows(name) * 4, 1))
         for start in range(0, len(columns), at_once):
             wanted = list(columns[start : start + at_once])
             parts = [
@@ -67,6 +66,10 @@ class TrainingSet:
             table = pa.concat_tables(parts) if parts else None
             for column in wanted:
                 yield column, np.empty(0, np.float32) if table is None else table[column].to_numpy()
+
+    def rows(self, name: str) -> int:
+        """How many rows there are of a set: the products of the lists that were kept."""
+        return sum(self._rows.get(day, 0) for day in self.windows.sets[name])
 
     @cached_property
     def _rows(self) -> dict[date, int]:

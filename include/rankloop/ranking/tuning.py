@@ -4,11 +4,9 @@ A search proposes each trial from its seed and the figures of the trials before,
 again, checked against it and not fitted again: what comes after is what would have come without the interruption.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
@@ -70,25 +68,6 @@ class MemoryLog:
     def record(self, trial: Trial) -> None:
         """Keep a trial that has just finished."""
         self._trials.append(trial)
-
-
-class FolderLog:
-    """Keeps trials in a folder, a file each, which appears whole or not at all."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def finished(self) -> Sequence[Trial]:
-        """The trials so far, in order."""
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("trial_*.json"))]
-        return tuple(Trial(**{**entry, "params": as_params(entry["params"])}) for entry in found)
-
-    def record(self, trial: Trial) -> None:
-        """Keep a trial that has just finished."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._folder / f".{trial.number}.json"
-        unfinished.write_text(json.dumps(asdict(trial)), encoding="utf-8")
-        unfinished.replace(self._folder / f"trial_{trial.number:05d}.json")
 
 
 def as_params(read: Mapping[str, Any]) -> Params:
@@ -174,8 +153,8 @@ def _tried(
 def _refuse_other(trial: Trial, number: int, params: Params) -> None:
     if (trial.number, trial.params) != (number, params):
         raise TuningError(
-            f"trial {number} of the log has the values {trial.params}, but this search proposes {params}: its "
-            "settings, its seed or its data were others. Put them back, or begin a new run."
+            f"trial {number} of the log has the values {trial.params}, but this search proposes {params}: it "
+            "was begun by another version of Rankloop or of Optuna. Start another training."
         )
 
 

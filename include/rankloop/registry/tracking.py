@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from pydantic_core import to_jsonable_python
 
@@ -18,10 +18,15 @@ from rankloop.settings import Settings
 
 EXPERIMENT = "continuous_training"
 KEY, AS_OF, REASON = "rankloop.training", "rankloop.as_of", "rankloop.reason"
+OUTCOME = "rankloop.outcome"
+"""The tag of a training that came to its end; none has it that is under way or was stopped."""
+PARENT = "mlflow.parentRunId"
 TABLES = "mlflow.loggedArtifacts"
 """The tag by which MLflow's UI finds tables."""
 LONGEST_PARAM = 6000
 """MLflow cuts off what is longer, without a word."""
+LONGEST_NAME = 250
+"""What MLflow's database takes; PostgreSQL refuses more."""
 AT_A_TIME = {"params": 100, "metrics": 1000}
 """What MLflow takes in one request."""
 
@@ -77,8 +82,8 @@ class TrainingRun(Artifacts):
         if changed:
             name = changed[0]
             raise RegistryError(
-                f"{self.owner} was begun with {name} = {known[name]}, and now it is {given[name]}: a setting changed "
-                f"since (so did {len(changed) - 1} more). Put it back, or start another training."
+                f"{self.owner} was begun with {name} = {known[name]}, and now it is {given[name]}: it is another "
+                f"training (so say {len(changed) - 1} more). Start one anew, with a key of its own."
             )
         new = [Param(name, value) for name, value in given.items() if name not in known]
         for few in _few(new, AT_A_TIME["params"]):
@@ -112,6 +117,24 @@ class TrainingRun(Artifacts):
         if (entry := {"path": name, "type": "table"}) not in tables:
             self._set_tags({TABLES: json.dumps([*tables, entry])})
 
+    @property
+    def status(self) -> str:
+        """What MLflow shows: RUNNING, FINISHED or FAILED."""
+        with speaking_to(self.uri, f"reading {self.owner}"):
+            return str(self.client.get_run(self.run_id).info.status)
+
+    def go_on(self) -> None:
+        """Be under way again after a stop; a training that came to its end stays at its end."""
+        if OUTCOME not in self.tags and self.status != "RUNNING":
+            with speaking_to(self.uri, f"going on with {self.owner}"):
+                self.client.update_run(self.run_id, status="RUNNING")
+
+    def stop(self, why: str) -> None:
+        """Say that the training cannot go on, and why; one that came to its end stays at its end."""
+        if OUTCOME not in self.tags:
+            self.tag(stopped_because=why)
+            self.finish("FAILED")
+
     def finish(self, status: Ending = "FINISHED") -> None:
         """Say that the training is over."""
         with speaking_to(self.uri, f"ending {self.owner}"):
@@ -121,7 +144,7 @@ class TrainingRun(Artifacts):
 def open_training(
     settings: Settings, key: str, as_of: date, reason: str, tags: Mapping[str, str] | None = None
 ) -> TrainingRun:
-    """The run of the training with this key, begun if there is none; one that was over goes on.
+    """The run of the training with this key, begun if there is none; one that was stopped goes on.
 
     `key` names a training for good: with Airflow, the id of the DAG run.
     """
@@ -136,16 +159,21 @@ def open_training(
             )
         if tags:
             client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-        if run.info.status != RunStatus.to_string(RunStatus.RUNNING):
-            client.update_run(run.info.run_id, status="RUNNING")
-    return TrainingRun(client, uri, run)
+    opened = TrainingRun(client, uri, run)
+    opened.go_on()
+    return opened
 
 
 def training_run(settings: Settings, run_id: str) -> TrainingRun:
     """The run with this id."""
     client, uri = connect(settings), settings.mlflow
     with speaking_to(uri, f"looking for run {run_id}"):
-        return TrainingRun(client, uri, client.get_run(run_id))
+        run = client.get_run(run_id)
+    if KEY not in run.data.tags:
+        parent = run.data.tags.get(PARENT)
+        hint = f"it is a trial of the training {parent}" if parent else f"look in the experiment {EXPERIMENT}"
+        raise RegistryError(f"run {run_id} of MLflow at {uri} is no training: {hint}. Give the id of a training's run.")
+    return TrainingRun(client, uri, run)
 
 
 def find_training(settings: Settings, key: str) -> TrainingRun:
@@ -184,7 +212,7 @@ def _begun(client: MlflowClient, experiment: str, key: str, as_of: date, reason:
         "mlflow.source.name": EXPERIMENT,
         "mlflow.source.type": "JOB",
     }
-    begun = client.create_run(experiment, run_name=f"{as_of} {reason}", tags=tags)
+    begun = client.create_run(experiment, run_name=f"{as_of} {reason}"[:LONGEST_NAME], tags=tags)
     # Where two began at once, both go on with the older one.
     run = _oldest(client, experiment, key) or begun
     if run.info.run_id != begun.info.run_id:

@@ -8,10 +8,9 @@ from pydantic_core import to_jsonable_python
 
 from rankloop.registry.artifacts import as_json
 from rankloop.registry.connection import speaking_to
-from rankloop.registry.tracking import TrainingRun
+from rankloop.registry.tracking import PARENT, TrainingRun
 
-PARENT = "mlflow.parentRunId"
-NUMBER = "rankloop.trial"
+NUMBER, DATA = "rankloop.trial", "rankloop.data"
 FILE = "trial.json"
 OF_NO_COMPARISON = frozenset({"number", "params"})
 
@@ -34,23 +33,25 @@ TrialT = TypeVar("TrialT", bound=Numbered)
 
 
 class RunTrials(Generic[TrialT]):
-    """The log of one training's trials; `make` makes a trial of the JSON that one was written as."""
+    """The log of one training's trials on the data with this digest; those on other data say nothing of it.
 
-    def __init__(self, run: TrainingRun, make: Callable[[dict[str, Any]], TrialT]) -> None:
+    `make` makes a trial of the JSON that one was written as.
+    """
+
+    def __init__(self, run: TrainingRun, data: str, make: Callable[[dict[str, Any]], TrialT]) -> None:
         self.run = run
+        self.data = data
         self.make = make
 
     def finished(self) -> Sequence[TrialT]:
         """The trials that were recorded whole, in the order of the search."""
-        return tuple(
-            self.make(self._opened(run).get_json(FILE)) for run in self._runs() if run.info.status == "FINISHED"
-        )
+        return tuple(self.make(self._opened(run).get_json(FILE)) for run in self._runs() if self._counts(run))
 
     def record(self, trial: TrialT) -> None:
         """Keep a trial, in the place of whatever was kept under its number, whole or not."""
         content = as_json(FILE, trial)
         for earlier in self._runs(trial.number):
-            if earlier.info.status == "FINISHED" and self._opened(earlier).get_text(FILE) == content:
+            if self._counts(earlier) and self._opened(earlier).get_text(FILE) == content:
                 return
             with speaking_to(self.run.uri, f"removing an unfinished trial of {self.run.owner}"):
                 self.run.client.delete_run(earlier.info.run_id)
@@ -61,7 +62,7 @@ class RunTrials(Generic[TrialT]):
         nested.finish()  # only now does it count
 
     def _begun(self, number: int) -> Run:
-        tags = {PARENT: self.run.run_id, NUMBER: str(number)}
+        tags = {PARENT: self.run.run_id, NUMBER: str(number), DATA: self.data}
         with speaking_to(self.run.uri, f"recording trial {number} of {self.run.owner}"):
             return self.run.client.create_run(self.run.experiment_id, run_name=f"trial {number}", tags=tags)
 
@@ -76,6 +77,9 @@ class RunTrials(Generic[TrialT]):
                 found += [run for run in page if NUMBER in run.data.tags]
                 if not (token := page.token):
                     return sorted(found, key=lambda run: int(run.data.tags[NUMBER]))
+
+    def _counts(self, run: Run) -> bool:
+        return run.info.status == "FINISHED" and run.data.tags.get(DATA) == self.data
 
     def _opened(self, run: Run) -> TrainingRun:
         return TrainingRun(self.run.client, self.run.uri, run)

@@ -22,6 +22,8 @@ LIFECYCLE = "lifecycle"
 """The tag for a model's life; MLflow's own stages are deprecated."""
 Lifecycle = Literal["None", "Staging", "Production", "Archived"]
 LIFECYCLES: tuple[Lifecycle, ...] = get_args(Lifecycle)
+LONGEST_DESCRIPTION = 5000
+"""What a registry's database takes: PostgreSQL refuses more, and a model card is longer."""
 OURS = (LIFECYCLE, "digest", "as_of")
 """Tags that each version has which was registered here."""
 
@@ -36,7 +38,7 @@ class Facts:
     gate: str
     """What the gate said, such as `passed`."""
     card: str = ""
-    """The model card, in Markdown."""
+    """The artifact of the run that is the model card."""
     more: Mapping[str, object] = field(default_factory=dict)
     """Further tags."""
 
@@ -69,7 +71,7 @@ def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) ->
     with speaking_to(settings.mlflow, f"registering the model of {run.owner}"):
         _make_missing_model(client)
         tags = _tags(run, digest, facts)
-        found = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts.card)
+        found = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts)
         for name, value in tags.items():
             if name != LIFECYCLE and found.tags.get(name) != value:
                 client.set_model_version_tag(MODEL, str(found.version), name, value)
@@ -133,15 +135,22 @@ def _make_missing_model(client: MlflowClient) -> None:
             raise
 
 
-def _created(client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str, str], card: str) -> ModelVersion:
+def _created(client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str, str], facts: Facts) -> ModelVersion:
     source = f"{run.root}/{artifact_of(digest)}"
     # With its tags at once: there is never a version that nothing is known of.
-    created = client.create_model_version(MODEL, source, run.run_id, tags=tags, run_link=run.link, description=card)
+    created = client.create_model_version(
+        MODEL, source, run.run_id, tags=tags, run_link=run.link, description=_description(run, facts)
+    )
     # Where two registered at once, both go on with the older one.
     found = _found(client, run.run_id, digest) or created
     if int(found.version) != int(created.version):
         client.delete_model_version(MODEL, str(created.version))
     return found
+
+
+def _description(run: TrainingRun, facts: Facts) -> str:
+    link = f"\n\n[The model card]({run.link}/artifacts/{facts.card})" if facts.card else ""
+    return facts.gate[: LONGEST_DESCRIPTION - len(link)] + link
 
 
 def _found(client: MlflowClient, run_id: str, digest: str) -> ModelVersion | None:

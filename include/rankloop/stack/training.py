@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import date
+from urllib.parse import quote
 
 from rankloop.settings import Settings
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
@@ -18,11 +19,13 @@ def train_as_of(settings: Settings, day: date, reason: str, on_task: Callable[[s
     """
     switch_on(settings, DAG)
     api, run = signed_in(settings, "admin"), f"requested__{day}"
-    runs = {entry["dag_run_id"]: entry for entry in api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100")["dag_runs"]}
-    if run not in runs:
+    # By its name: a list of runs would end at the first hundred.
+    asked = f"/dags/{DAG}/dagRuns?run_id_pattern={quote(run)}"
+    state = next((found["state"] for found in api.ask("GET", asked)["dag_runs"] if found["dag_run_id"] == run), None)
+    if state is None:
         conf = {"day": day.isoformat(), "reason": reason, "drift": False}
         api.ask("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": run, "logical_date": None, "conf": conf})
-    elif runs[run]["state"] == "failed":
+    elif state == "failed":
         again = {"dry_run": False, "only_failed": True, "dag_run_id": run}
         api.ask("POST", f"/dags/{DAG}/clearTaskInstances", again)
     _watch(api, run, on_task)

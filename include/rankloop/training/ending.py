@@ -8,12 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankloop.errors import RankloopError
+from rankloop.ranking.blocks import KEYS, row_draws
 from rankloop.ranking.gate import GateResult
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
+from rankloop.registry.aliases import retire
 from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
+from rankloop.training.step import step
 
 REFERENCE_ROWS = 100_000
 
@@ -22,6 +25,7 @@ class RejectedError(RankloopError):
     """What the gate rejected is not registered."""
 
 
+@step
 def register_challenger(settings: Settings, run_id: str) -> int:
     """Register the model as a version and the challenger, with its evidence; the number of the version.
 
@@ -38,7 +42,7 @@ def register_challenger(settings: Settings, run_id: str) -> int:
         as_of=training.as_of,
         data_versions=data["versions"],
         gate=result.verdict,
-        card=run.get_text(record.CARD),
+        card=record.CARD,
         more={
             "reason": training.reason,
             "data_digest": data["digest"],
@@ -52,16 +56,22 @@ def register_challenger(settings: Settings, run_id: str) -> int:
     return number
 
 
+@step
 def record_rejection(settings: Settings, run_id: str) -> str:
     """Note that nobody is asked, by which rules and figures; the verdict."""
     training = open_record(settings, run_id)
     reasons = _reasons(_result(training))
+    for earlier in versions.versions(settings):
+        # What was registered before this training was cleared and came to another end, nobody shall be asked about.
+        if earlier.run_id == run_id and earlier.lifecycle == "Staging":
+            retire(settings, earlier.number)
     training.run.tag(outcome="rejected", rejected_because=reasons)
     training.run.finish()
     return reasons
 
 
 def _result(training: Training) -> GateResult:
+    training.refuse_other_model(record.MEASURED, record.COMPARED_MODEL, record.JUDGED)
     return GateResult.from_json(training.run.get_text(record.GATE))
 
 
@@ -70,14 +80,16 @@ def _reasons(result: GateResult) -> str:
 
 
 def _keep_reference(training: Training) -> None:
-    """A sample of what the model was judged on, features and scores: drift is measured against it."""
+    """A sample of what the model was judged on, features and scores: drift is measured against it.
+
+    About so many rows, by a hash of list and product: every n-th row would be of the same few positions.
+    """
     model, data = training.model(), training.data
-    wanted, kept = list(model.features), []
-    rows = sum(data.counts(name)["shown"] for name in training.tests)
-    step = max(1, rows // REFERENCE_ROWS)
+    told, kept = [*model.features, "base_score", "weight"], []
+    share = min(1.0, REFERENCE_ROWS / max(sum(data.rows(name) for name in training.tests), 1))
     for name in training.tests:
-        for _, batch in data.batches(name, [*wanted, "base_score", "weight"]):
-            some = batch.take(pa.array(range(0, batch.num_rows, step)))
+        for _, batch in data.batches(name, [*dict.fromkeys([*KEYS, *told])]):
+            some = batch.filter(pa.array(row_draws(batch) <= share * 2.0**64)).select(told)
             kept.append(some.append_column(OURS, pa.array(model.score(some))))
     with TemporaryDirectory() as folder:
         pq.write_table(pa.Table.from_batches(kept), Path(folder) / "reference.parquet", compression="zstd")
@@ -86,8 +98,11 @@ def _keep_reference(training: Training) -> None:
 
 def outcome(settings: Settings, run_id: str) -> dict[str, Any]:
     """How the training with this run ended, for whoever shows it."""
-    tags = open_record(settings, run_id).tags
+    training = open_record(settings, run_id)
+    tags = training.tags
     # A training that was cleared and ended otherwise has the tags of both endings.
     told = {"registered": ("version",), "rejected": ("rejected_because",)}.get(tags.get("rankloop.outcome", ""), ())
+    if "rankloop.outcome" not in tags and training.run.status == "FAILED":
+        return {"outcome": "stopped", "stopped_because": tags["rankloop.stopped_because"]}
     names = ("outcome", *told, "gate", "compared_with")
     return {name: tags[f"rankloop.{name}"] for name in names if f"rankloop.{name}" in tags}

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import Prepared, prepare_day
+from rankloop.ranking.lists import Prepared, prepare_day, reads
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
@@ -26,6 +26,7 @@ from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import open_record
 from rankloop.training.scoring import EXAMPLE_ROWS
+from rankloop.training.step import step
 from rankloop.training_settings import TrainingSettings
 
 __all__ = ["TooLittleHistoryError", "build", "plan", "train", "tune"]
@@ -51,12 +52,14 @@ def plan(settings: Settings, key: str, as_of: date, reason: str, *, drift: bool 
     return run.run_id
 
 
+@step
 def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> dict[str, Any]:
     """Make the training set: the lists of every day with their features and labels, in the versions of this moment."""
     training = open_record(settings, run_id)
     for day in training.windows.days:
         on_day(prepare_day(training.begun_with, day))
     data = open_training_set(settings, training.windows)
+    training.run.put_json(record.INPUTS, _inputs(training.begun_with, data))
     training.run.put_json(record.DATA, data.summary())
     training.run.tag(data=data.digest, data_versions=data.versions)
     counts = {name: data.counts(name) for name in training.windows.sets}
@@ -64,6 +67,7 @@ def build(settings: Settings, run_id: str, on_day: OnDay = lambda _: None) -> di
     return {"digest": data.digest, "versions": dict(data.versions), "counts": counts}
 
 
+@step
 def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) -> dict[str, Any]:
     """Check for leaks, learn the preprocessing, and find the parameters; trials that are done are not done again."""
     training = open_record(settings, run_id)
@@ -72,18 +76,23 @@ def tune(settings: Settings, run_id: str, on_trial: OnTrial = lambda _: None) ->
     with TemporaryDirectory() as folder:
         preprocessing.save(Path(folder))
         training.run.put_folder(record.PREPROCESSING, Path(folder))
-    trials = RunTrials(training.run, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
+    digest = training.data.digest
+    trials = RunTrials(training.run, digest, lambda read: Trial(**{**read, "params": as_params(read["params"])}))
     tuned = tune_params(training.options, training.data, preprocessing, trials, on_trial)
-    training.run.put_json(record.TUNING, {"params": tuned.params, "trials": [asdict(trial) for trial in tuned.trials]})
+    tried = [asdict(trial) for trial in tuned.trials]
+    training.run.put_json(record.TUNING, {"data": digest, "params": tuned.params, "trials": tried})
     return {"params": tuned.params, "trials": len(tuned.trials), "features": len(preprocessing.features)}
 
 
+@step
 def train(settings: Settings, run_id: str) -> dict[str, Any]:
     """Fit the model with the parameters that were found, and keep it with the run."""
     training = open_record(settings, run_id)
     # Whatever code planned it, this is the code whose model it is.
     _note_evidence(settings, training.run)
-    params = as_params(training.run.get_json(record.TUNING)["params"])
+    found = training.run.get_json(record.TUNING)
+    training.refuse_other_data("parameters", found["data"])
+    params = as_params(found["params"])
     with TemporaryDirectory() as folder:
         model = fit_into(Path(folder), training.options, training.data, training.preprocessing(), params)
         digest = put_model(training.run, Path(folder), _example(training.data, model))
@@ -92,6 +101,7 @@ def train(settings: Settings, run_id: str) -> dict[str, Any]:
     training.run.log_curve(f"valid.{curve.metric}", curve.valid)
     training.run.put_json(record.IMPORTANCE, model.importance())
     training.run.log_metrics({"rounds": curve.best_round + 1, "features": len(model.features)})
+    training.run.tag(**{record.TRAINED_ON: training.data.digest})
     return {"model": digest, "rounds": curve.best_round + 1, curve.metric: curve.valid[curve.best_round]}
 
 
@@ -110,6 +120,20 @@ def _note_evidence(settings: Settings, run: TrainingRun) -> None:
     run.put_json(record.CODE, code)
     run.put_json(record.ENVIRONMENT, environment)
     run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
+
+
+def _inputs(settings: Settings, data: TrainingSet) -> dict[str, Any]:
+    """What the lists were made from: by table its version, and the digests of the days of it that were read."""
+    wanted: dict[str, set[date]] = {}
+    for day in data.windows.days:
+        for table, days in reads(settings, day).items():
+            wanted.setdefault(table, set()).update(days)
+    lake = data.lake
+    there = {table: days & set(lake.days(table)) for table, days in wanted.items() if lake.has(table)}
+    return {
+        "tables": [evidence.table_version(lake, table, days) for table, days in there.items()],
+        "features": settings.features,
+    }
 
 
 def _calibrated(model: Model, data: TrainingSet) -> str:

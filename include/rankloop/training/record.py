@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from rankloop.errors import RankloopError
+from rankloop.ranking.metrics import metric_names
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
 from rankloop.ranking.scored import ScoredLists, scored_lists
@@ -25,6 +27,8 @@ SETTINGS = "settings.json"
 CODE = "code.json"
 ENVIRONMENT = "environment.json"
 DATA = "data.json"
+INPUTS = "inputs.json"
+"""Which features and events the training set was made from, and by which settings of features."""
 LEAKS = "leaks.json"
 PREPROCESSING = "preprocessing"
 TUNING = "tuning.json"
@@ -43,6 +47,17 @@ REPORT = "comparison.html"
 SUMMARY = "summary.md"
 CARD = "model_card.md"
 REFERENCE = "reference.parquet"
+
+TRAINED_ON = "trained_on"
+"""The tag for the digest of the training set that the model is of."""
+MEASURED, COMPARED_MODEL, JUDGED = "measured", "compared", "judged"
+"""The tags for the digest of the model that a step was about."""
+TASKS = {MEASURED: "evaluate", COMPARED_MODEL: "compare", JUDGED: "gate"}
+MODEL = "rankloop.model_digest"
+
+
+class StaleError(RankloopError):
+    """What an earlier step left is of something that is another by now."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,11 @@ class Training:
         return TrainingSettings.model_validate(self.noted["training"])
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it is measured by."""
+        return metric_names(self.options.eval_k_list, self.options.eval_metric_list)
+
+    @property
     def begun_with(self) -> Settings:
         """The settings of this process, but of training those that it was begun with."""
         return self.settings.model_copy(update={"training": self.options})
@@ -98,10 +118,33 @@ class Training:
         return tuple(name for name in self.windows.sets if name not in {TRAIN, VALID})
 
     @cached_property
+    def built(self) -> Mapping[str, Any]:
+        """What was noted of the training set that was built last."""
+        return self.run.get_json(DATA)  # type: ignore[no-any-return]
+
+    @cached_property
     def data(self) -> TrainingSet:
         """The training set that was built, of those versions and no other."""
-        noted = self.run.get_json(DATA)
+        noted = self.built
         return open_training_set(self.settings, self.windows, noted["versions"], noted["digest"], noted["features"])
+
+    def refuse_other_data(self, what: str, digest: str | None) -> None:
+        """Go on only if `what` is of the training set that there is: built again, it may have become another."""
+        if digest != (now := self.built["digest"]):
+            raise StaleError(
+                f"the {what} of {self.run.owner} are of the training set {digest}, but it was built again since, from "
+                f"events or features that had changed, and is {now} now. Clear from `tune` on."
+            )
+
+    def refuse_other_model(self, *done: str) -> None:
+        """Go on only if the model is of the training set that there is, and what these steps left is of this model."""
+        self.refuse_other_data("model and scores", self.tags.get(f"rankloop.{TRAINED_ON}"))
+        for step in done:
+            if (about := self.tags.get(f"rankloop.{step}", "none")) != (now := self.tags[MODEL]):
+                raise StaleError(
+                    f"what `{TASKS[step]}` left in {self.run.owner} is of another model ({about[:16]}) than was "
+                    f"trained last ({now[:16]}). Clear from `{TASKS[step]}` on."
+                )
 
     def preprocessing(self) -> Preprocessing:
         """What was learned about features."""

@@ -72,6 +72,7 @@ def reproduce(settings: Settings, run_id: str) -> Reproduced:
     Of `settings`, only where the lake and MLflow are is used. Refuses where the rows are gone or others.
     """
     training = open_record(settings, run_id)
+    training.refuse_other_model(record.MEASURED)
     data = _same_rows(training)
     then = training.run.tags.get("rankloop.model_digest", "")
     noted = training.scored().of_sets(*training.tests).score(OURS)

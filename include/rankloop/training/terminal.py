@@ -38,10 +38,13 @@ def show_training(console: Console, settings: Settings, run_id: str) -> None:
     told = outcome(settings, run_id)
     version = f"version {told['version']}, " if "version" in told else ""
     facts.add_row("outcome", f"{version}{told.get('outcome', 'under way')}")
+    if "stopped_because" in told:
+        facts.add_row("", Text(told["stopped_because"], style="red"))
+    console.print(facts)
+    # Whole and on lines of their own: a table would cut off what is wider than the terminal.
     if run.has(record.REPORT):
-        facts.add_row("report", Text(f"{run.link}/artifacts/{record.REPORT}"))
-    facts.add_row("run", Text(run.link))
-    console.print(facts, soft_wrap=True)
+        show_fact(console, "report", f"{run.link}/artifacts/{record.REPORT}")
+    show_fact(console, "run", run.link)
 
 
 def show_reproduced(console: Console, found: Reproduced) -> None:

@@ -39,7 +39,8 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in VOID:
             self.open.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in {"src", "srcset", "href"}]
+        if tag != "a":  # a link is followed, not fetched
+            self.addresses += [value or "" for name, value in attrs if name in {"src", "srcset", "href"}]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -76,6 +77,13 @@ def test_the_verdict_comes_first_and_every_part_is_there(facts: Facts, page: str
     ):
         assert part in body
     assert "training/lists v42" in body
+
+
+def test_the_newest_block_is_named_and_the_run_can_be_followed(facts: Facts, page: str) -> None:
+    assert "test_3 is the newest" in page
+    fewer = replace(facts, comparison=replace(facts.comparison, sets=("test_0", "test_1")))
+    assert "test_1 is the newest" in comparison_page(fewer, SETTINGS)
+    assert f'<a href="{facts.run}">' in page
 
 
 def test_what_a_value_says_cannot_become_markup(facts: Facts) -> None:

@@ -104,8 +104,9 @@ def _params(options: FitOptions) -> dict[str, Any]:
         **params,
         # Early stopping watches what the run is tuned by, at the same k.
         "eval_metric": options.metric,
-        # It takes a product's place among the rows of its list for its position: lists lie in that order, and what is
-        # left of them when they are thinned out still does.
+        # It takes a product's place among the rows of its list for its position. Lists lie in that order, but of those
+        # that were thinned out it sees the places among what is left: the 40th product may count as the 9th, so what it
+        # learns is the effect of coming earlier or later, not that of each position.
         "lambdarank_unbiased": options.debias == "unbiased",
         "nthread": options.threads,
         "seed": options.seed,

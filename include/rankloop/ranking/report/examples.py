@@ -48,7 +48,7 @@ def find_examples(lists: ScoredLists) -> tuple[Example, ...]:
         return ()
     champion = CHAMPION if CHAMPION in lists.table.column_names else BASE
     judged = Judged(lists.label, lists.sizes)
-    before, after = (tally(lists.score(name), judged, (10,)).each()[METRIC] for name in (champion, OURS))
+    before, after = (tally(lists.score(name), judged, (METRIC,)).each()[METRIC] for name in (champion, OURS))
     # Stable, so that of equal lists the first is taken, whatever the machine.
     order = np.argsort(after - before, kind="stable")
     chosen = {"The most gained": order[-1], "A typical list": order[len(order) // 2], "The most lost": order[0]}

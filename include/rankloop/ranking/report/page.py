@@ -8,7 +8,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rankloop.ranking.evaluation import figure
 from rankloop.ranking.gate import METRIC
-from rankloop.ranking.metrics import METRICS
 from rankloop.ranking.report.facts import Facts
 from rankloop.ranking.report.pictures import (
     Picture,
@@ -52,8 +51,8 @@ def comparison_page(facts: Facts, settings: GateSettings) -> str:
         overall=list(overall.values()),
         segments=facts.comparison.by_segment(METRIC),
         pictures=_pictures(facts, settings),
-        metrics=METRICS,
-        titles={metric: title_of(f"{metric}@5").removesuffix("@5") for metric in METRICS},
+        metrics=facts.evaluation.metrics,
+        titles={metric: title_of(f"{metric}@5").removesuffix("@5") for metric in facts.evaluation.metrics},
     )
 
 
