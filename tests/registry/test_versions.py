@@ -12,10 +12,11 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from rankloop.errors import TransientError
+from rankloop.registry import aliases
 from rankloop.registry.connection import RegistryError
 from rankloop.registry.pyfunc import artifact_of, model_digest, put_model
 from rankloop.registry.tracking import TrainingRun, open_training
-from rankloop.registry.versions import MODEL, Facts, challenger, champion, load, register, version, versions
+from rankloop.registry.versions import MODEL, Facts, challenger, load, register, version, versions
 from rankloop.settings import Settings
 from tests.registry import small_model
 from tests.registry.conftest import AS_OF
@@ -100,11 +101,11 @@ def test_what_was_registered_is_the_challenger_and_no_champion(settings: Setting
     found = challenger(settings)
     assert found
     assert (found.number, found.aliases) == (number, ("challenger",))
-    assert champion(settings) is None
+    assert aliases.read(settings).champion is None
 
 
 def test_before_the_first_training_there_is_neither(settings: Settings) -> None:
-    assert (challenger(settings), champion(settings), versions(settings)) == (None, None, [])
+    assert (challenger(settings), versions(settings)) == (None, [])
 
 
 def test_a_model_is_registered_once(settings: Settings, run: TrainingRun, digest: str, number: int) -> None:
@@ -148,7 +149,7 @@ def test_registering_again_does_not_undo_a_promotion(
     client.set_registered_model_alias(MODEL, "champion", str(number))
     client.delete_registered_model_alias(MODEL, "challenger")
     register(settings, run, digest, FACTS)
-    found = champion(settings)
+    found = version(settings, aliases.read(settings).champion or 0)
     assert found
     assert (found.lifecycle, found.aliases) == ("Production", ("champion",))
 
@@ -237,4 +238,4 @@ def test_a_tag_of_ours_cannot_be_given_another_meaning(settings: Settings, run: 
 def test_an_mlflow_that_is_down_has_no_champion_to_tell_of() -> None:
     nobody = f"http://127.0.0.1:{free_ports().mlflow}"
     with pytest.raises(TransientError, match=f"MLflow at {nobody} does not answer"):
-        champion(Settings(mlflow_uri=nobody))
+        challenger(Settings(mlflow_uri=nobody))

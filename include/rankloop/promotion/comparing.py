@@ -43,5 +43,6 @@ def compare_versions(settings: Settings, one: int, other: int) -> Pair:
     table = table.append_column(CHAMPION, pa.array(scores(model, training.data, training.tests)))
     gate = settings.gate
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
-    compared = compare(scored_lists(table), bootstrap, sets=training.tests, top_categories=gate.top_categories)
+    lists, top = scored_lists(table), gate.top_categories
+    compared = compare(lists, bootstrap, sets=training.tests, names=training.metrics, top_categories=top)
     return Pair(older, newer, compared)

@@ -57,7 +57,7 @@ def show_pair(console: Console, pair: Pair) -> None:
     console.print(f"version {new} against version {old}, on the {compared.lists:,} test lists of version {new}")
     deltas = {delta.metric: delta for delta in compared.overall()}
     table = Table("metric", f"version {old}", f"version {new}", "change", "interval", "", box=None, pad_edge=False)
-    for name in KEY_METRICS:
+    for name in (name for name in KEY_METRICS if name in deltas):
         delta = deltas[name]
         interval = f"{delta.lower:+.4f} to {delta.upper:+.4f}"
         figures = (f"{delta.champion:.4f}", f"{delta.challenger:.4f}", f"{delta.difference:+.4f}")

@@ -81,11 +81,6 @@ def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) ->
     return int(found.version)
 
 
-def champion(settings: Settings) -> Version | None:
-    """The version that ranks now, or None before the first was promoted."""
-    return _by_alias(settings, CHAMPION)
-
-
 def challenger(settings: Settings) -> Version | None:
     """The newest version that was registered to be asked about, or None if none was."""
     return _by_alias(settings, CHALLENGER)
