@@ -22,7 +22,7 @@ SHORT = TrainingSettings(
     max_iter=2,
     xgboost={"fit_params": {"num_boost_round": 60}},
 )
-ANSWER_WITHIN_S = 240
+ANSWER_WITHIN_S = 150
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
