@@ -1,6 +1,7 @@
 """What stops a day, what it says, and how it is let through."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from bson import Int64
@@ -9,7 +10,9 @@ from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.events.checks import DayStoppedError
 from rankloop.events.lateness import late_events
+from rankloop.features.build import aggregate_day, build_features, may_build
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_list, a_reaction, arriving, at
+from tests.features.market import rows, settings_for
 
 pytestmark = pytest.mark.stack
 WEEK = timedelta(weeks=1)
@@ -46,6 +49,22 @@ def test_an_empty_day_stops(shop: Shop) -> None:
     assert stopped.value.check == "empty_day"
     facts = shop.clean(NEXT_DAY, NIGHT + timedelta(days=1), accept=("empty_day",))
     assert (facts.sources[IMPRESSIONS].rows, facts.accepted) == (0, ["empty_day"])
+
+
+def test_an_empty_day_that_was_accepted_has_features_and_so_has_the_day_after_it(shop: Shop, tmp_path: Path) -> None:
+    settings, third_day = settings_for(tmp_path), NEXT_DAY + timedelta(days=1)
+    shop.add(IMPRESSIONS, a_list("q3", at(9, third_day)))
+    shop.add(INTERACTIONS, a_reaction("i3", at(10, third_day)))
+    for number, day in enumerate((DAY, NEXT_DAY, third_day)):
+        shop.clean(day, NIGHT + timedelta(days=number), accept=("empty_day",))
+        aggregate_day(settings, day)
+        assert may_build(settings, day, begun=DAY)
+        build_features(settings, day)
+    shown = [
+        {row["product_id"]: row["product_shown_28d"] for row in rows(settings, "features/product", day)}
+        for day in (DAY, NEXT_DAY, third_day)
+    ]
+    assert shown == [dict.fromkeys((1, 2, 3), 2), dict.fromkeys((1, 2, 3), 2), dict.fromkeys((1, 2, 3), 3)]
 
 
 def test_a_day_far_smaller_than_its_weekday_stops(shop: Shop) -> None:
