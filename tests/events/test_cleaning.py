@@ -12,9 +12,9 @@ from rankloop.contracts.lake import BUYERS as BUYERS_TABLE
 from rankloop.contracts.lake import EVENTS, REACTIONS, SHOWN
 from rankloop.contracts.lake import PRODUCTS as PRODUCTS_TABLE
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
+from rankloop.events.checks import DayStoppedError
 from rankloop.events.cleaning import clean
 from rankloop.events.facts import NotThereError, day_facts
-from rankloop.events.staging import extract
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
 
 pytestmark = pytest.mark.stack
@@ -148,9 +148,28 @@ def test_a_catalogue_once_taken_stays_when_the_day_is_cleared(shop: Shop) -> Non
     again = shop.clean(now=later)
     assert again.sources[PRODUCTS].digest == first.sources[PRODUCTS].digest
     assert again.sources[PRODUCTS].raw["days_after"] == 1
-    retaken = extract(DAY, PRODUCTS, shop.site, later, retake=True)
-    assert (retaken.kept, retaken.days_after) == (False, 10)
-    assert clean(DAY, shop.site, later).sources[PRODUCTS].digest != first.sources[PRODUCTS].digest
+
+
+def test_a_catalogue_of_a_day_that_did_not_pass_is_taken_anew_once_it_is_mended(shop: Shop) -> None:
+    shop.with_rules(bad_share=0.02)
+    products = shop.client["marketplace"]["products"]
+    products.update_many({}, {"$set": {"final_price": Int64(0)}})
+    with pytest.raises(DayStoppedError, match="clear the extraction of this day"):
+        shop.clean()
+    products.update_many({}, {"$set": {"final_price": Int64(70_000)}})
+    assert shop.clean(now=NIGHT + timedelta(hours=9)).sources[PRODUCTS].rows == 3
+
+
+def test_an_empty_catalogue_is_never_kept(shop: Shop) -> None:
+    products = shop.client["marketplace"]["products"]
+    some = list(products.find())
+    products.delete_many({})
+    with pytest.raises(DayStoppedError, match="products 2026-11-03: not one document"):
+        shop.clean()
+    # Let through on purpose, the day has passed; but nobody can want to keep nothing.
+    shop.clean(accept=("empty_day", "bad_rows"))
+    products.insert_many(some)
+    assert shop.clean().sources[PRODUCTS].rows == 3
 
 
 def test_a_day_cleared_twice_is_the_same_day(shop: Shop) -> None:
