@@ -5,6 +5,7 @@ features as of its end, publish. The Assets page tells of each day how many rows
 Owner: data platform.
 If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
 Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
+To let a day through that a check stopped: trigger a run with its partition key, and name the check in `accept`.
 """
 
 from datetime import UTC, datetime, timedelta

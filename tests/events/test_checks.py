@@ -28,7 +28,8 @@ def test_a_day_with_too_many_bad_rows_stops_with_its_quarantine_to_look_at(shop:
         "interactions 2026-11-03: 2 of 4 rows are bad (limit 2.0%, RANKLOOP_CLEANING__BAD_SHARE): 1 bad_price, "
         '1 duplicate. They are in rankloop.quarantine under {day: "2026-11-03", collection: "interactions"}, each with '
         "its field and value. Once they are mended in MongoDB, clear the extraction of this day. To let the day "
-        'through as it is, set RANKLOOP_CLEANING__ACCEPT to \'{"2026-11-03": ["bad_rows"]}\' and clear the cleaning.'
+        "through as it is, trigger daily_features with the partition key 2026-11-03 and the parameter accept = "
+        '["bad_rows"]; see docs/runbook.md#accept.'
     )
     assert len(shop.rejected()) == 2
     assert shop.site.lake.digest(REACTIONS, DAY) == former.sources[INTERACTIONS].digest
