@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,6 +76,25 @@ def test_a_row_that_breaks_a_rule_is_in_quarantine_with_its_reason(
     before = asdict(shop.clean())["sources"][collection]
     assert shop.rejected() == [(DAY.isoformat(), collection, *verdict)]
     assert before["rows_in"] == before["rows"] + before["quarantined"]
+
+
+@pytest.mark.parametrize(
+    "identities",
+    [
+        ({"shop": 1, "number": 1}, {"shop": 1, "number": 2}),
+        ("long" * 40 + "1", "long" * 40 + "2"),
+        (datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 4, tzinfo=UTC)),
+        ("a", "a/0"),
+    ],
+)
+def test_documents_whose_names_look_the_same_are_still_two(shop: Shop, identities: tuple[Any, Any]) -> None:
+    shop.add(PRODUCTS, *(a_product(4 + n, _id=name, final_price=Int64(0)) for n, name in enumerate(identities)))
+    shop.add(INTERACTIONS, *(a_reaction(f"x{n}", at(12), _id=name) for n, name in enumerate(identities)))
+    facts = shop.clean()
+    # Nothing says when such an event arrived; where its time is right it is of that day.
+    assert [(facts.sources[source].quarantined) for source in (PRODUCTS, INTERACTIONS)] == [2, 2]
+    assert len({entry["id"] for entry in shop.client["rankloop"]["quarantine"].find()}) == 2
+    assert len(shop.rejected()) == 4
 
 
 def test_of_two_with_one_key_the_first_that_nothing_is_wrong_with_stays(shop: Shop) -> None:
