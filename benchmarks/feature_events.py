@@ -182,6 +182,8 @@ def _accounts(people: Crowd, start: int) -> dict[str, object]:
         "is_otp_phone": (numbers % 4 == 0).astype(float),
         "latest_order_at": pa.array(start - numbers % 90 * 86_400_000, pa.int64()).cast(TIMESTAMP),
         "created_at": pa.array(start - numbers % 900 * 86_400_000, pa.int64()).cast(TIMESTAMP),
+        # Every fourth was changed between the end of the day and the snapshot.
+        "updated_at": pa.array(start + (numbers % 4 - 2) * 86_400_000, pa.int64()).cast(TIMESTAMP),
         "baid_group": (account % 10).astype(np.int32),
     }
 
