@@ -96,6 +96,7 @@ def test_late_events_are_counted_and_the_day_to_clear_is_named(shop: Shop) -> No
     found = late_events(DAY, shop.site)
     assert (found.events, found.share) == ({IMPRESSIONS: 0, INTERACTIONS: 2}, 0.2)
     assert "Clear the extraction of partition 2026-11-03" in found.advice
+    assert "for the days after it, up to 2026-11-30" in found.advice
     shop.clean(now=late + timedelta(hours=1))
     assert late_events(DAY, shop.site).share == 0
 

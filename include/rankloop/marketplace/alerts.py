@@ -14,8 +14,15 @@ def raise_alert(client: Client, kind: str, subject: str, message: str, now: date
     client[OUTPUT]["alerts"].update_one(
         {"_id": f"{kind}:{subject}"},
         {
-            "$set": {"kind": kind, "subject": subject, "message": message, "last_seen": now},
-            "$setOnInsert": {"first_seen": now, "state": "open"},
+            "$set": {"kind": kind, "subject": subject, "message": message, "last_seen": now, "state": "open"},
+            "$setOnInsert": {"first_seen": now},
         },
         upsert=True,
+    )
+
+
+def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
+    """What the alert was about is over; nothing happens where there is none that is open."""
+    client[OUTPUT]["alerts"].update_one(
+        {"_id": f"{kind}:{subject}", "state": "open"}, {"$set": {"state": "closed", "closed_at": now}}
     )
