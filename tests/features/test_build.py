@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rankloop.cli import app
+from rankloop.contracts.cleaning import DEAREST, MOST_UNITS
 from rankloop.features.build import DaysMissingError, Facts, FeatureError, aggregate_day, build_features, may_build
 from rankloop.features.portrait import UnknownBuyerError, portrait
 from rankloop.settings import PREFIX, Settings, load_settings
@@ -86,6 +87,14 @@ def test_a_day_on_which_nobody_did_anything_has_features_too(tmp_path: Path) -> 
     build(settings, {FIRST_DAY: events})
     [known] = rows(settings, "features/product", FIRST_DAY)
     assert (known["product_shown_1d"], known["product_clicks_1d"], known["product_ctr"]) == (1, 0, 0.0)
+
+
+def test_the_dearest_and_largest_orders_that_are_clean_can_be_summed(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    order = reaction(FIRST_DAY, "order", BUYER, 1, price=DEAREST, quantity=MOST_UNITS)
+    build(settings, {FIRST_DAY: day_of(FIRST_DAY, reactions=[order] * 50, products=[product(1)])})
+    [known] = rows(settings, "features/buyer", FIRST_DAY)
+    assert known["buyer_spent_28d"] == 50 * 10**11 * MOST_UNITS
 
 
 def test_the_facts_of_a_task_are_json(tmp_path: Path) -> None:
