@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rankloop.contracts.cleaning import Check
 from rankloop.events import tasks
+from rankloop.events.checks import DayStoppedError
+from rankloop.features.build import DaysMissingError
+from rankloop.marketplace.connection import MarketplaceDownError
 from rankloop.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
+
+
+@pytest.mark.parametrize("task", ["extract", "clean", "aggregate", "build", "publish", "look_back"])
+def test_what_time_mends_is_tried_again_and_nothing_else(dag_bag: "DagBag", task: str) -> None:
+    policy = dag_bag.dags["daily_features"].get_task(task).retry_policy
+    stopped = DayStoppedError(Check.BAD_ROWS, "3 of 4 rows are bad")
+    down, missing = MarketplaceDownError("MongoDB does not answer"), DaysMissingError("daily/* lacks a day")
+    decided = {type(error): policy.evaluate(error, 1, 4).action.value for error in (down, missing, stopped)}
+    assert decided == {MarketplaceDownError: "retry", DaysMissingError: "retry", DayStoppedError: "fail"}
+    # What nobody foresaw is tried as often as Airflow is told to.
+    assert policy.evaluate(ZeroDivisionError(), 1, 4).action.value == "default"
 
 
 @pytest.fixture
