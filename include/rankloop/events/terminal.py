@@ -1,6 +1,6 @@
 """Days, versions and differences of the lake, for people in a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -93,6 +93,25 @@ def _show_examples(console: Console, name: str, side: Side) -> None:
     for row in side.examples:
         values = ", ".join(f"{column} = {value}" for column, value in row.items() if value is not None)
         console.print(f"  {values}", soft_wrap=True, highlight=False, markup=False)
+
+
+def show_rejected_counts(console: Console, counts: Sequence[Mapping[str, Any]]) -> None:
+    """How many rows are in quarantine, by day and reason."""
+    if not counts:
+        console.print("Nothing is in quarantine.")
+        return
+    table = Table("day", "collection", "reason", "field", Column("rows", justify="right"))
+    for entry in counts:
+        table.add_row(entry["day"], entry["collection"], entry["reason"], entry["field"], _count(entry["rows"]))
+    console.print(table)
+
+
+def show_rejected(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rejected rows, a line each: which document it was, and what is wrong with it."""
+    for row in rows:
+        place = row["id"] if row["item"] is None else f"{row['id']}, item {row['item']}"
+        line = f"{row['collection']} {place}: {row['reason']}, {row['field']} = {row['value']}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _count(number: int) -> str:
