@@ -138,7 +138,7 @@ def show_peers(console: Console, home: Path) -> tuple[float, float]:
         ("pandas, from the same daily aggregates", in_pandas),
         ("pandas, from the events of 28 days", in_pandas_from_events),
     ):
-        seconds, theirs = measured(work, home)
+        seconds, theirs = measured(work, home, rounds=ROUNDS)
         table.add_row(title, f"{seconds:.1f}", f"{theirs:.0f}", f"{seconds / mine:.1f} times")
         unequal = differences(home)
         console.print(f"{title}: {'UNEQUAL ' + ', '.join(unequal) if unequal else 'all eight tables equal'}")

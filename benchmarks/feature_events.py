@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from rankloop.calendar import start_of
-from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
+from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import KINDS, TIMESTAMP
 from rankloop.features.build import aggregate_day, lake_of
+from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
 from rankloop.simulator.catalogue import product_name
 from rankloop.simulator.world import FIRST_SHOP_ID, World, make_world
@@ -84,6 +85,7 @@ def put_day(settings: Settings, people: Crowd, day: date, lists_of: date | None,
     tables[PRODUCTS], tables[BUYERS] = _catalogue(people, start), _accounts(people, start)
     for table, columns in tables.items():
         lake_of(settings).replace_day(table, day, _table(table, columns), EVENT_SCHEMAS[table])
+    write_facts(lake_of(settings), CLEANED, day, {})
 
 
 def _table(name: str, columns: dict[str, object]) -> pa.Table:
@@ -180,6 +182,8 @@ def _accounts(people: Crowd, start: int) -> dict[str, object]:
         "is_otp_phone": (numbers % 4 == 0).astype(float),
         "latest_order_at": pa.array(start - numbers % 90 * 86_400_000, pa.int64()).cast(TIMESTAMP),
         "created_at": pa.array(start - numbers % 900 * 86_400_000, pa.int64()).cast(TIMESTAMP),
+        # Every fourth was changed between the end of the day and the snapshot.
+        "updated_at": pa.array(start + (numbers % 4 - 2) * 86_400_000, pa.int64()).cast(TIMESTAMP),
         "baid_group": (account % 10).astype(np.int32),
     }
 

@@ -224,7 +224,7 @@ def buyer_features(settings: FeatureSettings, daily: pd.DataFrame, buyers: pd.Da
     )
     t = account_features(settings, buyers[age(buyers["created_at"], end) >= 0], end)
     t = t.merge(sums.reset_index(), on="account_id", how="outer")
-    counts = [name for name in sums if name.endswith("d") and "days_since" not in name] + ["buyer_total_orders"]
+    counts = [name for name in sums if name.endswith("d") and "days_since" not in name]
     t[counts] = t[counts].fillna(0)
     return t.sort_values("account_id")
 
@@ -235,6 +235,9 @@ def account_features(settings: FeatureSettings, buyers: pd.DataFrame, end: objec
     cities = cities.sort_values(["count", "address_city_id"], ascending=[False, True])
     rank = pd.Series(np.arange(1, len(cities) + 1), index=cities["address_city_id"])
     city_rank = buyers["address_city_id"].map(rank)
+    untouched = buyers["updated_at"].isna() | (buyers["updated_at"] < end)
+    moving = ["latest_order_at", "total_order", "total_order_cancel", "total_order_complete", "total_rating"]
+    buyers = buyers.assign(**buyers[[*moving, "email_verified", "is_otp_phone"]].where(untouched))
     since = age(buyers["latest_order_at"], end)
     orders = buyers["total_order"]
     return pd.DataFrame(

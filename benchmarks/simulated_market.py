@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.contracts.lake import BUYERS, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
+from rankloop.contracts.lake import BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.features.build import aggregate_day, build_features, lake_of
+from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
 from rankloop.simulator.catalogue import product_documents, products_changed
 from rankloop.simulator.clock import clock
@@ -50,6 +51,7 @@ def live_in_lake(settings: Settings, place: Marketplace, days: Sequence[date], f
         tables, tomorrow = _day(place, day, tomorrow, snapshots)
         for table, rows in tables.items():
             lake_of(settings).replace_day(table, day, rows, EVENT_SCHEMAS[table])
+        write_facts(lake_of(settings), CLEANED, day, {})
         aggregate_day(settings, day)
         if day >= features_from:
             build_features(settings, day)

@@ -5,6 +5,7 @@ features as of its end, publish. The Assets page tells of each day how many rows
 Owner: data platform.
 If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
 Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
+To let a day through that a check stopped: trigger a run with its partition key, and name the check in `accept`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,7 @@ def daily_features() -> None:
 
         return extract_source(load_settings(), market_day(dag_run, params), source, datetime.now(UTC))
 
-    @task
+    @task(pool="mongo")
     def clean(dag_run=None, params=None) -> dict:
         """Repair and check the day; what cannot be repaired goes to quarantine with its reason."""
         from rankloop.events.tasks import clean_day
@@ -63,7 +64,9 @@ def daily_features() -> None:
 
         return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
 
-    @task.sensor(mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600)
+    @task.sensor(
+        pool="mongo", mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600
+    )
     def earlier_days(dag_run=None, params=None) -> bool:
         """Wait for the days that this one looks back on: in a backfill they may still be under way."""
         from rankloop.events.tasks import first_day_of_events

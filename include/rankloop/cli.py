@@ -194,6 +194,38 @@ def lake_diff(
     pages.show_difference(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
 
 
+@lake_app.command("tidy")
+def lake_tidy(
+    keep_days: Annotated[int, typer.Option(min=1, help="versions younger than so many days stay readable")] = 90,
+) -> None:
+    """Free disk: remove files of older versions alone. Trainings on those can then no longer be reproduced."""
+    from rankloop.lake.tables import Lake
+
+    lake, console = Lake(load_settings().lake_root), Console()
+    for table in lake.tables():
+        if removed := lake.tidy(table, keep_days=keep_days):
+            console.print(f"{table}: {len(removed)} files removed", highlight=False)
+
+
+@app.command("quarantine")
+def quarantine(
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD; by default the counts of every day")] = "",
+    collection: Annotated[str, typer.Option(help="one collection alone, such as interactions")] = "",
+    reason: Annotated[str, typer.Option(help="one reason alone, such as bad_price")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="how many rows of the day to show")] = 20,
+) -> None:
+    """Say how many rows cleaning rejected and why, and show those of a day."""
+    from rankloop.events import terminal as pages
+    from rankloop.marketplace.connection import connect
+    from rankloop.marketplace.quarantine import count_quarantine, list_quarantine
+
+    key, console = parse_day(day) if day else None, Console()
+    with connect(load_settings().mongo) as client:
+        pages.show_rejected_counts(console, count_quarantine(client, key))
+        if key:
+            pages.show_rejected(console, list_quarantine(client, key, collection or None, reason or None, limit))
+
+
 @train_app.command("run")
 def train_run(
     as_of: Annotated[str, typer.Option(help="the market day at whose end everything is known, YYYY-MM-DD")],

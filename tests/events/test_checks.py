@@ -1,6 +1,7 @@
 """What stops a day, what it says, and how it is let through."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from bson import Int64
@@ -9,7 +10,9 @@ from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.events.checks import DayStoppedError
 from rankloop.events.lateness import late_events
+from rankloop.features.build import aggregate_day, build_features, may_build
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_list, a_reaction, arriving, at
+from tests.features.market import rows, settings_for
 
 pytestmark = pytest.mark.stack
 WEEK = timedelta(weeks=1)
@@ -25,7 +28,8 @@ def test_a_day_with_too_many_bad_rows_stops_with_its_quarantine_to_look_at(shop:
         "interactions 2026-11-03: 2 of 4 rows are bad (limit 2.0%, RANKLOOP_CLEANING__BAD_SHARE): 1 bad_price, "
         '1 duplicate. They are in rankloop.quarantine under {day: "2026-11-03", collection: "interactions"}, each with '
         "its field and value. Once they are mended in MongoDB, clear the extraction of this day. To let the day "
-        'through as it is, set RANKLOOP_CLEANING__ACCEPT to \'{"2026-11-03": ["bad_rows"]}\' and clear the cleaning.'
+        "through as it is, trigger daily_features with the partition key 2026-11-03 and the parameter accept = "
+        '["bad_rows"]; see docs/runbook.md#accept.'
     )
     assert len(shop.rejected()) == 2
     assert shop.site.lake.digest(REACTIONS, DAY) == former.sources[INTERACTIONS].digest
@@ -46,6 +50,22 @@ def test_an_empty_day_stops(shop: Shop) -> None:
     assert stopped.value.check == "empty_day"
     facts = shop.clean(NEXT_DAY, NIGHT + timedelta(days=1), accept=("empty_day",))
     assert (facts.sources[IMPRESSIONS].rows, facts.accepted) == (0, ["empty_day"])
+
+
+def test_an_empty_day_that_was_accepted_has_features_and_so_has_the_day_after_it(shop: Shop, tmp_path: Path) -> None:
+    settings, third_day = settings_for(tmp_path), NEXT_DAY + timedelta(days=1)
+    shop.add(IMPRESSIONS, a_list("q3", at(9, third_day)))
+    shop.add(INTERACTIONS, a_reaction("i3", at(10, third_day)))
+    for number, day in enumerate((DAY, NEXT_DAY, third_day)):
+        shop.clean(day, NIGHT + timedelta(days=number), accept=("empty_day",))
+        aggregate_day(settings, day)
+        assert may_build(settings, day, begun=DAY)
+        build_features(settings, day)
+    shown = [
+        {row["product_id"]: row["product_shown_28d"] for row in rows(settings, "features/product", day)}
+        for day in (DAY, NEXT_DAY, third_day)
+    ]
+    assert shown == [dict.fromkeys((1, 2, 3), 2), dict.fromkeys((1, 2, 3), 2), dict.fromkeys((1, 2, 3), 3)]
 
 
 def test_a_day_far_smaller_than_its_weekday_stops(shop: Shop) -> None:
@@ -76,6 +96,7 @@ def test_late_events_are_counted_and_the_day_to_clear_is_named(shop: Shop) -> No
     found = late_events(DAY, shop.site)
     assert (found.events, found.share) == ({IMPRESSIONS: 0, INTERACTIONS: 2}, 0.2)
     assert "Clear the extraction of partition 2026-11-03" in found.advice
+    assert "for the days after it, up to 2026-11-30" in found.advice
     shop.clean(now=late + timedelta(hours=1))
     assert late_events(DAY, shop.site).share == 0
 

@@ -2,15 +2,19 @@
 
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from bson import Int64
 from rich.console import Console
+from typer.testing import CliRunner
 
+from rankloop.cli import app
 from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.events import terminal
 from rankloop.lake.comparison import diff
+from rankloop.settings import load_settings
 from tests.events.shop import DAY, NIGHT, Shop, a_reaction, at
 
 pytestmark = pytest.mark.stack
@@ -35,6 +39,38 @@ def test_days_are_listed_with_what_to_know_of_them(shop: Shop) -> None:
     assert "│ 2026-11-03 │     6 │         2 │        3 │      2 │           1 │" in said(console)
     assert "let through: bad_rows; catalogue of 5 days later" in " ".join(said(console).replace("│", "").split())
     assert "Nearly always empty on 2026-11-03: buyers.last_payment_method, buyers.is_bad_buyer." in said(console)
+
+
+def test_the_command_line_shows_what_is_in_quarantine(shop: Shop, mongo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANKLOOP_MONGO_URI", mongo)
+    load_settings.cache_clear()
+    empty = CliRunner().invoke(app, ["quarantine"])
+    shop.add(INTERACTIONS, a_reaction("x", at(12), price=Int64(0)), a_reaction("y", at(12), kind="peek"))
+    shop.clean()
+    day = ["quarantine", "--day", DAY.isoformat()]
+    counts, rows, some = (
+        CliRunner().invoke(app, args) for args in (["quarantine"], day, [*day, "--reason", "bad_price"])
+    )
+    load_settings.cache_clear()
+    assert "Nothing is in quarantine" in empty.output
+    assert "bad_price" in counts.output
+    assert "kind = peek" not in counts.output
+    assert "kind = peek" in rows.output
+    assert "price = 0" in some.output
+    assert "kind = peek" not in some.output
+
+
+def test_the_command_line_tidies_every_table_and_keeps_what_is_young(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKLOOP_HOME", str(tmp_path))
+    load_settings.cache_clear()
+    former = shop.clean().sources[INTERACTIONS]
+    shop.add(INTERACTIONS, a_reaction("i3", at(12)))
+    shop.clean()
+    young = CliRunner().invoke(app, ["lake", "tidy"])
+    load_settings.cache_clear()
+    assert (young.exit_code, shop.site.lake.digest(REACTIONS, DAY, former.version)) == (0, former.digest)
 
 
 def test_a_tables_days_name_the_version_that_they_were_last_written_with(shop: Shop) -> None:

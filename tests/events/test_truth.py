@@ -15,6 +15,8 @@ from rankloop.contracts.lake import BUYERS as BUYERS_TABLE
 from rankloop.contracts.lake import PRODUCTS as PRODUCTS_TABLE
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PERSONAL, PRODUCTS
+from rankloop.features.build import aggregate_day, build_features
+from rankloop.settings import Settings
 from rankloop.simulator.dirt import SOILS
 from tests.events.lived import DAYS, Lived, Stain, mended
 from tests.events.shop import HANOI
@@ -148,7 +150,20 @@ def texts_of(path: Path) -> set[str]:
     return said
 
 
-def test_no_personal_field_or_value_is_in_any_file_of_the_lake_or_in_quarantine(town: Lived) -> None:
+@pytest.fixture(scope="module")
+def whole_lake(town: Lived) -> Lived:
+    """The town once its days are aggregated and built too."""
+    settings = Settings(home=Path(town.site.lake.root).parent)
+    assert settings.lake_root == town.site.lake.root
+    for day in DAYS:
+        aggregate_day(settings, day)
+        build_features(settings, day)
+    return town
+
+
+def test_no_personal_field_or_value_is_in_any_file_of_the_lake_or_in_quarantine(whole_lake: Lived) -> None:
+    town = whole_lake
+    assert {"raw", "events", "daily", "features"} <= {table.partition("/")[0] for table in town.site.lake.tables()}
     files = [path for path in Path(town.site.lake.root).rglob("*") if path.is_file() and path.suffix != ".crc"]
     said = set[str]().union(*map(texts_of, files), map(repr, quarantine(town)))
     assert {"account_id", "address_city", "hà nội"} <= {text.casefold() for text in said}

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from rankloop.contracts import marketplace as source
-from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
+from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.duck import DuckEngine
+from rankloop.lake.facts import write_facts
 from rankloop.settings import FeatureSettings, Settings
 from rankloop.simulator.living import Marketplace, live
 
@@ -35,6 +36,7 @@ def put(settings: Settings, day: date, events: DayOfEvents) -> None:
     """Make these the day's events in the lake."""
     for table, rows in events.items():
         lake_of(settings).replace_day(table, day, rows, EVENT_SCHEMAS[table])
+    write_facts(lake_of(settings), CLEANED, day, {})
 
 
 def clean_events(place: Marketplace, days: Iterable[date]) -> dict[date, DayOfEvents]:

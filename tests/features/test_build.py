@@ -1,14 +1,16 @@
 """The tasks that build a day: what they refuse, and what they say."""
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from rankloop.cli import app
-from rankloop.features.build import DaysMissingError, FeatureError, aggregate_day, build_features, may_build
+from rankloop.contracts.cleaning import DEAREST, MOST_UNITS
+from rankloop.features.build import DaysMissingError, Facts, FeatureError, aggregate_day, build_features, may_build
 from rankloop.features.portrait import UnknownBuyerError, portrait
 from rankloop.settings import PREFIX, Settings, load_settings
 from tests.features.market import (
@@ -25,6 +27,7 @@ from tests.features.market import (
 )
 
 BUYER = 1
+Task = Callable[[Settings, date], Facts]
 
 
 def put_a_day(settings: Settings, number: int) -> None:
@@ -34,9 +37,10 @@ def put_a_day(settings: Settings, number: int) -> None:
     put(settings, day, day_of(day, shown=shown, reactions=looks, products=[product(1)], buyers=[account(BUYER)]))
 
 
-def test_a_day_without_events_is_refused_and_says_what_to_clear(tmp_path: Path) -> None:
-    with pytest.raises(FeatureError, match=r"events/impressions has no 2026-10-01.*clear its tasks"):
-        aggregate_day(settings_for(tmp_path), FIRST_DAY)
+@pytest.mark.parametrize("task", [aggregate_day, build_features])
+def test_a_day_that_is_not_cleaned_is_refused_and_says_what_to_clear(tmp_path: Path, task: Task) -> None:
+    with pytest.raises(FeatureError, match=r"2026-10-01 was not cleaned yet.*clear its tasks"):
+        task(settings_for(tmp_path), FIRST_DAY)
 
 
 def test_features_of_a_day_that_is_not_aggregated_are_refused(tmp_path: Path) -> None:
@@ -83,6 +87,14 @@ def test_a_day_on_which_nobody_did_anything_has_features_too(tmp_path: Path) -> 
     build(settings, {FIRST_DAY: events})
     [known] = rows(settings, "features/product", FIRST_DAY)
     assert (known["product_shown_1d"], known["product_clicks_1d"], known["product_ctr"]) == (1, 0, 0.0)
+
+
+def test_the_dearest_and_largest_orders_that_are_clean_can_be_summed(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    order = reaction(FIRST_DAY, "order", BUYER, 1, price=DEAREST, quantity=MOST_UNITS)
+    build(settings, {FIRST_DAY: day_of(FIRST_DAY, reactions=[order] * 50, products=[product(1)])})
+    [known] = rows(settings, "features/buyer", FIRST_DAY)
+    assert known["buyer_spent_28d"] == 50 * 10**11 * MOST_UNITS
 
 
 def test_the_facts_of_a_task_are_json(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.marketplace.alerts import raise_alert
+from rankloop.marketplace.alerts import close_alert, raise_alert
 from rankloop.marketplace.deadline import day_is_late
 from rankloop.settings import load_settings
 
@@ -28,6 +28,17 @@ def test_the_same_thing_stays_one_alert_with_the_newest_message(mongo: str) -> N
     one, other = alerts(mongo)
     assert (one["message"], one["first_seen"], one["last_seen"]) == ("15 arrived late", FIRST, AGAIN)
     assert other["subject"] == "2026-11-04"
+
+
+def test_an_alert_is_closed_when_it_is_over_and_open_again_when_it_comes_back(mongo: str) -> None:
+    with MongoClient[dict[str, Any]](mongo) as client:
+        close_alert(client, "late_events", "2026-11-03", FIRST)
+        assert alerts(mongo) == []
+        raise_alert(client, "late_events", "2026-11-03", "12 arrived late", FIRST)
+        close_alert(client, "late_events", "2026-11-03", AGAIN)
+        assert [(alert["state"], alert["closed_at"]) for alert in alerts(mongo)] == [("closed", AGAIN)]
+        raise_alert(client, "late_events", "2026-11-03", "15 arrived late", AGAIN)
+    assert [(alert["state"], alert["message"]) for alert in alerts(mongo)] == [("open", "15 arrived late")]
 
 
 def test_a_missed_deadline_names_the_day_and_the_runbook(mongo: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from rankloop.contracts.marketplace import INTERACTIONS, PERSONAL, PRODUCTS
 from rankloop.contracts.sources import FAULTS, SOURCES
 from rankloop.marketplace.connection import Client, connect
 from rankloop.marketplace.decoding import projection
-from rankloop.marketplace.extraction import Reader, bounds, count_by_time, read_day
+from rankloop.marketplace.extraction import Reader, bounds, count_by_time, first_arrival, read_day
 from rankloop.marketplace.loading import prepare
 
 pytestmark = pytest.mark.stack
@@ -129,10 +129,19 @@ def test_the_documents_that_claim_a_time_within_the_day_are_counted(client: Clie
     assert count_by_time(Reader(client, HANOI), SOURCES[INTERACTIONS], date(2026, 11, 3)) == 2
 
 
+@pytest.mark.parametrize("stray", [None, 7, "own", {"a": 1}])
+def test_a_stray_id_does_not_hide_when_events_began(client: Client, stray: object) -> None:
+    reader, noon = Reader(client, HANOI), datetime(2026, 11, 3, 5, tzinfo=UTC)
+    add(client, click("stray", noon, _id=stray))
+    assert first_arrival(reader, SOURCES[INTERACTIONS]) is None
+    add(client, click("second", noon + timedelta(days=1)), click("first", noon))
+    assert first_arrival(reader, SOURCES[INTERACTIONS]) == noon
+
+
 def test_a_catalogue_is_read_whole_whatever_its_ids_are(client: Client) -> None:
     client["marketplace"][PRODUCTS].insert_many([{"_id": 7, "product_id": 7}, {"_id": ObjectId(), "product_id": 8}])
     rows = pa.concat_tables(read_day(Reader(client, HANOI), SOURCES[PRODUCTS], date(2026, 11, 3)).tables)
-    assert {row["product_id"]: row["id"] for row in rows.to_pylist()}[7] == "7"
+    assert {row["product_id"]: row["id"] for row in rows.to_pylist()}[7].startswith("7 #")
     assert len(rows) == 2
 
 

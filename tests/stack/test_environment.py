@@ -23,6 +23,15 @@ def test_a_task_reads_the_settings_that_the_command_line_had(tmp_path: Path, mon
     assert as_variables(Settings()) == as_variables(settings)
 
 
+def test_a_task_accepts_what_the_stack_was_started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("""RANKLOOP_CLEANING__ACCEPT={"2026-11-03": ["empty_day", "small_day"]}\n""")
+    started = stack_environment(Settings(), KEYS)
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv("RANKLOOP_CLEANING__ACCEPT", started["RANKLOOP_CLEANING__ACCEPT"])
+    assert Settings().cleaning.accept == {date(2026, 11, 3): {"empty_day", "small_day"}}
+
+
 def test_the_embedded_marketplace_is_simulated(tmp_path: Path) -> None:
     assert as_variables(settings_in(tmp_path))["RANKLOOP_SIMULATOR__ENABLED"] == "true"
 

@@ -15,15 +15,14 @@ class Reason(StrEnum):
     """A field holds a value that cannot be read as its type."""
     FUTURE_TIME = "future_time"
     """It says that it happened after it arrived."""
-    OUT_OF_DAY = "out_of_day"
-    """It does not belong to the day that it is in."""
     EMPTY_LIST = "empty_list"
     """A list that shows nothing."""
     UNKNOWN_KIND = "unknown_kind"
     UNKNOWN_STATUS = "unknown_status"
     BAD_PRICE = "bad_price"
-    """A price of nothing or less."""
+    """A price of nothing or less, or beyond all that is sold."""
     BAD_QUANTITY = "bad_quantity"
+    """Fewer than none, or more than anybody can want."""
     BAD_POSITION = "bad_position"
     BAD_SCORE = "bad_score"
     BAD_COUNT = "bad_count"
@@ -51,17 +50,20 @@ class Rule:
     finite: bool = False
 
 
+DEAREST, MOST_UNITS = 10**15, 10_000
+"""Dong, and pieces of an order. Beyond these a number is a slip of the pen, and sums of such would not fit 64 bits."""
+
 RULES: dict[str, tuple[Rule, ...]] = {
     IMPRESSIONS: (),
     INTERACTIONS: (
         Rule("kind", Reason.UNKNOWN_KIND, one_of=KINDS),
-        Rule("price", Reason.BAD_PRICE, least=1),
-        Rule("quantity", Reason.BAD_QUANTITY, least=0),  # only an order has one
+        Rule("price", Reason.BAD_PRICE, least=1, most=DEAREST),
+        Rule("quantity", Reason.BAD_QUANTITY, least=0, most=MOST_UNITS),  # only an order has one
     ),
     PRODUCTS: (
         Rule("status", Reason.UNKNOWN_STATUS, one_of=("active", "inactive")),
-        Rule("original_price", Reason.BAD_PRICE, least=1),
-        Rule("final_price", Reason.BAD_PRICE, least=1),
+        Rule("original_price", Reason.BAD_PRICE, least=1, most=DEAREST),
+        Rule("final_price", Reason.BAD_PRICE, least=1, most=DEAREST),
         Rule("category_path", Reason.BAD_PATH, pattern=r"\d+(/\d+)*"),
     ),
     BUYERS: (

@@ -13,6 +13,12 @@ SHOWN, REACTIONS, PRODUCTS, BUYERS = EVENTS = (
     "events/buyers",
 )
 
+CLEANED, AGGREGATED = "facts/events", "facts/daily"
+"""Which days are cleaned, and which are aggregated; each is written after all that it vouches for.
+
+The tables themselves cannot say: a day on which nothing happened has no rows, and one that was cut short has some.
+"""
+
 EVENT_SCHEMAS = {
     # A row a product shown: lists are unfolded, so that engines need no nested types.
     SHOWN: pa.schema(

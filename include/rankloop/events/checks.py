@@ -70,8 +70,8 @@ class Gate:
             return
         raise DayStoppedError(
             check,
-            f"{message}. To let the day through as it is, set {variable('cleaning.accept')} to "
-            f'\'{{"{self._day}": ["{check}"]}}\' and clear the cleaning.',
+            f"{message}. To let the day through as it is, trigger daily_features with the partition key {self._day} "
+            f'and the parameter accept = ["{check}"]; see docs/runbook.md#accept.',
         )
 
 

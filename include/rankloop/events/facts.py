@@ -1,19 +1,14 @@
 """What is known of a day besides its rows. It is kept in the lake and replaced with the day."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
-
-from rankloop.contracts.lake import DAY
+from rankloop.contracts.lake import CLEANED
 from rankloop.errors import RankloopError
+from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
-
-DAY_FACTS = "facts/events"
-FACTS_SCHEMA = pa.schema({DAY: pa.date32(), "facts": pa.string()})
 
 
 class NotThereError(RankloopError):
@@ -79,23 +74,23 @@ class DayFacts:
 
 def write_raw_facts(lake: Lake, facts: RawFacts) -> None:
     """Keep what an extraction came to."""
-    _write(lake, _raw_table(facts.source), date.fromisoformat(facts.day), asdict(facts))
+    write_facts(lake, _raw_table(facts.source), date.fromisoformat(facts.day), asdict(facts))
 
 
 def raw_facts(lake: Lake, day: date, source: str) -> RawFacts | None:
     """What the last extraction of the day came to, if there was one."""
-    known = _read(lake, _raw_table(source), [day])
+    known = read_facts(lake, _raw_table(source), [day])
     return RawFacts(**known[0]) if known else None
 
 
 def write_day_facts(lake: Lake, facts: DayFacts) -> None:
     """Keep what a day's cleaning came to."""
-    _write(lake, DAY_FACTS, date.fromisoformat(facts.day), asdict(facts))
+    write_facts(lake, CLEANED, date.fromisoformat(facts.day), asdict(facts))
 
 
 def day_facts(lake: Lake, days: list[date] | None = None) -> list[DayFacts]:
     """What is known of these days, or of all that are cleaned, oldest first."""
-    known = _read(lake, DAY_FACTS, lake.days(DAY_FACTS) if days is None else days)
+    known = read_facts(lake, CLEANED, lake.days(CLEANED) if days is None else days)
     facts = [DayFacts(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
     return sorted(facts, key=lambda entry: entry.day)
 
@@ -112,14 +107,3 @@ def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceFacts]
 def _raw_table(source: str) -> str:
     """A table for each source, since they are extracted side by side."""
     return f"facts/raw_{source}"
-
-
-def _write(lake: Lake, table: str, day: date, facts: Mapping[str, Any]) -> None:
-    rows = pa.table({"facts": [json.dumps(facts, sort_keys=True)]})
-    lake.replace_day(table, day, rows, FACTS_SCHEMA)
-
-
-def _read(lake: Lake, table: str, days: list[date]) -> list[dict[str, Any]]:
-    if not days or not lake.has(table):
-        return []
-    return [json.loads(entry) for entry in lake.read(table, days, ["facts"])["facts"].to_pylist()]

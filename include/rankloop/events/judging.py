@@ -18,7 +18,7 @@ VERDICT = "STRUCT(reason VARCHAR, field VARCHAR, value VARCHAR)"
 _BLANKS = r"[\s\x0b\x{85}\p{Z}]+"
 
 
-def judged(source: Source, begin: datetime, end: datetime) -> str:
+def judged(source: Source, end: datetime) -> str:
     """A row a document of `raw_<collection>`: repaired, with its verdict, without a list's items.
 
     Duplicates are looked for among the rows that nothing else is wrong with, so the first good one stays.
@@ -31,7 +31,7 @@ def judged(source: Source, begin: datetime, end: datetime) -> str:
     duplicate = _verdict(Reason.DUPLICATE, source.key, source.key)
     return (
         f"WITH repaired AS ({repaired}), "
-        f"ruled AS (SELECT *, {_cases(_document_rules(source, begin, end))} AS verdict FROM repaired) "
+        f"ruled AS (SELECT *, {_cases(_document_rules(source))} AS verdict FROM repaired) "
         f"SELECT * REPLACE (CASE WHEN verdict IS NOT NULL OR {first} THEN verdict ELSE {duplicate} END AS verdict) "
         "FROM ruled"
     )
@@ -96,15 +96,13 @@ def _of_items(source: Source) -> str:
     return f", len({ITEMS}) AS shown, CASE WHEN list_unique({products}) < shown THEN {products} END AS repeated"
 
 
-def _document_rules(source: Source, begin: datetime, end: datetime) -> Iterator[tuple[str, str]]:
+def _document_rules(source: Source) -> Iterator[tuple[str, str]]:
     """Conditions and the verdicts that follow, the first one counts."""
     fault = f"list_filter({FAULTS}, lambda fault: fault.item IS NULL)"
     yield f"len({fault}) > 0", _told(fault)
     for field in source.fields:
         if field.required and pa.types.is_string(field.type):
             yield f"{field.target} IS NULL", _verdict(Reason.MISSING_FIELD, field.name, "''")
-    if source.event:
-        yield f"NOT (ts >= {_instant(begin)} AND ts < {_instant(end)})", _verdict(Reason.OUT_OF_DAY, "ts", "ts")
     if _of_items(source):
         yield "shown = 0", _verdict(Reason.EMPTY_LIST, ITEMS, "NULL")
     yield from (_broken(rule) for rule in RULES[source.collection])

@@ -1,13 +1,21 @@
 """Late events: those of a day that arrived after it was read, and so are missing from it."""
 
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.facts import NotThereError, day_facts
 from rankloop.events.site import Site
+from rankloop.lake.facts import read_facts, write_facts
+from rankloop.lake.tables import Lake
+from rankloop.marketplace.alerts import close_alert, raise_alert
 from rankloop.marketplace.extraction import count_by_time
 from rankloop.settings import variable
+
+LATE = "facts/late"
+ALERT = "late_events"
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,22 @@ def late_events(day: date, site: Site) -> Late:
     return Late(day.isoformat(), found, share, _advice(day, found, share, site))
 
 
+def look_for_late_events(day: date, site: Site, now: datetime) -> Late:
+    """Count what came too late for a day and keep the count; on-call is told while it is worth clearing the day."""
+    late = late_events(day, site)
+    write_facts(site.lake, LATE, day, {**asdict(late), "counted_at": now.isoformat()})
+    if late.advice:
+        raise_alert(site.client, ALERT, late.day, late.advice, now)
+    else:
+        close_alert(site.client, ALERT, late.day, now)
+    return late
+
+
+def late_counts(lake: Lake, days: Iterable[date]) -> dict[str, dict[str, Any]]:
+    """By day, what was last counted."""
+    return {facts["day"]: facts for facts in read_facts(lake, LATE, days)}
+
+
 def _advice(day: date, found: dict[str, int], share: float, site: Site) -> str:
     if share < site.rules.late_share:
         return ""
@@ -44,5 +68,7 @@ def _advice(day: date, found: dict[str, int], share: float, site: Site) -> str:
     return (
         f"{day}: {missed} arrived after the day was read, up to {share:.1%} of a source "
         f"(limit {site.rules.late_share:.1%}, {variable('cleaning.late_share')}). Clear the extraction of "
-        f"partition {day} with all that follows, and they are taken in."
+        f"partition {day} with all that follows, and they are taken in. Then run daily_features again for the days "
+        f"after it, up to {day + timedelta(days=site.window_days - 1)}: their features look back on it. "
+        "See docs/runbook.md#late-events."
     )

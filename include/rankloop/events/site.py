@@ -18,6 +18,8 @@ class Site:
     lake: Lake
     zone: ZoneInfo
     rules: CleaningSettings
+    window_days: int = 28
+    """Days that features look back on, and so days after one that is made anew that are to be built again."""
 
     @property
     def reader(self) -> Reader:
@@ -28,4 +30,10 @@ class Site:
 
 def open_site(settings: Settings) -> Site:
     """The site of these settings; whoever opens it closes its client."""
-    return Site(connect(settings.mongo), Lake(settings.lake_root), settings.zone, settings.cleaning)
+    return Site(
+        connect(settings.mongo),
+        Lake(settings.lake_root),
+        settings.zone,
+        settings.cleaning,
+        settings.features.window_days,
+    )

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.contracts.sources import FAULTS, SOURCES, Source
-from rankloop.events.facts import RawFacts, raw_facts, write_raw_facts
+from rankloop.events.facts import RawFacts, day_facts, raw_facts, write_raw_facts
 from rankloop.events.site import Site
 from rankloop.marketplace.extraction import count_by_time, list_names, read_day
 
@@ -18,14 +18,14 @@ LIST_NAMES = "raw/list_names"
 LIST_NAMES_SCHEMA = pa.schema({DAY: pa.date32(), "request_id": pa.string()})
 
 
-def extract(day: date, source: str, site: Site, now: datetime, *, retake: bool = False) -> RawFacts:
+def extract(day: date, source: str, site: Site, now: datetime) -> RawFacts:
     """Read a day of a source into the lake, in place of what was read before.
 
-    Of `products` and `buyers` MongoDB knows only how they are now. So what was once taken for a day stays, and
-    extracting it again gives the same; `retake` takes it anew on purpose.
+    Of `products` and `buyers` MongoDB knows only how they are now. So what a day once passed with stays, and
+    extracting it again gives the same; what it did not pass with is taken anew, and may have been mended.
     """
     wanted = SOURCES[source]
-    if not wanted.event and not retake and (taken := raw_facts(site.lake, day, source)):
+    if not wanted.event and (taken := _passed_with(day, source, site)):
         return RawFacts(**{**vars(taken), "kept": True})
     if source == INTERACTIONS:
         names = pa.RecordBatchReader.from_batches(
@@ -36,6 +36,12 @@ def extract(day: date, source: str, site: Site, now: datetime, *, retake: bool =
     facts = _stage(day, wanted, site, now)
     write_raw_facts(site.lake, facts)
     return facts
+
+
+def _passed_with(day: date, source: str, site: Site) -> RawFacts | None:
+    """What was taken for the day, if there is anything in it and the day was cleaned with it."""
+    taken = raw_facts(site.lake, day, source)
+    return taken if taken and taken.rows and day_facts(site.lake, [day]) else None
 
 
 def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:

@@ -10,11 +10,10 @@ from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.cleaning import clean
 from rankloop.events.facts import NotThereError, day_facts
-from rankloop.events.lateness import Late, late_events
+from rankloop.events.lateness import look_for_late_events
 from rankloop.events.site import Site, open_site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.alerts import raise_alert
 from rankloop.marketplace.extraction import first_arrival
 from rankloop.settings import Settings
 
@@ -31,20 +30,17 @@ def clean_day(settings: Settings, day: date, now: datetime, accept: Collection[s
     """Clean and check a day that was extracted; what became of each source's rows."""
     with _site(settings) as site:
         clean(day, site, now, accept=accept)
+        # A day that was extracted anew has what it lacked, and nobody else would look at it again.
+        look_for_late_events(day, site, now)
     return published_events(settings, day)
 
 
 def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[dict[str, Any]]:
     """What arrived too late for the days just before this one; on-call is told of a day that is worth clearing."""
-    found: list[Late] = []
+    before = [day - timedelta(days=number) for number in range(1, LOOK_BACK_DAYS + 1)]
     with _site(settings) as site:
-        before = [day - timedelta(days=number) for number in range(1, LOOK_BACK_DAYS + 1)]
-        for facts in day_facts(site.lake, before):
-            late = late_events(date.fromisoformat(facts.day), site)
-            found.append(late)
-            if late.advice:
-                raise_alert(site.client, "late_events", late.day, late.advice, now)
-    return [asdict(late) for late in found]
+        cleaned = [date.fromisoformat(facts.day) for facts in day_facts(site.lake, before)]
+        return [asdict(look_for_late_events(earlier, site, now)) for earlier in cleaned]
 
 
 def first_day_of_events(settings: Settings) -> date | None:

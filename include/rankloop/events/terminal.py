@@ -1,10 +1,14 @@
 """Days, versions and differences of the lake, for people in a terminal."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Console
 from rich.table import Column, Table
 
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
 from rankloop.events.facts import DayFacts, day_facts
+from rankloop.events.lateness import LATE, late_counts
 from rankloop.lake.comparison import Difference, Side
 from rankloop.lake.tables import Lake, Version
 
@@ -21,21 +25,26 @@ def show_days(console: Console, lake: Lake) -> None:
     for heading in (*SOURCE_HEADINGS.values(), "quarantined"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("to know")
+    late = late_counts(lake, lake.days(LATE))
     for facts in days:
         counts = [_count(facts.sources[source].rows) for source in SOURCE_HEADINGS]
         quarantined = sum(source.quarantined for source in facts.sources.values())
-        table.add_row(facts.day, *counts, _count(quarantined), _notes(facts))
+        table.add_row(facts.day, *counts, _count(quarantined), _notes(facts, late.get(facts.day)))
     console.print(table)
     newest = days[-1]
     if empty := [f"{name}.{column}" for name, source in newest.sources.items() for column in source.empty_columns]:
         console.print(f"Nearly always empty on {newest.day}: {', '.join(empty)}.", soft_wrap=True)
 
 
-def _notes(facts: DayFacts) -> str:
+def _notes(facts: DayFacts, late: Mapping[str, Any] | None) -> str:
     notes = [f"let through: {', '.join(facts.accepted)}"] if facts.accepted else []
     age = max(source.raw["days_after"] for source in facts.sources.values())
     if age > 1:
         notes.append(f"catalogue of {age} days later")
+    # What was late for the day as it was before it was last cleaned is in it now.
+    if late and late["share"] and late["counted_at"] >= facts.cleaned_at:
+        missed = ", ".join(f"{_count(count)} {source}" for source, count in late["events"].items() if count)
+        notes.append(f"came late: {missed} ({late['share']:.1%})")
     return "; ".join(notes)
 
 
@@ -84,6 +93,25 @@ def _show_examples(console: Console, name: str, side: Side) -> None:
     for row in side.examples:
         values = ", ".join(f"{column} = {value}" for column, value in row.items() if value is not None)
         console.print(f"  {values}", soft_wrap=True, highlight=False, markup=False)
+
+
+def show_rejected_counts(console: Console, counts: Sequence[Mapping[str, Any]]) -> None:
+    """How many rows are in quarantine, by day and reason."""
+    if not counts:
+        console.print("Nothing is in quarantine.")
+        return
+    table = Table("day", "collection", "reason", "field", Column("rows", justify="right"))
+    for entry in counts:
+        table.add_row(entry["day"], entry["collection"], entry["reason"], entry["field"], _count(entry["rows"]))
+    console.print(table)
+
+
+def show_rejected(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rejected rows, a line each: which document it was, and what is wrong with it."""
+    for row in rows:
+        place = row["id"] if row["item"] is None else f"{row['id']}, item {row['item']}"
+        line = f"{row['collection']} {place}: {row['reason']}, {row['field']} = {row['value']}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _count(number: int) -> str:

@@ -77,9 +77,9 @@ def _lay_out(bench: Workbench, day: date, site: Site) -> None:
     names = f"SELECT request_id {_from(IMPRESSIONS)} UNION ALL SELECT request_id FROM raw_list_names"
     name = f"nfc_normalize({single_spaced('request_id')})"
     bench.keep("known_lists", f"SELECT DISTINCT {name} AS name FROM ({names}) WHERE request_id IS NOT NULL")
-    begin, end = bounds(day, site.zone)
+    _, end = bounds(day, site.zone)
     for source in SOURCES.values():
-        bench.keep(f"judged_{source.collection}", judged(source, begin, end))
+        bench.keep(f"judged_{source.collection}", judged(source, end))
 
 
 def _from(collection: str) -> str:

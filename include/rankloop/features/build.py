@@ -12,13 +12,14 @@ from typing import Any
 import ibis.expr.types as ir
 
 from rankloop.calendar import days_between
-from rankloop.contracts.lake import BUYERS, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
+from rankloop.contracts.lake import AGGREGATED, BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import AS_OF, DAILY
 from rankloop.features.declare import Made
 from rankloop.features.engine import Engine, open_engine
 from rankloop.features.events import Events
 from rankloop.features.history import History
+from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import Settings, variable
 
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 OnTable = Callable[[Written], None]
 """Called after each table, to show progress."""
-AGGREGATED = DAILY[0].shape.name
-"""The table whose days say which are aggregated."""
 DAILY_SCHEMAS = {made.shape.name: made.shape.schema for made in DAILY}
 
 
@@ -67,23 +66,28 @@ def lake_of(settings: Settings) -> Lake:
 def aggregate_day(settings: Settings, day: date, on_table: OnTable = lambda _: None) -> Facts:
     """Make `daily/*` of a day from its events."""
     lake = lake_of(settings)
+    _refuse_unclean(lake, day)
+    # If this is cut short, the day has tables of two kinds, and must not count as aggregated though it was before.
+    write_facts(lake, AGGREGATED, day, {"day": day.isoformat(), "complete": False})
     with open_engine(settings) as engine:
         events = Events(
             day=day,
             zone=settings.zone,
             settings=settings.features,
             shown=_events(engine, lake, SHOWN, day),
-            # A small shop may have a day without any.
-            reactions=engine.read(lake.files(REACTIONS, [day]), EVENT_SCHEMAS[REACTIONS]),
+            reactions=_events(engine, lake, REACTIONS, day),
             listed=_events(engine, lake, PRODUCTS, day),
             keep=engine.keep,
         )
-        return Facts(day, (day,), tuple(_make(engine, lake, DAILY, events, on_table)))
+        facts = Facts(day, (day,), tuple(_make(engine, lake, DAILY, events, on_table)))
+    write_facts(lake, AGGREGATED, day, {**facts.summary(), "complete": True})
+    return facts
 
 
 def build_features(settings: Settings, day: date, on_table: OnTable = lambda _: None) -> Facts:
     """Make `features/*` as of the end of a day from the `daily/*` of the days up to it."""
     lake = lake_of(settings)
+    _refuse_unclean(lake, day)
     days = window(settings, lake, day)
     with open_engine(settings) as engine:
 
@@ -99,7 +103,8 @@ def build_features(settings: Settings, day: date, on_table: OnTable = lambda _: 
             read=read,
             keep=engine.keep,
         )
-        return Facts(day, tuple(days), tuple(_make(engine, lake, AS_OF, history, on_table)))
+        # Who joins lists asks for features/product, so that comes last.
+        return Facts(day, tuple(days), tuple(_make(engine, lake, reversed(AS_OF), history, on_table)))
 
 
 def may_build(settings: Settings, day: date, begun: date | None) -> bool:
@@ -107,9 +112,10 @@ def may_build(settings: Settings, day: date, begun: date | None) -> bool:
 
     The lake alone cannot tell: a day that is built before all others looks like the first there ever was.
     """
-    aggregated = set(lake_of(settings).days(AGGREGATED))
     first = _first_of_window(settings, day)
-    missing = [d for d in days_between(max(first, begun or first), day) if d not in aggregated]
+    wanted = list(days_between(max(first, begun or first), day))
+    aggregated = _aggregated(lake_of(settings), wanted)
+    missing = [d for d in wanted if d not in aggregated]
     if missing and not settings.features.allow_gaps:
         log.info("%s", _lacks(settings, day, missing))
     return not missing or settings.features.allow_gaps
@@ -117,13 +123,18 @@ def may_build(settings: Settings, day: date, begun: date | None) -> bool:
 
 def window(settings: Settings, lake: Lake, day: date) -> list[date]:
     """The days that features as of this day look back on: those of the window that have happened in this lake."""
-    aggregated = set(lake.days(AGGREGATED))
-    first = _first_of_window(settings, day)
-    begun = [d for d in days_between(first, day) if d in aggregated or any(a < d for a in aggregated)]
+    started = lake.days(AGGREGATED)
+    begun = [d for d in days_between(_first_of_window(settings, day), day) if started and d >= started[0]]
+    aggregated = _aggregated(lake, begun)
     missing = [d for d in {*begun, day} if d not in aggregated]
     if day in missing or (missing and not settings.features.allow_gaps):
         raise DaysMissingError(_lacks(settings, day, missing))
     return [d for d in begun if d in aggregated]
+
+
+def _aggregated(lake: Lake, days: Iterable[date]) -> set[date]:
+    """Those of these days that are aggregated whole."""
+    return {date.fromisoformat(facts["day"]) for facts in read_facts(lake, AGGREGATED, days) if facts["complete"]}
 
 
 def _first_of_window(settings: Settings, day: date) -> date:
@@ -132,17 +143,21 @@ def _first_of_window(settings: Settings, day: date) -> date:
 
 def _lacks(settings: Settings, day: date, missing: Iterable[date]) -> str:
     return (
-        f"features {day} look back on {settings.features.window_days} days, but {AGGREGATED} lacks "
+        f"features {day} look back on {settings.features.window_days} days, but daily/* lacks "
         f"{', '.join(str(d) for d in sorted(missing))}. Aggregate those days first (run daily_features for them, or "
-        f"clear their task), or, if nothing ever happened on them, set {variable('features.allow_gaps')}=true."
+        f"clear their task), or, if their events are lost, set {variable('features.allow_gaps')}=true (`make stop`, "
+        "`make start`)."
     )
 
 
+def _refuse_unclean(lake: Lake, day: date) -> None:
+    if day not in lake.days(CLEANED):
+        raise FeatureError(f"{day} was not cleaned yet. Extract and clean that day first (clear its tasks).")
+
+
 def _events(engine: Engine, lake: Lake, table: str, day: date) -> ir.Table:
-    files = lake.files(table, [day])
-    if not files:
-        raise FeatureError(f"{table} has no {day}. Extract and clean that day first (clear its tasks).")
-    return engine.read(files, EVENT_SCHEMAS[table])
+    """A cleaned day's events, of which there may be none: a small shop may be closed for a day."""
+    return engine.read(lake.files(table, [day]), EVENT_SCHEMAS[table])
 
 
 def _make(

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 
 from rankloop.features.attach import attach
 from rankloop.features.declare import ACCOUNT, FLOAT, INT, Column, Family, Feature, Made, Shape
-from rankloop.features.events import Events, age_in_days
+from rankloop.features.events import Events, age_in_days, happened_by
 from rankloop.features.history import AsOf, History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.reactions import COUNTS, looks
@@ -58,7 +58,7 @@ FEATURES = (
     Feature("buyer_city_rank", INT, "rank of that city by its number of buyers, 1 the largest", None),
     Feature("buyer_city_tier", INT, "tier of that city by its rank, 1 the largest cities", None),
     Feature("buyer_account_age", INT, "days since the account was opened", None),
-    Feature("buyer_total_orders", FLOAT, "orders in the account's whole life", 0),
+    Feature("buyer_total_orders", FLOAT, "orders in the account's whole life", None),
     Feature("buyer_cancel_share", FLOAT, "share of those orders that were cancelled", None),
     Feature("buyer_rating_share", FLOAT, "ratings given by order completed", None),
     Feature("buyer_email_verified", FLOAT, "1 if the e-mail address is verified", None),
@@ -151,8 +151,27 @@ def _activity(history: History) -> ir.Table:
     )
 
 
+MOVING = (
+    "total_order",
+    "total_order_cancel",
+    "total_order_complete",
+    "total_rating",
+    "latest_order_at",
+    "email_verified",
+    "is_otp_phone",
+)
+"""What changes with what a buyer does. Gender and address do not, and are taken as the snapshot has them."""
+
+
+def _accounts_as_of(history: History) -> ir.Table:
+    """The accounts, without what may have come about after the day: a snapshot may be taken long after it."""
+    buyers = history.buyers
+    untouched = happened_by(buyers["updated_at"], history.day, history.zone) | buyers["updated_at"].isnull()
+    return buyers.mutate(**{name: untouched.ifelse(buyers[name], ibis.null()) for name in MOVING})
+
+
 def _account(history: History) -> ir.Table:
-    buyers = history.buyers.left_join(_cities(history), "address_city_id").drop("address_city_id_right")
+    buyers = _accounts_as_of(history).left_join(_cities(history), "address_city_id").drop("address_city_id_right")
     since_order = age_in_days(buyers["latest_order_at"], history.day, history.zone)
     return buyers.select(
         "account_id",
@@ -160,7 +179,7 @@ def _account(history: History) -> ir.Table:
         buyer_city_id=buyers["address_city_id"],
         buyer_city_rank=buyers["buyer_city_rank"],
         buyer_city_tier=buyers["buyer_city_tier"],
-        # An account extracted later may know of a later order, which the day could not.
+        # One that says nothing of when it changed may know of a later order, which the day could not.
         buyer_days_since_order=(since_order >= 0).ifelse(since_order, ibis.null()),
         buyer_account_age=age_in_days(buyers["created_at"], history.day, history.zone),
         buyer_total_orders=buyers["total_order"],

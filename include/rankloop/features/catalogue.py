@@ -46,6 +46,13 @@ def page() -> str:
         "All are as of the end of the market day before the list is shown. Days since something are counted from the",
         "end of that day: 0 is on the day itself. *Unknown* is what stands for a feature where nothing is known; where",
         "it is empty, preprocessing imputes.",
+        "",
+        "MongoDB knows accounts and products only as they are now, so a day that is extracted later, as in a backfill,",
+        "has later snapshots; `rankloop lake days` says how much later. Buyers and products created after the day are",
+        "left out. Of an account that was changed since the end of the day (`utc_updated_at`), what changes with what",
+        "a buyer does is unknown: orders, cancellations, ratings, the last order, verifications; gender and address",
+        "are as in the snapshot. A product does not say when it was changed: its prices, discount, name and category",
+        "are those of the snapshot.",
     ]
     for family in FAMILIES:
         lines += ["", f"## {family.name}", "", family.meaning.strip(), ""]

@@ -23,13 +23,21 @@ def second(instant: ir.TimestampValue) -> ir.IntegerValue:
 
 def age_in_days(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.IntegerValue:
     """Full days from the instant to the end of the market day."""
-    end = int(start_of(day + timedelta(days=1), zone).timestamp())
-    return (end - second(instant)) // DAY_S
+    return (_end_of(day, zone) - second(instant)) // DAY_S
+
+
+def happened_by(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.BooleanValue:
+    """Whether the instant lies before the end of the market day."""
+    return second(instant) < _end_of(day, zone)
+
+
+def _end_of(day: date, zone: ZoneInfo) -> int:
+    return int(start_of(day + timedelta(days=1), zone).timestamp())
 
 
 def existing(snapshot: ir.Table, day: date, zone: ZoneInfo) -> ir.Table:
     """The rows of a snapshot that were created by the end of the day: one extracted later may hold more."""
-    return snapshot.filter(age_in_days(snapshot["created_at"], day, zone) >= 0)
+    return snapshot.filter(happened_by(snapshot["created_at"], day, zone))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 PER_MILLE = 1000
 DEAREST = 10**11
-"""Dong. What costs more is a slip of the pen, and sums of it would not fit 64 bits."""
+"""Dong. What costs more must not outweigh all else, and sums of it would not fit 64 bits."""
 
 
 def within_reason(price: ir.IntegerValue) -> ir.IntegerValue:

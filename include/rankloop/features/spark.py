@@ -1,4 +1,7 @@
-"""A Spark cluster: executors read the lake's files and write the results beside them; the driver only commits."""
+"""A Spark cluster: executors read the lake's files and write the results beside them.
+
+The driver reads what they wrote once, in a stream of bounded memory, for the digest and the count, and commits it.
+"""
 
 import os
 import sys
@@ -13,11 +16,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from rankloop.contracts.lake import DAY
-from rankloop.errors import RankloopError
+from rankloop.errors import RankloopError, TransientError
 from rankloop.features.declare import Shape
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import FeatureSettings, variable
@@ -33,7 +37,11 @@ SETTINGS = {
 
 
 class SparkError(RankloopError):
-    """A Spark that cannot be reached or started."""
+    """A Spark that cannot be started from here."""
+
+
+class SparkDownError(TransientError):
+    """A Spark master elsewhere that does not answer."""
 
 
 class SparkEngine:
@@ -120,6 +128,12 @@ def _session(settings: FeatureSettings) -> SparkSession:
         builder = builder.config(name, value)
     try:
         session: SparkSession = builder.getOrCreate()
+    except Py4JError as error:
+        # Java runs, so it is the master; what Spark says of one that does not answer helps nobody.
+        raise SparkDownError(
+            f"Spark at {settings.spark_master} does not answer. Start it, or name another by "
+            f"{variable('features.spark_master')}; it must also be able to reach this machine."
+        ) from error
     except Exception as error:
         raise SparkError(
             f"Spark at {settings.spark_master} cannot be started: {str(error).splitlines()[0]} It needs Java 17 "

@@ -5,6 +5,7 @@ two agree by construction; tests compare them on documents of every kind.
 """
 
 from datetime import datetime
+from hashlib import sha256
 from math import isnan
 from typing import Any
 
@@ -50,7 +51,13 @@ def _identity(identity: Any, source: Source, faults: list[Fault]) -> Row:  # noq
     if source.event:
         # Only an ObjectId says when its document arrived.
         faults.append(_fault(None, "_id", WRONG_TYPE, identity))
-    return {ID: told(identity), ARRIVED: None}
+    return {ID: _name_of(identity), ARRIVED: None}
+
+
+def _name_of(identity: Any) -> str:  # noqa: ANN401  (any BSON value)
+    """An `_id` for a person to read, and a digest of it: what is read may be the same for many."""
+    digest = sha256(repr(identity).encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{told(identity)} #{digest}"
 
 
 def _items(value: Any, faults: list[Fault]) -> list[Row] | None:  # noqa: ANN401  (any BSON value)

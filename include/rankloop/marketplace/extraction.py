@@ -78,10 +78,11 @@ def count_by_time(reader: Reader, source: Source, day: date) -> int:
 
 
 def first_arrival(reader: Reader, source: Source) -> datetime | None:
-    """When the oldest document of a collection arrived, unless its `_id` says nothing of that."""
-    found = reader.client[MARKETPLACE][source.collection].find_one({}, {"_id": 1}, sort=[("_id", 1)])
-    identity = found["_id"] if found else None
-    return identity.generation_time if isinstance(identity, ObjectId) else None
+    """When the oldest document of a collection arrived, of those whose `_id` says so."""
+    # Other kinds of `_id` sort before ObjectIds; a range of ObjectIds holds nothing else, and the index has it.
+    dated = {"_id": {"$gte": ObjectId(bytes(12))}}
+    found = reader.client[MARKETPLACE][source.collection].find_one(dated, {"_id": 1}, sort=[("_id", 1)])
+    return found["_id"].generation_time if found else None
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -13,9 +13,8 @@ from typing import Any
 from pymongo import ASCENDING, DeleteMany, InsertOne, ReplaceOne
 from pymongo.errors import ConnectionFailure
 
-from rankloop.marketplace.connection import Client, MarketplaceDownError
+from rankloop.marketplace.connection import OUTPUT, Client, MarketplaceDownError
 
-RANKLOOP = "rankloop"
 QUARANTINE = "quarantine"
 AT_A_TIME = 1000
 
@@ -57,7 +56,7 @@ def replace_quarantine(client: Client, collection: str, day: date, rejected: Ite
 
 
 def _replace(client: Client, collection: str, day: date, rejected: Iterator[Rejected]) -> int:
-    quarantine = client[RANKLOOP][QUARANTINE]
+    quarantine = client[OUTPUT][QUARANTINE]
     # Also makes the collection, without which the embedded server cannot delete from it.
     quarantine.create_index([("day", ASCENDING), ("collection", ASCENDING), ("reason", ASCENDING)])
     ours = {"day": day.isoformat(), "collection": collection}
@@ -87,7 +86,7 @@ def _changes(documents: Sequence[dict[str, Any]], there: Mapping[str, dict[str, 
 def count_quarantine(client: Client, day: date | None = None) -> list[dict[str, Any]]:
     """How many documents and rows are in quarantine, by day, collection, reason and field."""
     group = {name: f"${name}" for name in ("day", "collection", "reason", "field")}
-    found = client[RANKLOOP][QUARANTINE].aggregate(
+    found = client[OUTPUT][QUARANTINE].aggregate(
         [
             {"$match": {"day": day.isoformat()} if day else {}},
             {"$group": {"_id": group, "documents": {"$sum": 1}, "rows": {"$sum": "$rows"}}},
@@ -103,6 +102,4 @@ def list_quarantine(
     """What is in quarantine of a day, in the order of arrival."""
     wanted = {"day": day.isoformat(), "collection": collection, "reason": reason}
     query = {name: value for name, value in wanted.items() if value is not None}
-    return list(
-        client[RANKLOOP][QUARANTINE].find(query).sort([("arrived", ASCENDING), ("_id", ASCENDING)]).limit(limit)
-    )
+    return list(client[OUTPUT][QUARANTINE].find(query).sort([("arrived", ASCENDING), ("_id", ASCENDING)]).limit(limit))

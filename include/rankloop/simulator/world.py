@@ -151,7 +151,7 @@ def _make_products(random: np.random.Generator, at_start: int, words: Vocabulary
         leaf=leaf,
         shop=shop,
         words=_name_words(random, leaf, words),
-        price=np.maximum(9_000, np.round(words.price[leaf] * np.exp(dearness) / 1_000) * 1_000),
+        price=np.clip(np.round(words.price[leaf] * np.exp(dearness) / 1_000) * 1_000, 9_000, 1e14),
         price_level=1 / (1 + np.exp(-dearness / 0.4)),
         quality=(random.normal(0, 1, count) + shops.quality[shop]).astype(np.float32),
         launch=launch,
