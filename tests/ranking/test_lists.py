@@ -80,6 +80,7 @@ def test_what_names_no_list_or_another_or_likes_a_shop_or_only_looks_is_no_label
     assert labels(rows) == {1: 0, 2: 0}
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize(("hour", "second", "label"), [(11, 0, 3), (12, 0, 3), (12, 1, 0)])
 def test_a_reaction_counts_up_to_a_day_after_its_list_though_midnight_lies_between(
     tmp_path: Path, hour: int, second: int, label: int
@@ -104,6 +105,7 @@ def test_idle_lists_are_counted_and_only_a_share_of_them_is_kept_at_its_weight(t
     assert {name: counts[name] for name in wanted} == wanted
 
 
+@pytest.mark.stack
 def test_rows_say_which_segments_they_belong_to(tmp_path: Path) -> None:
     rows = lived_in(settings_for(tmp_path), shown_list(DAY, "q1", BUYER, [1, 2, 77]), {})
     by_product = {row["product_id"]: row for row in rows}
@@ -147,12 +149,14 @@ def test_a_day_made_from_the_same_inputs_is_not_made_again(market: Settings) -> 
     assert made.counts == prepare_day(market, DAYS[1], again=True).counts
 
 
+@pytest.mark.stack
 def test_a_day_is_made_again_once_a_setting_that_shapes_it_is_another(market: Settings) -> None:
     other = market.model_copy(update={"training": market.training.model_copy(update={"label_hours": 1})})
     assert not prepare_day(other, DAYS[1]).skipped
     assert not prepare_day(market, DAYS[1]).skipped
 
 
+@pytest.mark.stack
 def test_a_day_cut_into_portions_has_the_same_rows(market: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepare_day(market, DAYS[1], again=True)
     monkeypatch.setattr(module, "PORTION_ROWS", whole.facts.tables[0].rows // 3)
