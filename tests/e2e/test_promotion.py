@@ -127,12 +127,13 @@ def test_marking_the_gate_a_success_promotes_nothing(stack: RunningStack, versio
 @pytest.mark.usefixtures("champion")
 def test_an_edited_xcom_promotes_nothing(stack: RunningStack, version: Asked, shop: Shop) -> None:
     forged = {"subject": "Promote version 1 to champion? NDCG@10 +0.9", "body": "All is well."}
-    tasks = f"{version.run.path}/taskInstances"
-    assert status(stack, "admin", "PATCH", f"{tasks}/{ASK}", {"new_state": "failed"}) == 200
-    forgery = status(stack, "admin", "PATCH", f"{tasks}/write_request/xcomEntries/return_value", {"value": forged})
-    assert forgery == 200
-    version.run.clear_at_rest("decide")
-    version.run.clear(ASK)
+    # Airflow asks anew only where there was an answer: one without a reason decides nothing.
+    assert version.answer("ml-lead", reason=None) == 200
+    assert version.decided() == {"failed"}
+    path = f"{version.run.path}/taskInstances/write_request/xcomEntries/return_value"
+    assert status(stack, "admin", "PATCH", path, {"value": forged}) == 200
+    version.run.clear_at_rest(ASK)
+    version.run.clear("decide")
     api = signed_in(stack.settings, "viewer")
     wait_until(lambda: detail(api, version)["body"] == "All is well.", "the forged request", within_s=60)
     approving.answer(stack.settings, version.run.run_id, "ml-lead", "Approve", "looks good")
