@@ -166,7 +166,7 @@ class PromotionSettings(BaseModel):
     approvers: tuple[str, ...] = Field(
         ("ml-lead",), min_length=1, description="Airflow's ids of those who may answer; user names in the embedded one"
     )
-    answer_within_days: float = Field(5, gt=0, description="days after which no answer counts as Reject")
+    answer_within_days: float = Field(5.0, gt=0, description="days after which no answer counts as Reject")
     apprise: str = Field("", description="an Airflow connection of type apprise, by which they are told as well")
 
 
