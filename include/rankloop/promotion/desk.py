@@ -5,6 +5,7 @@ from jinja2 import Environment, PackageLoader
 from rankloop.champions.line import line
 from rankloop.champions.standing import named, opened, settle
 from rankloop.marketplace.ledger import flaws
+from rankloop.promotion.terminal import whole
 from rankloop.registry import aliases, versions
 from rankloop.settings import Settings
 
@@ -22,4 +23,5 @@ def desk(settings: Settings) -> str:
         versions=versions.versions(settings),
         flaws=flaws(entries, aliases.read(settings).mark),
         named=named,
+        whole=whole(entries),
     )

@@ -89,6 +89,12 @@ def sentence(entry: Entry) -> Text:
 def show_flaws(console: Console, entries: Sequence[Entry], flaws: Sequence[str]) -> None:
     """Whether the ledger is whole."""
     if not flaws:
-        console.print(f"The ledger is whole: {len(entries)} entries, each sealing the one before.", style="green")
+        console.print(whole(entries), style="green")
     for flaw in flaws:
         console.print(flaw, style="red", soft_wrap=True)
+
+
+def whole(entries: Sequence[Entry]) -> str:
+    """That a ledger has no flaw."""
+    count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+    return f"The ledger is whole: {count}, each sealing the one before."
