@@ -11,7 +11,9 @@ from rankloop.stack import local_http
 from rankloop.stack.people import api_token
 
 KNOWN_WITHIN_S = 90.0
-OK = 200
+OK, FAILED = 200, 500
+PATIENCE_S = 60.0
+PAUSES_S = (1.0, 2.0, 4.0)
 
 
 class AirflowRefusedError(RankloopError):
@@ -27,12 +29,21 @@ class AirflowApi:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON in, JSON out)
         """What Airflow answers to a request it accepts; `path` begins behind `/api/v2`."""
-        answer = local_http.ask(method, self.port, f"/api/v2{path}", body, self.token)
+        answer = self._answer(method, path, body)
         if answer is None:
             raise AirflowRefusedError(f"Airflow does not answer on port {self.port}. Start it with `make start`.")
         if answer.status >= OK + 100:
             raise AirflowRefusedError(f"Airflow refused {method} {path} (HTTP {answer.status}): {answer.body}")
         return answer.body
+
+    def _answer(self, method: str, path: str, body: Any) -> local_http.Answer | None:  # noqa: ANN401  (JSON)
+        for pause in PAUSES_S:
+            answer = local_http.ask(method, self.port, f"/api/v2{path}", body, self.token, PATIENCE_S)
+            # Airflow rolls back what it could not write while another of its processes did.
+            if answer is None or answer.status != FAILED or "Database error" not in str(answer.body):
+                return answer
+            time.sleep(pause)
+        return local_http.ask(method, self.port, f"/api/v2{path}", body, self.token, PATIENCE_S)
 
     def knows(self, dag_id: str) -> bool:
         """Whether Airflow has read this DAG's file."""

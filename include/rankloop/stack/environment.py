@@ -18,6 +18,7 @@ from rankloop.stack.tools import BIN, REPOSITORY, mongo_server
 
 # Enough for the loop on a laptop; a task of ours uses a core well.
 PARALLEL_TASKS = 4
+DATABASE_WAIT_S = 30
 
 
 def stack_environment(settings: Settings, keys: Keys) -> dict[str, str]:
@@ -81,7 +82,8 @@ def _airflow(settings: Settings) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONFIG": str(home / "airflow.cfg"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        # SQLite takes one writer at a time; on a busy machine five seconds, its default, are not enough to wait.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout={DATABASE_WAIT_S}",
         # The supervisor migrates once, before any of the four would each check that it did.
         "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",

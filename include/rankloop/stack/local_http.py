@@ -27,10 +27,17 @@ def post(port: int, path: str, body: dict[str, str]) -> Answer | None:
     return ask("POST", port, path, body)
 
 
-def ask(method: str, port: int, path: str, body: Any = None, token: str = "") -> Answer | None:  # noqa: ANN401  (JSON)
+def ask(  # noqa: PLR0913, PLR0917  (the parts of a request)
+    method: str,
+    port: int,
+    path: str,
+    body: Any = None,  # noqa: ANN401  (JSON)
+    token: str = "",
+    patience_s: float = PATIENCE_S,
+) -> Answer | None:
     """The answer to any request, or None if nobody speaks HTTP there."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
