@@ -81,6 +81,20 @@ def asked(stack: RunningStack, shop: Shop) -> Asked:
     return Asked(stack, number, Run(signed_in(stack.settings, "oncall"), DAG, run))
 
 
+def not_yet_asked(stack: RunningStack, number: int) -> Asked:
+    """A version whose run ended between writing the request and showing it; Airflow never changes one that it shows."""
+    admin = signed_in(stack.settings, "admin")
+    run = Run(admin, DAG, f"version_{number}")
+    admin.ask("PATCH", f"/dags/{DAG}", {"is_paused": True})
+    begun = {"dag_run_id": run.run_id, "logical_date": None, "conf": {"version": number}}
+    admin.ask("POST", f"/dags/{DAG}/dagRuns", begun)
+    admin.ask("PATCH", f"{run.path}/taskInstances/{ASK}", {"new_state": "failed"})
+    admin.ask("PATCH", f"/dags/{DAG}", {"is_paused": False})
+    run.succeed("write_request")
+    wait_until(lambda: admin.ask("GET", run.path)["state"] == "failed", f"an end of {run.path}", within_s=60)
+    return Asked(stack, number, run)
+
+
 def status(stack: RunningStack, person: str, method: str, path: str, body: Any = None) -> int:  # noqa: ANN401
     """The status of HTTP that this person gets."""
     from rankloop.stack import local_http  # noqa: PLC0415
@@ -124,18 +138,16 @@ def test_marking_the_gate_a_success_promotes_nothing(stack: RunningStack, versio
     assert (entry.decision, entry.reason.partition(":")[0]) == ("refused", "answered")
 
 
-@pytest.mark.usefixtures("champion")
-def test_an_edited_xcom_promotes_nothing(stack: RunningStack, version: Asked, shop: Shop) -> None:
+def test_an_edited_xcom_promotes_nothing(stack: RunningStack, champion: int, shop: Shop) -> None:
+    version = not_yet_asked(stack, shop.register(champion))
     forged = {"subject": "Promote version 1 to champion? NDCG@10 +0.9", "body": "All is well."}
-    # Airflow asks anew only where there was an answer: one without a reason decides nothing.
-    assert version.answer("ml-lead", reason=None) == 200
-    assert version.decided() == {"failed"}
     path = f"{version.run.path}/taskInstances/write_request/xcomEntries/return_value"
     assert status(stack, "admin", "PATCH", path, {"value": forged}) == 200
-    version.run.clear_at_rest(ASK)
+    version.run.clear(ASK)
     version.run.clear("decide")
     api = signed_in(stack.settings, "viewer")
-    wait_until(lambda: detail(api, version)["body"] == "All is well.", "the forged request", within_s=60)
+    wait_until(lambda: version.run.states(ASK) == {approving.WAITING}, "the question", within_s=60)
+    assert detail(api, version)["body"] == "All is well."
     approving.answer(stack.settings, version.run.run_id, "ml-lead", "Approve", "looks good")
     assert version.decided() == {"failed"}
     assert newest(shop, version.number).reason.startswith("shown: what was approved is not what the evidence says")
