@@ -170,6 +170,26 @@ class PromotionSettings(BaseModel):
     apprise: str = Field("", description="an Airflow connection of type apprise, by which they are told as well")
 
 
+class ScoringSettings(BaseModel):
+    """What every buyer's daily ranking is made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    top_n: int = Field(100, ge=1, le=1000, description="products published for each buyer")
+    candidates: int = Field(200, ge=1, le=2000, description="products scored for each buyer at most")
+    explore: int = Field(10, ge=0, le=500, description="of them, products drawn by chance, so that new ones get seen")
+    hour: int = Field(20, ge=0, le=23, description="hour of the market day that rankings are scored for")
+    keep_batches: int = Field(4, ge=2, le=100, description="published batches that are kept, for going back")
+
+
+class ExperimentSettings(BaseModel):
+    """The comparison of our rankings with the shop's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    control_share: float = Field(0.5, ge=0, le=1, description="share of buyers who stay on the shop's own ranking")
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -197,6 +217,8 @@ class Settings(BaseSettings):
     cleaning: CleaningSettings = CleaningSettings()
     gate: GateSettings = GateSettings()
     promotion: PromotionSettings = PromotionSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("home")

@@ -1,0 +1,1 @@
+"""Every buyer's ranking of every day: candidates, scores, the published batch."""

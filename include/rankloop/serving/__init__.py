@@ -1,0 +1,1 @@
+"""The door of the storefront: rankings, scores and reasons over HTTP."""
