@@ -1,5 +1,6 @@
 """What may be asked, and what is answered, as JSON has it."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -39,19 +40,17 @@ class RerankRequest(_Asked):
 
     account_id: int = Field(ge=0, le=LARGEST_ID)
     surface: Surface
-    products: tuple[Offer, ...] = Field(min_length=1, strict=False, description="each product once")
+    products: list[Offer] = Field(min_length=1, description="each product once")
     ts: Moment | None = Field(
         None, description="when the list is shown, with its offset from UTC; by default now", examples=[None]
     )
 
     @field_validator("products")
     @classmethod
-    def _each_once(cls, value: tuple[Offer, ...]) -> tuple[Offer, ...]:
-        seen: set[int] = set()
-        if twice := {offer.product_id for offer in value if offer.product_id in seen or seen.add(offer.product_id)}:  # type: ignore[func-returns-value]
-            raise ValueError(
-                f"each product may stand in the list once; more often: {', '.join(map(str, sorted(twice)))}"
-            )
+    def _each_once(cls, value: list[Offer]) -> list[Offer]:
+        many = Counter(offer.product_id for offer in value)
+        if twice := sorted(product for product, times in many.items() if times > 1):
+            raise ValueError(f"each product may stand in the list once; more often: {', '.join(map(str, twice))}")
         return value
 
     @field_validator("ts")

@@ -107,6 +107,8 @@ class Day:
         done = engine.held(lake.files(REACTIONS, list(history)), EVENT_SCHEMAS[REACTIONS])
         self._goods, self._buyers, self._done = (table.get_name() for table in (goods, buyers, done))
         self._database = connection.con
+        # Never asked anything itself, so that others can be made from it at any time.
+        self._spare = self._database.cursor()
         [self._parsed] = self._database.extract_statements(statement)
         self._one_at_a_time = threading.Lock()
         self._line: deque[_Waiting] = deque()
@@ -191,7 +193,7 @@ class Day:
 
     def _ask(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (whatever DuckDB takes)
         # A cursor of its own: people do not wait for lists, nor lists for people.
-        found: list[tuple[Any, ...]] = self._database.cursor().execute(sql, values).fetchall()
+        found: list[tuple[Any, ...]] = self._spare.cursor().execute(sql, values).fetchall()
         return found
 
 

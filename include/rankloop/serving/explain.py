@@ -4,6 +4,7 @@ What a feature adds to a score means little by itself: one that lifts every prod
 counts by what it adds to this product beyond what it adds to the list's products on average.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from rankloop.serving.day import Day
 from rankloop.serving.ranking import Asked, features_of
 from rankloop.serving.serving import NoRankingError, NotReadyError, Serving, Shown
 
-MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
+MEANINGS = {feature.name: re.sub(r" \(setting \w+\)", "", feature.meaning) for feature in FEATURES}
 MOST = 4
 """Features said of each direction."""
 NEXT_TO_NOTHING = 1e-6
@@ -123,4 +124,4 @@ def figure(value: float | None) -> str:
     """A feature's value, for people."""
     if value is None:
         return "unknown"
-    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}".replace(",", " ") if value == int(value) else f"{value:.3g}"

@@ -32,7 +32,8 @@ class Watch(Generic[Found]):
     def end(self, patience_s: float = 5.0) -> None:
         """Look no more."""
         self._ended.set()
-        self._thread.join(patience_s)
+        if self._thread.is_alive():
+            self._thread.join(patience_s)
 
     def look(self) -> Found | None:
         """Look now; what was found before stays where the look fails."""
