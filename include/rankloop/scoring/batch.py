@@ -93,9 +93,9 @@ def as_lists(settings: Settings, market: Market, drawn: ir.Table) -> ir.Table:
 def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
     """Shares of the buyers, each with candidates for one go."""
     counted = engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()})).read_all()
-    many = max(1, -(-counted["rows"][0].as_py() // PORTION_ROWS))
+    many = -(-counted["rows"][0].as_py() // PORTION_ROWS)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
-    while gcd(many, GROUPS) > 1:
+    while many and gcd(many, GROUPS) > 1:
         many += 1
     return (Portion(number, many) for number in range(many))
 
