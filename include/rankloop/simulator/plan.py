@@ -44,6 +44,7 @@ def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
         timezone=settings.timezone,
         dirt=wanted.dirt,
         scenarios=Scenarios(wanted.scenarios),
+        control_share=settings.experiment.control_share,
     )
 
 
