@@ -32,20 +32,27 @@ class Shown:
 
 def pin(client: Client, day: date, control_share: float) -> Shown:
     """What is shown on this day: decided when the day is first lived, and never again."""
-    pointer = live(client)
-    # A batch that knows the day was made after it: nobody can have been shown it then.
-    batch = pointer.batch if pointer and pointer.day < day else None
-    first = {"batch": batch, "control_share": control_share}
+    first = {"batch": _showable(client, day), "control_share": control_share}
     days = client[SIMULATOR][SHOWN]
     days.update_one({"_id": day.isoformat()}, {"$setOnInsert": first}, upsert=True)
     shown = _shown(client, day)
-    if shown.batch and client[OUTPUT][PREFIX + shown.batch].find_one({}, {"_id": 1}) is None:
+    if shown.batch and not _has_rankings(client, shown.batch):
         raise BatchGoneError(
             f"{day} was begun with the rankings of the batch {shown.batch}, of which {OUTPUT}.{PREFIX + shown.batch} "
             "has none any more: with others it would become another day. Have batch_scoring make that batch again, "
             "then live the day again."
         )
     return shown
+
+
+def _showable(client: Client, day: date) -> str | None:
+    """The live batch, if buyers can have been shown it on this day: one that knows the day was made after it."""
+    pointer = live(client)
+    return pointer.batch if pointer and pointer.day < day and _has_rankings(client, pointer.batch) else None
+
+
+def _has_rankings(client: Client, batch: str) -> bool:
+    return client[OUTPUT][PREFIX + batch].find_one({}, {"_id": 1}) is not None
 
 
 def _shown(client: Client, day: date) -> Shown:
