@@ -13,7 +13,7 @@ from tests.running import RunningStack, wait_until
 pytestmark = pytest.mark.stack
 
 DAG = "/dags/daily_features"
-STEPS = ["extract", "clean", "aggregate", "earlier_days", "build", "publish", "look_back"]
+STEPS = ["day_is_over", "extract", "clean", "aggregate", "earlier_days", "build", "publish", "look_back"]
 
 
 @pytest.fixture(scope="module")
