@@ -23,9 +23,9 @@ HEADINGS = {
     "ctr": "CTR@{} %",
     "recall": "recall@{}",
     "ndcg": "NDCG@{}",
-    "orders_per_1000_lists": "orders/1 000 lists",
-    "orders_per_buyer": "orders/buyer",
-    "gmv_per_buyer": "GMV/buyer, thousands",
+    "orders_per_1000_lists": "orders per 1 000 lists",
+    "orders_per_buyer": "orders per buyer",
+    "gmv_per_buyer": "GMV per buyer, thousands",
 }
 SCALES = {
     "ctr": (100, 2),
