@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
 from rankloop.features.declare import Shape
+from rankloop.features.engine import Work
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import FeatureSettings
 from rankloop.spill import spill_folder
 
 BATCH_ROWS = 1 << 16
+THROUGH = "rankloop_through"
 TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
 
 
@@ -43,6 +45,12 @@ class DuckEngine:
     def keep(self, table: ir.Table) -> ir.Table:
         """The same rows in a temporary table."""
         return self._ibis.create_table(next(self._names), table, temp=True)
+
+    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
+        """What the work makes of the rows, in this process."""
+        made = pa.Table.from_batches(work(iter(self.batches(table, takes))), gives)
+        self._ibis.con.register(THROUGH, made)
+        return self._ibis.table(THROUGH)
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
         """Stream these rows into the lake."""

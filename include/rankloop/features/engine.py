@@ -1,6 +1,6 @@
 """What runs the expressions: DuckDB in this process, or a Spark cluster. Both read files and write days of the lake."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Protocol
@@ -11,6 +11,9 @@ import pyarrow as pa
 from rankloop.features.declare import Shape
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import Settings
+
+Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""Takes rows as they come and gives others; it may be sent to other processes."""
 
 
 class Engine(Protocol):
@@ -26,6 +29,10 @@ class Engine(Protocol):
 
     def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows as they come, in the columns and types of the schema, for one process to stream."""
+        ...
+
+    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
+        """What work that is not SQL makes of the rows, wherever they are; asked again, the former result is gone."""
         ...
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:

@@ -5,10 +5,10 @@ The driver reads what they wrote once, in a stream of bounded memory, for the di
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,14 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from rankloop.contracts.lake import DAY
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.declare import Shape
+from rankloop.features.engine import Work
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import FeatureSettings, variable
 
 TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "STRING"}
 HERE = "127.0.0.1"
+ROWS = 1 << 12
+"""Rows that the driver takes at a time."""
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
@@ -73,8 +76,22 @@ class SparkEngine:
     def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows as they come, a partition at a time through the driver: for results that fit one process."""
         rows = self._typed(table, schema).toLocalIterator(prefetchPartitions=True)
-        batches = (pa.RecordBatch.from_pylist([row.asDict()], schema=schema) for row in rows)
+        batches = (
+            pa.RecordBatch.from_pylist([row.asDict() for row in some], schema=schema)
+            for some in iter(lambda: list(islice(rows, ROWS)), [])
+        )
         return pa.RecordBatchReader.from_batches(schema, batches)
+
+    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
+        """What the work makes of the rows, in the executors, each of which is sent the work once."""
+        shared = self._session.sparkContext.broadcast(work)
+
+        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            # The value itself, named outside, would travel with every task.
+            return shared.value(iter(batches))
+
+        made = self._typed(table, takes).mapInArrow(run, from_arrow_schema(gives))
+        return self._named(made)
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
         """Have the executors write these rows beside the table, then make the files the day's."""

@@ -251,6 +251,14 @@ class Lake:
                 return Written(table, day, entry["version"], entry["rows"], entry["digest"])
         raise LakeError(f"the table {table} has no {day}; see `rankloop lake days`.")
 
+    def digests(self, table: str, days: Iterable[date]) -> dict[date, str | None]:
+        """By day, what its rows amount to, from the log alone; None for a day that the table does not have."""
+        found: dict[date, str | None] = {}
+        for entry in self.versions(table) if self.has(table) else ():
+            if entry.day is not None:
+                found.setdefault(entry.day, entry.digest)
+        return {day: found.get(day) for day in days}
+
     def versions(self, table: str) -> list[Version]:
         """The commits of a table, newest first."""
         return [_version(entry) for entry in self._table(table).history()]

@@ -8,18 +8,24 @@ from, so whoever writes one again writes the same.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, ReplaceOne
+from pymongo.errors import ConnectionFailure
 from pymongo.write_concern import WriteConcern
 
 from rankloop.errors import RankloopError
-from rankloop.marketplace.connection import OUTPUT, Client
+from rankloop.marketplace.connection import OUTPUT, Client, MarketplaceDownError
 
 PREFIX = "recommendations__"
 BATCHES, STATE, LIVE = "batches", "serving_state", "live"
 ANYBODY = -1
 """The document for buyers that a batch does not know: the shop's own ranking."""
+
+
+LISTED = ("products", "scores", "base_scores", "base_ranks", "sources")
+AT_A_TIME = 500
 
 
 class NoSuchBatchError(RankloopError):
@@ -95,7 +101,7 @@ def rankings_of(client: Client, batch: str, accounts: Iterable[int]) -> Iterator
 
 
 def _ranking(found: Mapping[str, Any]) -> Ranking:
-    listed = {name: tuple(found[name]) for name in ("products", "scores", "base_scores", "base_ranks", "sources")}
+    listed = {name: tuple(found[name]) for name in LISTED}
     return Ranking(found["_id"], found["policy"], **listed)
 
 
@@ -135,11 +141,69 @@ def _batch(found: Mapping[str, Any]) -> Batch:
     )
 
 
+def note(client: Client, name: str, **facts: Any) -> None:  # noqa: ANN401  (whatever is known of it)
+    """Keep facts of a batch, in place of any of the same name."""
+    client[OUTPUT][BATCHES].update_one({"_id": name}, {"$set": {f"facts.{key}": value for key, value in facts.items()}})
+
+
 def make_live(client: Client, batch: Batch, now: datetime) -> None:
     """Show this batch from now on: one document changes, and with it what every reader sees."""
     first = {"_id": batch.name, "published_at": {"$exists": False}}
     client[OUTPUT][BATCHES].update_one(first, {"$set": {"published_at": now}})
     pointer = {"batch": batch.name, "day": batch.day.isoformat(), "version": batch.version, "policy": batch.policy}
-    state = client[OUTPUT].get_collection(STATE, write_concern=WriteConcern("majority", j=True))
-    state.update_one({"_id": LIVE, "batch": {"$ne": batch.name}}, {"$set": {**pointer, "since": now}}, upsert=False)
-    state.update_one({"_id": LIVE}, {"$setOnInsert": {**pointer, "since": now}}, upsert=True)
+    shown = live(client)
+    if shown is None or shown.batch != batch.name:
+        state = client[OUTPUT].get_collection(STATE, write_concern=WriteConcern("majority", j=True))
+        state.replace_one({"_id": LIVE}, {"_id": LIVE, **pointer, "since": now}, upsert=True)
+
+
+def remove_batch(client: Client, batch: Batch) -> None:
+    """Remove a batch's rankings, then the word of it; the live one is never removed."""
+    shown = live(client)
+    if shown and shown.batch == batch.name:
+        raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed.")
+    client[OUTPUT].drop_collection(batch.collection)
+    client[OUTPUT][BATCHES].delete_one({"_id": batch.name})
+
+
+# What a batch holds
+
+
+def write_group(client: Client, batch: Batch, group: int, rankings: Iterable[Ranking]) -> int:
+    """Make these all that the batch holds of a group of buyers; how many they are.
+
+    Only what differs is written: done again after a kill it completes what is there, and of a batch that is live no
+    reader ever misses a buyer.
+    """
+    try:
+        return _write_group(client[OUTPUT][batch.collection], group, rankings)
+    except ConnectionFailure as error:
+        raise MarketplaceDownError(f"MongoDB went away while {batch.collection} was written: {error}") from error
+
+
+def _write_group(collection: Any, group: int, rankings: Iterable[Ranking]) -> int:  # noqa: ANN401  (a collection)
+    stale = {found["_id"] for found in collection.find({"baid_group": group}, {"_id": 1})}
+    count, source = 0, iter(rankings)
+    while documents := [_document(ranking, group) for ranking in islice(source, AT_A_TIME)]:
+        count += len(documents)
+        names = {entry["_id"] for entry in documents}
+        held = {e["_id"]: e for e in collection.find({"_id": {"$in": [*names & stale]}})} if names & stale else {}
+        stale -= names
+        if new := [entry for entry in documents if entry["_id"] not in held]:
+            collection.insert_many(new, ordered=False)
+        if other := [entry for entry in documents if held.get(entry["_id"], entry) != entry]:
+            collection.bulk_write([ReplaceOne({"_id": entry["_id"]}, entry) for entry in other], ordered=False)
+    if stale:
+        collection.delete_many({"_id": {"$in": [*stale]}})
+    return count
+
+
+def _document(ranking: Ranking, group: int) -> dict[str, Any]:
+    listed = {name: list(getattr(ranking, name)) for name in LISTED}
+    return {"_id": ranking.account_id, "baid_group": group, "policy": ranking.policy, **listed}
+
+
+def rankings_in(client: Client, batch: Batch) -> Iterator[Ranking]:
+    """Everything that a batch holds, by group and buyer."""
+    found = client[OUTPUT][batch.collection].find().sort([("baid_group", ASCENDING), ("_id", ASCENDING)])
+    return (_ranking(entry) for entry in found)

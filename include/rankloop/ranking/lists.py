@@ -139,11 +139,7 @@ def _inputs(settings: Settings, lake: Lake, day: date) -> str:
     """What the day is made from: digests of every partition that is read, and the settings that shape it."""
     digests = {}
     for table, days in reads(settings, day).items():
-        there: dict[date, str | None] = {}
-        for entry in lake.versions(table) if lake.has(table) else ():
-            if entry.day is not None:
-                there.setdefault(entry.day, entry.digest)
-        digests[table] = {str(found): there.get(found) for found in days}
+        digests[table] = {str(found): digest for found, digest in lake.digests(table, days).items()}
     shape = {
         "format": FORMAT,
         "features": feature_names(),

@@ -1,0 +1,75 @@
+"""Who ranks: the champion, else the champion before it, else the shop's own ranking."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rankloop.champions.line import before_champion, champion_of
+from rankloop.champions.standing import opened, settle
+from rankloop.contracts.marketplace import BASE_POLICY
+from rankloop.errors import RankloopError, TransientError
+from rankloop.ranking.model import Model, load_model
+from rankloop.registry import versions
+from rankloop.settings import Settings
+
+UNREADABLE = (RankloopError, ValueError, KeyError, OSError)
+"""What comes of a model whose files are gone, changed, or of another format."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A model that ranks, or the shop's own ranking."""
+
+    model: Model | None
+    version: int | None
+    digest: str
+    """Of the model; empty for the shop's own ranking."""
+    notes: tuple[str, ...] = ()
+    """Why it is not the champion, a line for each that was passed over."""
+
+    @property
+    def policy(self) -> str:
+        """As lists that it ranked are marked."""
+        return policy_of(self.version)
+
+
+THE_SHOPS_OWN = Ranker(None, None, "")
+
+
+def policy_of(version: int | None) -> str:
+    """How lists are marked that this version ranked."""
+    return BASE_POLICY if version is None else f"version {version}"
+
+
+def choose_ranker(settings: Settings) -> Ranker:
+    """The first of the named order that can be loaded; a server that is down is no reason to pass the champion over."""
+    notes: list[str] = []
+    for role, number in _in_order(settings):
+        if number is None:
+            notes.append(f"there is no {role}")
+            continue
+        try:
+            found = load_version(settings, number)
+        except TransientError:
+            raise
+        except UNREADABLE as error:
+            notes.append(f"the {role}, version {number}, cannot be loaded: {error}")
+            continue
+        return Ranker(found.model, found.version, found.digest, tuple(notes))
+    return Ranker(None, None, "", (*notes, "the shop's own ranking stands in"))
+
+
+def load_version(settings: Settings, number: int) -> Ranker:
+    """This very version."""
+    found = versions.version(settings, number)
+    with TemporaryDirectory() as folder:
+        model = load_model(versions.load(settings, found, Path(folder) / "model"))
+    return Ranker(model, number, found.digest)
+
+
+def _in_order(settings: Settings) -> Iterator[tuple[str, int | None]]:
+    with opened(settings) as client:
+        entries = settle(settings, client)
+    yield "champion", champion_of(entries)
+    yield "champion before it", before_champion(entries)
