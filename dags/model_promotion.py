@@ -73,7 +73,9 @@ def model_promotion() -> None:
         notifiers=notifiers(),
         doc_md="Answer under Required Actions. Marking this task a success is no answer, and promotes nothing.",
     )
-    write_request() >> ask >> newest_day(decide()) >> rank_anew()
+    decided = decide()
+    write_request() >> ask >> decided
+    newest_day(decided) >> rank_anew()
 
 
 model_promotion()

@@ -66,3 +66,9 @@ def test_reading_the_folder_imports_nothing_heavy() -> None:
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
+
+
+def test_nothing_is_decided_before_the_ml_lead_is_asked(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["model_promotion"]
+    assert dag.get_task("decide").upstream_task_ids == {"ask_ml_lead"}
+    assert dag.get_task("ask_ml_lead").upstream_task_ids == {"write_request"}
