@@ -67,7 +67,9 @@ def newest_day(shown: str) -> str:
 )
 def model_rollback() -> None:
     """The decision first, written down and followed; then what buyers see."""
-    roll_back() >> newest_day(show_again()) >> rank_anew()
+    shown = show_again()
+    roll_back() >> shown
+    newest_day(shown) >> rank_anew()
 
 
 model_rollback()
