@@ -32,6 +32,8 @@ model_app = typer.Typer(no_args_is_help=True, help="Versions of the model: look 
 app.add_typer(model_app, name="model")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: who decided what about which version, and why.")
 app.add_typer(ledger_app, name="ledger")
+live_app = typer.Typer(no_args_is_help=True, help="Live results: what buyers made of our rankings, against the shop's.")
+app.add_typer(live_app, name="live")
 
 
 @stack_app.command("run")
@@ -368,6 +370,17 @@ def ledger_verify() -> None:
     pages.show_flaws(Console(), entries, flaws)
     if flaws:
         sys.exit(1)
+
+
+@live_app.command("show")
+def live_show(
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD; by default the newest that is judged")] = "",
+) -> None:
+    """Show control against personalised, with intervals, and every policy."""
+    from rankloop.lake.tables import Lake
+    from rankloop.monitoring.terminal import show_live
+
+    show_live(Console(), Lake(load_settings().lake_root), parse_day(day) if day else None)
 
 
 def main() -> None:
