@@ -21,15 +21,21 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     A reaction counts for the list that it names, if it came within so many hours of it; of several the highest counts.
     """
     told = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
-    told = told.select("request_id", "product_id", said=second(told["ts"]), mark=told["kind"].cases(*LABELS.items()))
-    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
-    told = told.join(lists, "request_id")
-    told = told.filter(told["said"] <= told["shown_at"] + label_hours * HOUR_S)
+    told = told.select("request_id", "product_id", "ts", mark=told["kind"].cases(*LABELS.items()))
+    told = in_time(told, shown, label_hours)
     best = told.group_by([told["request_id"], told["product_id"]]).agg(mark=told["mark"].max())
     best = best.select(_request=best["request_id"], _product=best["product_id"], mark=best["mark"])
     rows = shown.left_join(best, [shown["request_id"] == best["_request"], shown["product_id"] == best["_product"]])
     rows = rows.mutate(label=rows["mark"].fill_null(0)).drop("_request", "_product", "mark")
     return rows.mutate(reacted=rows["label"].max().over(ibis.window(group_by="request_id")))
+
+
+def in_time(told: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
+    """The reactions that name one of these lists and came within so many hours of it."""
+    told = told.mutate(said=second(told["ts"]))
+    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
+    told = told.join(lists, "request_id")
+    return told.filter(told["said"] <= told["shown_at"] + hours * HOUR_S)
 
 
 def kept(rows: ir.Table, idle_share: float) -> ir.Table:
