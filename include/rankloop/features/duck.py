@@ -59,6 +59,10 @@ class DuckEngine:
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
         """The rows in the columns and types of the schema, in the order of these columns if any."""
+        return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
+
+    def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
+        """The same in DuckDB's SQL, for whoever asks it more than once."""
         # Sums of whole numbers are wider inside DuckDB than any column of the lake.
         columns = ", ".join(
             f'CAST("{field.name}" AS {TYPES[field.type]}) AS "{field.name}"'
@@ -69,7 +73,7 @@ class DuckEngine:
         sql = f"SELECT {columns} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
         if order:
             sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
-        return self._ibis.con.sql(sql).to_arrow_reader(BATCH_ROWS)
+        return sql
 
 
 @contextmanager
