@@ -142,7 +142,8 @@ class Serving:
                     return Shown(live, found, fallback=True)
             # It holds nothing for anybody: it was removed, since another has been live for long.
             live = self._batches.look()
-        raise NotReadyError(f"the batch {live.batch if live else ''} holds no rankings; ask again, or see batch_scoring")
+        name = live.batch if live else ""
+        raise NotReadyError(f"the batch {name} holds no rankings; ask again, or see batch_scoring")
 
     def for_anybody(self, live: Live) -> Ranking | None:
         """The shop's own ranking in a batch."""
