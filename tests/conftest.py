@@ -10,7 +10,7 @@ from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
 from rankloop.training_settings import TrainingSettings
 from tests.mongo_server import emptied, serving
-from tests.running import RunningStack, settings_in
+from tests.running import DEMO_WITHIN_S, RunningStack, settings_in
 
 # The shortest training: four days of lists, few trees. So few lists say nothing of a segment.
 SHORT = TrainingSettings(
@@ -31,8 +31,10 @@ LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side run files, each whole, since its tests share what it set up; all of e2e share one stack."""
     for item in items:
-        folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group("e2e" if folder.name == "e2e" else str(item.path)))
+        shared = item.path.parent.name == "e2e"
+        item.add_marker(pytest.mark.xdist_group("e2e" if shared else str(item.path)))
+        if shared:
+            item.add_marker(pytest.mark.timeout(DEMO_WITHIN_S + 300))  # the first of them runs the demo
 
 
 @pytest.fixture(scope="session", autouse=True)

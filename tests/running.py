@@ -15,6 +15,7 @@ import pytest
 from rankloop.settings import PREFIX, Ports, Settings
 from rankloop.stack.lifecycle import StackFacts
 
+DEMO_WITHIN_S = 1200
 RANKLOOP = Path(sys.executable).with_name("rankloop")
 
 
@@ -50,7 +51,7 @@ def rankloop(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=DEMO_WITHIN_S,
         check=False,
     )
 
