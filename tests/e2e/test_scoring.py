@@ -1,0 +1,59 @@
+"""Rankings written by the real scheduler, and what on-call does to the run."""
+
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from rankloop.champions.standing import standing_champion
+from rankloop.marketplace.rankings import PREFIX
+from rankloop.stack.airflow_api import signed_in
+from tests.e2e.clearing import Run
+from tests.running import RunningStack, wait_until
+
+pytestmark = pytest.mark.stack
+DAG = "batch_scoring"
+
+
+@pytest.fixture(scope="module")
+def run(stack: RunningStack, demo: str) -> Run:
+    """The run whose rankings are live."""
+    assert demo
+    api, shown = signed_in(stack.settings, "oncall"), pointer(stack)
+    runs = api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100")["dag_runs"]
+    [mine] = [found for found in runs if shown["day"] in {found["partition_key"], (found["conf"] or {}).get("day")}]
+    return Run(api, DAG, mine["dag_run_id"])
+
+
+def pointer(stack: RunningStack) -> dict[str, Any]:
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        [found] = client["rankloop"]["serving_state"].find()
+        return found
+
+
+def content(stack: RunningStack) -> list[dict[str, Any]]:
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        return list(client["rankloop"][PREFIX + pointer(stack)["batch"]].find().sort("_id"))
+
+
+def test_groups_killed_and_cleared_while_they_are_shown_leave_what_was_there(stack: RunningStack, run: Run) -> None:
+    before, shown = content(stack), pointer(stack)
+    assert len(before) > 100
+    run.kill("rank", stack)
+    run.succeed("rank")
+    assert (content(stack), pointer(stack)) == (before, shown)
+
+
+def test_the_storefront_serves_what_is_live(stack: RunningStack, run: Run) -> None:
+    assert run
+    address, champion = f"http://127.0.0.1:{stack.settings.ports.serving}", standing_champion(stack.settings)
+    assert champion
+    wait_until(lambda: httpx.get(f"{address}/health").status_code == 200, "the serving app to be ready", within_s=120)
+    ranking = next(found for found in content(stack) if found["policy"] != "base")
+    answer = httpx.get(f"{address}/v1/recommendations/{ranking['_id']}?k=5").json()
+    assert (answer["batch"], answer["policy"]) == (pointer(stack)["batch"], f"version {champion.number}")
+    assert [product["product_id"] for product in answer["products"]] == ranking["products"][:5]
+    offers = [{"product_id": product, "base_score": 0.5} for product in ranking["products"][:20]]
+    asked = {"account_id": ranking["_id"], "surface": "home", "products": offers}
+    assert httpx.post(f"{address}/v1/rerank", json=asked, timeout=30).json()["version"] == champion.number
