@@ -28,6 +28,7 @@ ANSWER_WITHIN_S = 150
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side run files, each whole, since its tests share what it set up; all of e2e share one stack."""
     for item in items:
