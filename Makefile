@@ -31,10 +31,10 @@ clean: installed  ## end the stack and remove its state (.rankloop/) and every c
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
 
 test: $(VENV)/.dev  ## every test, the real stack included
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadscope
 
 check: lint  ## lint, types and the fast tests: the inner loop
-	@$(BIN)/pytest -m "not stack" -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -m "not stack" -n $(WORKERS) --dist loadscope
 
 lint: $(VENV)/.dev  ## style, types, and which room may import which
 	@echo "ruff" && $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check $(SOURCES)

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from rankloop.settings import PREFIX, GateSettings, PromotionSettings, SimulatorSettings
 from rankloop.stack import lifecycle
@@ -25,17 +27,27 @@ SHORT = TrainingSettings(
 HISTORY, LOOP = 6, 2
 """Days lived before the first training, and after it; the first of these is judged once the second is there."""
 ANSWER_WITHIN_S = 150
+E2E = "tests/e2e/"
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class FileByFile(LoadScopeScheduling):
     """Side by side run files, each whole, since its tests share what it set up; all of e2e share one stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return E2E if nodeid.startswith(E2E) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
+    """How tests are shared out; groups by mark are lost on pytest 9.2."""
+    return FileByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of e2e runs the demo, and is given the time for it."""
     for item in items:
-        shared = item.path.parent.name == "e2e"
-        item.add_marker(pytest.mark.xdist_group("e2e" if shared else str(item.path)))
-        if shared:
-            item.add_marker(pytest.mark.timeout(DEMO_WITHIN_S + 300))  # the first of them runs the demo
+        if item.nodeid.startswith(E2E):
+            item.add_marker(pytest.mark.timeout(DEMO_WITHIN_S + 300))
 
 
 @pytest.fixture(scope="session", autouse=True)
