@@ -73,6 +73,10 @@ class SparkEngine:
         self._kept.append(frame)
         return self._named(frame)
 
+    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """These rows, picked out as they are read: executors hold no more at a time than they can."""
+        return table.filter(table[by] % of == number)
+
     def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows as they come, a partition at a time through the driver: for results that fit one process."""
         rows = self._typed(table, schema).toLocalIterator(prefetchPartitions=True)

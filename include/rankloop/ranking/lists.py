@@ -24,7 +24,7 @@ from rankloop.features.build import Facts, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
 from rankloop.features.declare import CATEGORY
 from rankloop.features.engine import Engine, open_engine
-from rankloop.features.join import SHAPES, joined_batches
+from rankloop.features.join import SHAPES, Portion, joined_batches
 from rankloop.lake.tables import Lake, Version, Written
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
@@ -189,8 +189,8 @@ def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
-            part = lists.filter(lists["account_id"] % portions == number) if portions > 1 else lists
-            found = [_narrow(settings, batch, schema) for batch in joined_batches(engine, settings, part, before)]
+            joined = joined_batches(engine, settings, lists, before, portion=Portion(number, portions))
+            found = [_narrow(settings, batch, schema) for batch in joined]
             table = pa.Table.from_batches(found, schema)
             yield from table.sort_by([("request_id", "ascending"), ("position", "ascending")]).to_batches()
 
