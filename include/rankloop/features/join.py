@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.calendar import days_between
-from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, SHOWN
 from rankloop.errors import RankloopError
 from rankloop.features import product
 from rankloop.features.build import lake_of
@@ -20,6 +20,8 @@ from rankloop.settings import Settings
 
 LIST_COLUMNS = ("request_id", "account_id", "product_id", "ts", "surface", "base_score")
 """What a row of a list must have; a pair of request and product stands in one row. Others pass through."""
+SEEN = (DAY, "account_id", "product_id")
+"""What counts of a list that was shown before."""
 SHAPES = {made.shape.name: made.shape for made in AS_OF}
 BUYER = "account_id"
 
@@ -110,7 +112,7 @@ def _known(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
         return portion.take(engine, engine.read(lake.files(table, [as_of], versions.get(table)), SHAPES[table].schema))
 
     days = days_between(as_of - timedelta(days=settings.features.seen_days - 1), as_of)
-    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN])
+    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
     return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(engine, seen))
 
 

@@ -25,11 +25,15 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
     told = told.join(lists, "request_id")
     told = told.filter(told["said"] <= told["shown_at"] + label_hours * HOUR_S)
-    best = told.group_by([told["request_id"], told["product_id"]]).agg(mark=told["mark"].max())
-    best = best.select(_request=best["request_id"], _product=best["product_id"], mark=best["mark"])
+    best = told.group_by(["request_id", "product_id"]).agg(mark=told["mark"].max())
+    # Lists with a reaction are few, so they are joined: a window would put everything shown in order for them.
+    marked = shown.select("request_id", "product_id").join(best, ["request_id", "product_id"])
+    busy = marked.group_by("request_id").agg(reacted=marked["mark"].max())
+    best, busy = best.rename(_request="request_id", _product="product_id"), busy.rename(_list="request_id")
     rows = shown.left_join(best, [shown["request_id"] == best["_request"], shown["product_id"] == best["_product"]])
-    rows = rows.mutate(label=rows["mark"].fill_null(0)).drop("_request", "_product", "mark")
-    return rows.mutate(reacted=rows["label"].max().over(ibis.window(group_by="request_id")))
+    rows = rows.left_join(busy, rows["request_id"] == busy["_list"])
+    rows = rows.mutate(label=rows["mark"].fill_null(0), reacted=rows["reacted"].fill_null(0))
+    return rows.drop("_request", "_product", "_list", "mark")
 
 
 def kept(rows: ir.Table, idle_share: float) -> ir.Table:

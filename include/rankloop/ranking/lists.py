@@ -6,7 +6,7 @@ was before idle lists were left out. Both are a pure function of the day.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ FORMAT = 1
 """Raised with every change of what these rows mean, so that days made before are made again."""
 PORTION_ROWS = 1 << 19
 """Rows put in order at a time: about 300 MB. Part of what the table is, since it decides the order of its lists."""
+BATCH_ROWS = 1 << 16
 OWN = {
     "request_id": pa.string(),
     "account_id": pa.int64(),
@@ -91,7 +92,7 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
     if not again and (there := _already(lake, day, inputs)):
         return there
     with open_engine(settings) as engine:
-        rows = engine.keep(_rows(engine, settings, lake, day))
+        rows = _rows(engine, settings, lake, day)
         share = settings.training.idle_share
         schema = pa.schema([(name, pa.int64()) for name in COUNTED])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
@@ -190,11 +191,17 @@ def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
             joined = joined_batches(engine, settings, lists, before, portion=Portion(number, portions))
-            found = [_narrow(settings, batch, schema) for batch in joined]
-            table = pa.Table.from_batches(found, schema)
-            yield from table.sort_by([("request_id", "ascending"), ("position", "ascending")]).to_batches()
+            yield from _ordered((_narrow(settings, batch, schema) for batch in joined), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())
+
+
+def _ordered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows list by list, in the order of their places; a few at a time, so that they are in memory only once."""
+    table = pa.Table.from_batches(batches, schema)
+    order = pc.sort_indices(table, [("request_id", "ascending"), ("position", "ascending")])
+    for start in range(0, table.num_rows, BATCH_ROWS):
+        yield from table.take(order.slice(start, BATCH_ROWS)).to_batches()
 
 
 def _narrow(settings: Settings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
