@@ -41,24 +41,31 @@ def kept(rows: ir.Table, idle_share: float) -> ir.Table:
 
     Which idle lists are kept follows from their names alone: the same ones on every engine, day and run.
     """
-    busy = rows["reacted"] > 0
+    weight = (rows["reacted"] > 0).ifelse(1.0, 1.0 / idle_share)
+    return rows.mutate(weight=weight).filter(_chosen(rows, idle_share))
+
+
+def _chosen(rows: ir.Table, idle_share: float) -> ir.BooleanValue:
     limit = min(round(idle_share * 16**HEX_DIGITS), 16**HEX_DIGITS - 1)
     # Digits of one length and case compare as the numbers that they write.
     drawn = rows["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) <= f"{limit:0{HEX_DIGITS}x}"
-    weight = busy.ifelse(1.0, 1.0 / idle_share)
-    return rows.mutate(weight=weight).filter(busy | drawn)
+    return (rows["reacted"] > 0) | drawn
 
 
 def counted(rows: ir.Table, idle_share: float) -> ir.Table:
-    """One row: how many lists and products were shown, and what came of them; idle lists included."""
-    chosen = kept(rows, idle_share).select("request_id").distinct()
-    lists = chosen.aggregate(lists_kept=chosen.count())
-    sums = rows.aggregate(
-        lists=rows["request_id"].nunique(),
-        lists_with_reaction=rows["request_id"].nunique(where=rows["reacted"] > 0),
-        shown=rows.count(),
-        **{
-            name: rows.count(where=rows["label"] >= label) for name, label in zip(REACHED, LABELS.values(), strict=True)
-        },
+    """One row: how many lists and products were shown, and what came of them; idle lists included.
+
+    `shown_kept` is how many rows `kept` gives.
+    """
+    reached = {
+        name: rows.count(where=rows["label"] >= label) for name, label in zip(REACHED, LABELS.values(), strict=True)
+    }
+    lists = rows.group_by("request_id").agg(shown=rows.count(), reacted=rows["reacted"].max(), **reached)
+    chosen = _chosen(lists, idle_share)
+    return lists.aggregate(
+        lists=lists.count(),
+        lists_with_reaction=lists.count(where=lists["reacted"] > 0),
+        lists_kept=lists.count(where=chosen),
+        **{name: lists[name].sum().fill_null(0) for name in ("shown", *REACHED)},
+        shown_kept=lists["shown"].sum(where=chosen).fill_null(0),
     )
-    return sums.cross_join(lists)

@@ -57,6 +57,7 @@ LISTS_SCHEMA = pa.schema(
         *((feature.name, pa.float32()) for feature in FEATURES),
     ]
 )
+SHOWN_KEPT = "shown_kept"
 COUNTED = ("lists", "lists_with_reaction", "lists_kept", "shown", *REACHED)
 COUNTS_SCHEMA = pa.schema(
     [
@@ -94,9 +95,10 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
     with open_engine(settings) as engine:
         rows = _rows(engine, settings, lake, day)
         share = settings.training.idle_share
-        schema = pa.schema([(name, pa.int64()) for name in COUNTED])
+        schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
-        batches = _batches(engine, settings, lake, kept(rows, share), day)
+        portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
+        batches = _batches(engine, settings, _own(engine, lake, kept(rows, share), day), day, portions)
         lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
@@ -170,22 +172,20 @@ def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table
     return labelled(shown, reactions, settings.training.label_hours)
 
 
-def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day: date) -> pa.RecordBatchReader:
-    before = day - timedelta(days=1)
-    goods = engine.read(lake.files(product.TABLE.name, [before]), SHAPES[product.TABLE.name].schema)
+def _own(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
+    """What the lists are by themselves, before any feature."""
+    goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), SHAPES[product.TABLE.name].schema)
     known = attach(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
-    lists = engine.keep(
-        known.select(
-            **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
-            **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
-        )
+    return known.select(
+        **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
+        **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
     )
-    [size] = (
-        engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()}))
-        .read_all()["rows"]
-        .to_pylist()
-    )
-    portions = max(1, -(-size // PORTION_ROWS))
+
+
+def _batches(engine: Engine, settings: Settings, lists: ir.Table, day: date, portions: int) -> pa.RecordBatchReader:
+    before = day - timedelta(days=1)
+    # Portions are kept by being split; a day in one piece is small.
+    lists = lists if portions > 1 else engine.keep(lists)
     schema = LISTS_SCHEMA.remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:
