@@ -80,7 +80,7 @@ def ranked(  # noqa: PLR0913  (as in `join_features`)
 ) -> pa.Table:
     """The best products of these buyers, those of a buyer together, best first; without a scorer by `base_score`."""
     if scorer is None:
-        scored = _by_base_score(portion.take(lists))
+        scored = _by_base_score(portion.take(engine, lists))
     else:
         joined = join_features(engine, settings, lists, as_of, portion=portion)
         rows = joined.mutate(base_rank=joined["context_base_rank"])
