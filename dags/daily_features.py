@@ -1,7 +1,8 @@
 """Turns one market day of raw events into features, once and for all time the same.
 
-One partition a market day: extract the four sources from MongoDB, clean and check them, aggregate the day, build the
-features as of its end, publish. The Assets page tells of each day how many rows it has and how many were set aside.
+One partition a market day: wait until it is over, extract the four sources from MongoDB, clean and check them,
+aggregate the day, build the features as of its end, publish. The Assets page tells of each day how many rows it has and
+how many were set aside.
 Owner: data platform.
 If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
 Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
@@ -42,6 +43,15 @@ AGREED_HOURS = load_settings().deadline_hours
 )
 def daily_features() -> None:
     """The tasks and how they follow each other."""
+
+    @task.sensor(
+        pool="mongo", mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600
+    )
+    def day_is_over(dag_run=None, params=None) -> bool:
+        """Wait for the end of the day where the marketplace is simulated: its clock is not the one on the wall."""
+        from rankloop.events.tasks import day_is_over
+
+        return day_is_over(load_settings(), market_day(dag_run, params))
 
     @task(pool="mongo", map_index_template="{{ task.op_kwargs['source'] }}")
     def extract(source: str, dag_run=None, params=None) -> dict:
@@ -100,6 +110,7 @@ def daily_features() -> None:
         return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
     extracted = extract.expand(source=SOURCES)
+    day_is_over() >> extracted
     extracted >> clean() >> aggregate() >> earlier_days() >> build() >> publish()
     extracted >> look_back()
 

@@ -3,7 +3,8 @@
 One run a version, begun by continuous_training once a challenger is registered, or by hand with a version. The answer
 is given under Required Actions, by those on the allow-list, with a reason; no answer in time counts as Reject. Then it
 fails closed: the answer is read from Airflow itself, and only an approval of this very model, against the champion it
-was compared with, makes a champion. Whatever is decided or refused stands in the ledger.
+was compared with, makes a champion. Whatever is decided or refused stands in the ledger. A new champion ranks the
+newest day at once.
 Owner: data platform.
 If this fails: the champion stays. Nothing is half promoted: clear the task, and it comes to the one right end.
 Safe to clear: every task. A version that was decided about stays so. See docs/runbook.md#model_promotion.
@@ -12,10 +13,11 @@ Safe to clear: every task. A version that was decided about stays so. See docs/r
 from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.hitl import HITLUser
 
 from approval import ASK, PROMOTION, REASON, AskToApprove, answer_to, notifiers, version_of
-from orchestration import DEFAULT_ARGS
+from orchestration import DEFAULT_ARGS, rank_anew
 from rankloop.settings import load_settings
 
 
@@ -37,6 +39,16 @@ def decide(params=None, dag_run=None) -> str:
 
     answer, asked = answer_to(dag_run)
     return decide(load_settings(), version_of(params), answer, asked, datetime.now(UTC)).decision
+
+
+@task
+def newest_day(decision: str) -> str:
+    """The day that the new champion ranks first; skip where there is no new champion."""
+    from rankloop.scoring.publish import newest_day
+
+    if decision != "promoted":
+        raise AirflowSkipException(f"{decision}: the champion stays, and with it the rankings")
+    return str(newest_day(load_settings()))
 
 
 @dag(
@@ -61,7 +73,9 @@ def model_promotion() -> None:
         notifiers=notifiers(),
         doc_md="Answer under Required Actions. Marking this task a success is no answer, and promotes nothing.",
     )
-    write_request() >> ask >> decide()
+    decided = decide()
+    write_request() >> ask >> decided
+    newest_day(decided) >> rank_anew()
 
 
 model_promotion()

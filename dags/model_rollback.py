@@ -1,18 +1,20 @@
 """Makes a former champion the champion again, at once, with nobody asked.
 
 For whoever is on duty: start it with a reason, and with a version if it is not the champion before this one. What was
-champion was approved once; what never was is refused. A dry run says what would happen. The ML lead is told, and the
+champion was approved once; what never was is refused. Its last rankings are shown again at once, or made anew where
+they are gone. A dry run says what would happen. The ML lead is told, and the
 ledger has it. The same from the command line: `rankloop model rollback --reason …`.
 Owner: data platform.
 If this fails: the champion stays, and the task's log says why.
-Safe to clear: the task; a rollback that was done is not done twice. See docs/runbook.md#model_rollback.
+Safe to clear: every task; a rollback that was done is not done twice. See docs/runbook.md#model_rollback.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
-from orchestration import DEFAULT_ARGS
+from orchestration import DEFAULT_ARGS, rank_anew
 from rankloop.settings import load_settings
 
 
@@ -26,6 +28,28 @@ def roll_back(params=None, dag_run=None) -> str:
     who = dag_run.triggering_user_name or "the scheduler"
     wish = Wish(who, params["reason"], f"model_rollback/{dag_run.run_id}", params["version"])
     return roll_back(load_settings(), wish, datetime.now(UTC), dry_run=params["dry_run"]).sentence
+
+
+@task
+def show_again(params=None) -> str:
+    """Show the last rankings of who is champion now, at once."""
+    from datetime import UTC, datetime
+
+    from rankloop.scoring.publish import show_again
+
+    if params["dry_run"]:
+        raise AirflowSkipException("a dry run changes nothing that buyers see")
+    return show_again(load_settings(), datetime.now(UTC))
+
+
+@task
+def newest_day(shown: str) -> str:
+    """The day to rank anew, where the champion has no rankings any more that could be shown; skip where it has."""
+    from rankloop.scoring.publish import newest_day
+
+    if shown:
+        raise AirflowSkipException(f"{shown} is live")
+    return str(newest_day(load_settings()))
 
 
 @dag(
@@ -42,8 +66,10 @@ def roll_back(params=None, dag_run=None) -> str:
     },
 )
 def model_rollback() -> None:
-    """One task: a rollback is a decision, written down and followed."""
-    roll_back()
+    """The decision first, written down and followed; then what buyers see."""
+    shown = show_again()
+    roll_back() >> shown
+    newest_day(shown) >> rank_anew()
 
 
 model_rollback()

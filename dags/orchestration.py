@@ -4,6 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from rankloop.calendar import parse_day
@@ -33,7 +34,19 @@ DAY_PARAM = {
 }
 
 EVENTS = Asset(name="events", uri="rankloop://events", group="lake")
+RANKINGS = Asset(name="rankings", uri="rankloop://rankings", group="mongo")
 FEATURES = Asset(name="features", uri="rankloop://features", group="lake")
+
+
+def rank_anew() -> TriggerDagRunOperator:
+    """Starts batch_scoring for the day that the task `newest_day` named."""
+    return TriggerDagRunOperator(
+        task_id="rank_anew",
+        trigger_dag_id="batch_scoring",
+        trigger_run_id="{{ dag.dag_id }}_{{ run_id }}",
+        conf={"day": "{{ ti.xcom_pull('newest_day') }}"},
+        skip_when_already_exists=True,
+    )
 
 
 def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (the task SDK's DagRun has no public type)

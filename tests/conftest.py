@@ -22,6 +22,8 @@ SHORT = TrainingSettings(
     max_iter=2,
     xgboost={"fit_params": {"num_boost_round": 60}},
 )
+HISTORY, LOOP = 6, 2
+"""Days lived before the first training, and after it; the first of these is judged once the second is there."""
 ANSWER_WITHIN_S = 150
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
@@ -40,7 +42,7 @@ def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One healthy stack, shared by every test that harms none; ended after the last."""
     # A tenth of the demo's marketplace and a few days of it show what there is to show.
-    simulator = SimulatorSettings(scale=0.1, days=6)
+    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP)
     # No day is built within four seconds, so each is late, and its alert can be looked for.
     settings = settings_in(
         tmp_path_factory.mktemp("stack"),

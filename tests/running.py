@@ -66,11 +66,11 @@ def settings_in(folder: Path, **more: object) -> Settings:
 
 
 def free_ports() -> Ports:
-    """Three ports that nobody listens on."""
+    """Four ports that nobody listens on."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        airflow, mlflow, mongo = (probe.getsockname()[1] for probe in sockets)
-    return Ports(airflow=airflow, mlflow=mlflow, mongo=mongo)
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
+        airflow, mlflow, mongo, serving = (probe.getsockname()[1] for probe in sockets)
+    return Ports(airflow=airflow, mlflow=mlflow, mongo=mongo, serving=serving)
 
 
 def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:

@@ -47,6 +47,8 @@ def test_a_dotenv_file_is_read_and_may_hold_what_is_not_ours(load: Load, tmp_pat
         ("RANKLOOP_PORTS__AIRFLOW", "eighty", "setting ports.airflow = 'eighty': .* Set it by RANKLOOP_PORTS__AIRFLOW"),
         ("RANKLOOP_PORTS__MLFLOW", "70000", "setting ports.mlflow = '70000': .*less than or equal to 65535"),
         ("RANKLOOP_PORTS__MLFLOW", "8080", "two servers cannot share a port"),
+        ("RANKLOOP_PORTS__SERVING", "5000", "two servers cannot share a port"),
+        ("RANKLOOP_SERVING__HOST", "10.0.0.9", "others can reach it, so it needs keys"),
         ("RANKLOOP_TIMEZONE", "Mars/Olympus", "no time zone is called 'Mars/Olympus'"),
         ("RANKLOOP_MONGO_URI", "http://shop", "starts with mongodb://"),
         ("RANKLOOP_MLFLOW_URI", "sqlite:///mlflow.db", "starts with http://"),
@@ -83,6 +85,17 @@ def test_a_password_in_the_mlflow_address_is_refused_and_not_repeated(load: Load
     with pytest.raises(SettingsError, match="MLFLOW_TRACKING_PASSWORD") as refused:
         load(RANKLOOP_MLFLOW_URI="https://me:hunter2@mlflow.example")
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_key_does_not_reach_a_message_and_stands_in_no_file_of_git(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="at least 16 characters") as refused:
+        load(RANKLOOP_SERVING__API_KEYS='["hunter2"]')
+    assert "hunter2" not in str(refused.value)
+    assert "a-key-of-the-shop" not in repr(load(RANKLOOP_SERVING__API_KEYS='["a-key-of-the-shop"]'))
+    (tmp_path / "rankloop.toml").write_text('[serving]\napi_keys = ["a-key-of-the-shop"]\n')
+    with pytest.raises(SettingsError, match="remove them there") as refused:
+        load()
+    assert "a-key-of-the-shop" not in str(refused.value)
 
 
 def test_mlflow_is_the_embedded_one_unless_another_is_given(load: Load) -> None:

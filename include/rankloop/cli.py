@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, date, datetime, timedelta
 from getpass import getuser
+from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
 
@@ -31,6 +32,8 @@ model_app = typer.Typer(no_args_is_help=True, help="Versions of the model: look 
 app.add_typer(model_app, name="model")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: who decided what about which version, and why.")
 app.add_typer(ledger_app, name="ledger")
+live_app = typer.Typer(no_args_is_help=True, help="Live results: what buyers made of our rankings, against the shop's.")
+app.add_typer(live_app, name="live")
 
 
 @stack_app.command("run")
@@ -312,10 +315,33 @@ def model_rollback(
 ) -> None:
     """Make a former champion the champion again."""
     from rankloop.promotion.rollback import Wish, roll_back
+    from rankloop.scoring.publish import show_again
 
-    now = datetime.now(UTC)
+    now, settings, console = datetime.now(UTC), load_settings(), Console()
     wish = Wish(f"{getuser()} at the command line", reason, f"command line {now.isoformat()}", version)
-    Console().print(roll_back(load_settings(), wish, now, dry_run=dry_run).sentence, highlight=False, soft_wrap=True)
+    console.print(roll_back(settings, wish, now, dry_run=dry_run).sentence, highlight=False, soft_wrap=True)
+    if not dry_run:
+        shown = show_again(settings, now)
+        told = (
+            f"Its rankings {shown} are live." if shown else "It has no rankings to show: start batch_scoring for a day."
+        )
+        console.print(told, highlight=False, soft_wrap=True)
+
+
+@app.command("score")
+def score(
+    source: Annotated[Path, typer.Option("--input", help="a Parquet file of lists")],
+    target: Annotated[Path, typer.Option("--output", help="where the same rows go, with their scores")],
+    day: Annotated[str | None, typer.Option(help="the day of the features, YYYY-MM-DD; by default the newest")] = None,
+) -> None:
+    """Score the lists in a file with the champion."""
+    from rankloop.scoring.files import score_file
+    from rankloop.scoring.terminal import progress, show_outcome
+
+    console = Console()
+    with progress(console) as on_rows:
+        outcome = score_file(load_settings(), source, target, parse_day(day) if day else None, on_rows)
+    show_outcome(console, outcome, target)
 
 
 @ledger_app.command("show")
@@ -344,6 +370,17 @@ def ledger_verify() -> None:
     pages.show_flaws(Console(), entries, flaws)
     if flaws:
         sys.exit(1)
+
+
+@live_app.command("show")
+def live_show(
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD; by default the newest that is judged")] = "",
+) -> None:
+    """Show control against personalised, with intervals, and every policy."""
+    from rankloop.lake.tables import Lake
+    from rankloop.monitoring.terminal import show_live
+
+    show_live(Console(), Lake(load_settings().lake_root), parse_day(day) if day else None)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ A step that was cut short goes on where it stood, so `make demo` again is the wa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from time import monotonic
 
@@ -16,12 +16,14 @@ from rich.progress import Progress as ProgressBar
 from rankloop.calendar import yesterday
 from rankloop.errors import RankloopError
 from rankloop.settings import Settings, variable
-from rankloop.simulator.plan import diary_of, history_until, marketplace_of
+from rankloop.simulator.living import Marketplace
+from rankloop.simulator.plan import days_until, diary_of, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack import approving, lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
-from rankloop.stack.backfill import Progress, run_days
+from rankloop.stack.backfill import Progress, look_again, run_days
 from rankloop.stack.people import passwords_file
+from rankloop.stack.scoring import rank_as_of
 from rankloop.stack.training import train_as_of
 
 LEFT_TO_YOU = (
@@ -49,13 +51,30 @@ def start_servers(settings: Settings, console: Console) -> str:
     return "already up" if facts.already_up else "up"
 
 
+@dataclass(frozen=True)
+class Days:
+    """The days of the demo, as they are when a step begins."""
+
+    place: Marketplace
+    history: Sequence[date]
+    loop: Sequence[date]
+    """From the end of history up to yesterday."""
+    last: date
+
+
+def days_of(settings: Settings) -> Days:
+    """The days of the demo up to yesterday."""
+    now = datetime.now(UTC)
+    place, last = marketplace_of(settings, now), yesterday(now, settings.zone)
+    return Days(place, *days_until(place, settings, last), last)
+
+
 def live_history(settings: Settings, console: Console) -> str:
-    """Some weeks of marketplace life in MongoDB, up to yesterday."""
+    """Some weeks of marketplace life in MongoDB, up to some days ago."""
     if not settings.simulated:
         return LEFT_TO_YOU
-    now = datetime.now(UTC)
-    place = marketplace_of(settings, now)
-    days = history_until(place, yesterday(now, settings.zone))
+    demo = days_of(settings)
+    place, days = demo.place, demo.history
     reports = live_with_progress(console, place, days, diary_of(settings))
     shown = sum(report.shown for report in reports)
     lived = f"{len(reports)} days lived, {shown:,} products shown" if reports else "nothing was missing"
@@ -74,8 +93,13 @@ def build_features(settings: Settings, console: Console) -> str:
     """The features of every day there is, built by Airflow's scheduler."""
     if not settings.simulated:
         return LEFT_TO_YOU
-    now = datetime.now(UTC)
-    days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
+    demo = days_of(settings)
+    built = _build(settings, console, demo.history, demo.last)
+    return f"features of {len(demo.history)} days, {built} built now"
+
+
+def _build(settings: Settings, console: Console, days: Sequence[date], last: date) -> int:
+    """Have Airflow build the features of these days, with a bar or lines; how many were not there before."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -92,8 +116,8 @@ def build_features(settings: Settings, console: Console) -> str:
                 console.print(f"{seen.done} of {len(days)} days are built, now {running or 'none'}", highlight=False)
             bar.update(task, completed=seen.done, description=f"Building {running}")
 
-        built = run_days(settings, "daily_features", days, show)
-    return f"features of {len(days)} days, {built} built now"
+        # The schedule runs the last day by itself, or before the hour of its run the one before.
+        return run_days(settings, "daily_features", days, last - timedelta(days=1), show)
 
 
 def train_challenger(settings: Settings, console: Console) -> str:
@@ -106,8 +130,7 @@ def train_challenger(settings: Settings, console: Console) -> str:
     from rankloop.training.ending import outcome  # noqa: PLC0415
     from rankloop.training.terminal import show_training  # noqa: PLC0415
 
-    now = datetime.now(UTC)
-    days = history_until(marketplace_of(settings, now), yesterday(now, settings.zone))
+    days = days_of(settings).history
     if days[-1] < (first := first_trainable(settings.training, days[0])):
         return f"history is too short: the first day as of which a training is possible is {first}"
     key = train_as_of(settings, days[-1], WHY, lambda task: console.print(f"{task} …", highlight=False))
@@ -145,15 +168,52 @@ def ask_ml_lead(settings: Settings, console: Console, *, by_hand: bool) -> str:
     return f"version {champion.number} is the champion" if champion else "no champion yet: nobody approved one"
 
 
+def close_the_loop(settings: Settings, console: Console) -> str:
+    """Day by day up to yesterday: rankings published, shown to half of the buyers, and answered by them."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
+    demo = days_of(settings)
+
+    def tell(task: str) -> None:
+        console.print(f"{task} …", highlight=False)
+
+    for day in demo.loop:
+        before = day - timedelta(days=1)
+        console.print(f"{day}: rankings as of {before}, then the day itself", highlight=False)
+        # Features of history were built before anybody ranked by them.
+        rank_as_of(settings, before, tell, follows=before not in demo.history)
+        live_with_progress(console, demo.place, [day], diary_of(settings))
+        look_again(settings, "daily_features", "day_is_over", day)
+        _build(settings, console, [day], demo.last)
+    rank_as_of(settings, (*demo.history, *demo.loop)[-1], tell, follows=bool(demo.loop))
+    return _live_results(settings, console, demo.loop)
+
+
+def _live_results(settings: Settings, console: Console, days: Sequence[date]) -> str:
+    """Show what buyers made of our rankings on those of the days that can be judged."""
+    # Heavy, and no other step needs them.
+    from rankloop.lake.tables import Lake  # noqa: PLC0415
+    from rankloop.monitoring.terminal import personalised_days, show_in_short  # noqa: PLC0415
+
+    lake = Lake(settings.lake_root)
+    judged = [day for day in personalised_days(lake) if day in days]
+    for day in judged:
+        show_in_short(console, lake, day)
+    if not judged:
+        return "no live results yet: a day is judged once the day after it is there"
+    return f"live results of {len(judged)} days: `rankloop live show` has more"
+
+
 def steps(*, answered_by_hand: bool = False) -> Sequence[Step]:
     """What the demo does, in its order; somebody at the keyboard may want to answer the request themselves."""
     return (
         Step("Start the servers", start_servers),
         Step("Live the marketplace's history", live_history),
-        Step("Let it live on, a day each night", let_it_live_on),
         Step("Build the features of every day", build_features),
         Step("Train a challenger", train_challenger),
         Step("Ask the ML lead", partial(ask_ml_lead, by_hand=answered_by_hand)),
+        Step("Close the loop", close_the_loop),
+        Step("Let it live on, a day each night", let_it_live_on),
     )
 
 

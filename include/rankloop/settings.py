@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -23,9 +23,12 @@ from pydantic_settings import (
 )
 
 from rankloop.errors import RankloopError
+from rankloop.serving_settings import ServingSettings
 from rankloop.training_settings import TrainingSettings
 
 PREFIX = "RANKLOOP_"
+SECRET = ("mongo_uri", "mlflow_uri", "serving")
+"""Settings whose values, or parts of them, must not reach a message."""
 SCENARIOS = ("tet_campaign", "taste_shift", "new_shop_wave", "unit_bug")
 
 
@@ -41,12 +44,13 @@ class Ports(BaseModel):
     airflow: int = Field(8080, ge=1, le=65535, description="the Airflow UI and API")
     mlflow: int = Field(5000, ge=1, le=65535, description="the MLflow UI and API")
     mongo: int = Field(27117, ge=1, le=65535, description="the embedded MongoDB-compatible server")
+    serving: int = Field(8000, ge=1, le=65535, description="the serving app and its storefront")
 
     @model_validator(mode="after")
     def _each_its_own(self) -> "Ports":
-        taken = [self.airflow, self.mlflow, self.mongo]
+        taken = [self.airflow, self.mlflow, self.mongo, self.serving]
         if len(set(taken)) < len(taken):
-            raise ValueError(f"two servers cannot share a port: airflow, mlflow, mongo are {taken}")
+            raise ValueError(f"two servers cannot share a port: airflow, mlflow, mongo, serving are {taken}")
         return self
 
 
@@ -60,8 +64,9 @@ class SimulatorSettings(BaseModel):
     )
     seed: int = Field(7, ge=0, description="the same seed gives the same documents")
     scale: float = Field(1.0, gt=0, le=1000, description="1 is about 2 000 buyers, 5 000 products, 200 shops")
-    first_day: date | None = Field(None, description="the first market day; by default so that history ends yesterday")
-    days: int = Field(28, ge=1, le=400, description="days of history that the demo lives")
+    first_day: date | None = Field(None, description="the first market day; by default so that the demo ends yesterday")
+    days: int = Field(28, ge=1, le=370, description="days of history that the demo lives and learns from")
+    loop_days: int = Field(3, ge=0, le=30, description="days up to yesterday on which the demo shows what it learned")
     workers: int = Field(2, ge=1, le=64, description="processes that simulate and load; never changes the documents")
     dirt: bool = Field(True, description="whether a small, known share of the documents is dirty")
     scenarios: dict[str, date] = Field(default_factory=dict, description="scenario name to its first day")
@@ -219,6 +224,7 @@ class Settings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     scoring: ScoringSettings = ScoringSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+    serving: ServingSettings = ServingSettings()
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("home")
@@ -297,7 +303,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (ours takes its place)
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls)
+        toml = _KeylessToml(settings_cls)
         return init_settings, env_settings, _OwnDotEnv(settings_cls), toml, file_secret_settings
 
 
@@ -306,6 +312,19 @@ class _OwnDotEnv(DotEnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name: value for name, value in super()._load_env_vars().items() if name.startswith(PREFIX.lower())}
+
+
+class _KeylessToml(TomlConfigSettingsSource):
+    """`rankloop.toml`, which may be in git and so holds no keys."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        if "api_keys" in found.get("serving", {}):
+            raise SettingsError(
+                "rankloop.toml holds serving.api_keys, which are secret: remove them there, and set "
+                f"{variable('serving.api_keys')} in the environment."
+            )
+        return found
 
 
 @cache
@@ -332,7 +351,7 @@ def _in_words(problem: ErrorDetails) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"no setting is called {path}; look for it in rankloop.toml and .env, and see .env.example."
-    value = "…" if path in {"mongo_uri", "mlflow_uri"} else problem["input"]
+    value = "…" if path.startswith(SECRET) else problem["input"]
     message = problem["msg"].removeprefix("Value error, ")
     return f"setting {path} = {value!r}: {message}. Set it by {variable(path)} or in rankloop.toml."
 

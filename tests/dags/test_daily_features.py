@@ -1,7 +1,8 @@
 """What the tasks of daily_features hand on, and which of their failures are tried again."""
 
+from collections.abc import Iterator
 from copy import deepcopy
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,17 @@ from rankloop.contracts.cleaning import Check
 from rankloop.events import tasks
 from rankloop.events.checks import DayStoppedError
 from rankloop.features.build import DaysMissingError
-from rankloop.marketplace.connection import MarketplaceDownError
-from rankloop.settings import Settings
+from rankloop.marketplace.connection import MarketplaceDownError, connect
+from rankloop.marketplace.loading import record_day
+from rankloop.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
+DAY = date(2026, 11, 3)
 
-@pytest.mark.parametrize("task", ["extract", "clean", "aggregate", "build", "publish", "look_back"])
+
+@pytest.mark.parametrize("task", ["day_is_over", "extract", "clean", "aggregate", "build", "publish", "look_back"])
 def test_what_time_mends_is_tried_again_and_nothing_else(dag_bag: "DagBag", task: str) -> None:
     policy = dag_bag.dags["daily_features"].get_task(task).retry_policy
     stopped = DayStoppedError(Check.BAD_ROWS, "3 of 4 rows are bad")
@@ -63,3 +67,47 @@ def test_a_run_asked_for_with_accept_lets_its_day_through(
 def test_a_run_of_the_schedule_accepts_nothing(dag_bag: "DagBag", accepted: list[tuple[date, list[str]]]) -> None:
     clean(dag_bag, {})
     assert accepted == [(date(2026, 11, 3), [])]
+
+
+@pytest.fixture
+def _read_anew() -> Iterator[None]:
+    """Settings are read once a process; here, once a test."""
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+
+
+def over(dag_bag: "DagBag") -> bool:
+    """Ask the sensor as a worker does."""
+    task = dag_bag.dags["daily_features"].get_task("day_is_over")
+    run = SimpleNamespace(partition_key=DAY.isoformat(), conf={})
+    return bool(task.python_callable(dag_run=run, params={}))
+
+
+def test_nothing_is_read_before_the_day_is_over(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["daily_features"]
+    assert dag.get_task("extract").upstream_task_ids == {"day_is_over"}
+    first = {task.task_id for task in dag.tasks if not task.upstream_task_ids}
+    assert first == {"day_is_over"}
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("_read_anew")
+def test_a_simulated_day_is_over_once_it_is_lived(
+    dag_bag: "DagBag", mongo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKLOOP_MONGO_URI", mongo)
+    monkeypatch.setenv("RANKLOOP_SIMULATOR__ENABLED", "true")
+    with connect(mongo) as client:
+        record_day(client, DAY - timedelta(days=1), {})
+        before = over(dag_bag)
+        record_day(client, DAY, {})
+        assert (before, over(dag_bag)) == (False, True)
+
+
+@pytest.mark.usefixtures("_read_anew")
+def test_a_day_of_a_real_shop_is_over_when_the_clock_says_so(
+    dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKLOOP_MONGO_URI", "mongodb://127.0.0.1:1")  # nobody there: it is not asked
+    assert over(dag_bag)

@@ -66,3 +66,23 @@ def test_reading_the_folder_imports_nothing_heavy() -> None:
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
+
+
+def test_nothing_is_decided_before_the_ml_lead_is_asked(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["model_promotion"]
+    assert dag.get_task("decide").upstream_task_ids == {"ask_ml_lead"}
+    assert dag.get_task("ask_ml_lead").upstream_task_ids == {"write_request"}
+
+
+def test_what_buyers_see_follows_a_rollback_and_never_comes_before_it(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["model_rollback"]
+    order = ["roll_back", "show_again", "newest_day", "rank_anew"]
+    assert [dag.get_task(after).upstream_task_ids for after in order[1:]] == [{before} for before in order[:-1]]
+
+
+def test_rankings_are_shown_only_after_every_group_and_the_check(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["batch_scoring"]
+    assert dag.get_task("check").upstream_task_ids >= {"rank"}
+    assert dag.get_task("publish").upstream_task_ids >= {"check"}
+    assert {"publish"} <= dag.get_task("keep_scores").upstream_task_ids
+    assert dag.get_task("tidy").upstream_task_ids == {"publish"}

@@ -7,19 +7,20 @@ import pytest
 from rankloop.lake.tables import Lake
 from rankloop.marketplace.connection import connect
 from rankloop.stack.airflow_api import AirflowApi, signed_in
+from tests.conftest import HISTORY, LOOP
 from tests.e2e.clearing import Run
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
 
 DAG = "/dags/daily_features"
-STEPS = ["extract", "clean", "aggregate", "earlier_days", "build", "publish", "look_back"]
+STEPS = ["day_is_over", "extract", "clean", "aggregate", "earlier_days", "build", "publish", "look_back"]
 
 
 @pytest.fixture(scope="module")
 def airflow(stack: RunningStack, demo: str) -> AirflowApi:
     """Airflow, as on-call sees it, once the demo has built every day."""
-    assert "features of 6 days, 6 built now" in demo
+    assert f"features of {HISTORY} days, {HISTORY} built now" in demo
     return signed_in(stack.settings, "oncall")
 
 
@@ -50,14 +51,15 @@ def run(airflow: AirflowApi, day: date) -> Run:
 
 def test_the_assets_page_has_one_event_a_day_that_tells_its_story(airflow: AirflowApi, lake: Lake) -> None:
     days = sorted(day.isoformat() for day in lake.days("features/buyer"))
-    for asset in airflow.ask("GET", "/assets")["assets"]:
+    assets = {asset["name"]: asset for asset in airflow.ask("GET", "/assets")["assets"]}
+    for asset in (assets["events"], assets["features"]):
         events = airflow.ask("GET", f"/assets/events?asset_id={asset['id']}")["asset_events"]
         assert sorted(event["partition_key"] for event in events) == days
         told = {"rows", "version", "digest"} | ({"quarantined"} if asset["name"] == "events" else set())
         for event in events:
             assert event["extra"]
             assert all(told <= set(facts) for facts in event["extra"].values())
-    assert len(days) == 6
+    assert len(days) == HISTORY + LOOP
 
 
 def test_a_day_that_is_not_there_in_time_is_an_alert(stack: RunningStack, lake: Lake, demo: str) -> None:

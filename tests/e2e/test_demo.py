@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from rankloop.calendar import start_of
+from rankloop.champions.standing import standing_champion
+from rankloop.experiment import is_control
 from rankloop.marketplace.connection import MARKETPLACE, Client, connect
 from rankloop.marketplace.loading import lived_days
 from rankloop.stack.airflow_api import AirflowApi, signed_in
+from tests.conftest import HISTORY, LOOP
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -49,13 +52,32 @@ def run_to_its_end(airflow: AirflowApi, run: dict[str, Any]) -> str:
 
 def test_the_demo_lives_history_and_says_where_to_look(stack: RunningStack, demo: str, mongo: Client) -> None:
     assert "already up" in demo
-    assert "6 days lived" in demo
+    assert f"{HISTORY} days lived" in demo
     assert "marketplace_day is on" in demo
-    assert "features of 6 days, 6 built now" in demo
+    assert f"features of {HISTORY} days, {HISTORY} built now" in demo
     assert stack.airflow in demo
     assert stack.mlflow in demo
-    assert len(lived_days(mongo)) == 6
+    assert len(lived_days(mongo)) == HISTORY + LOOP
     assert all(password not in demo for password in stack.facts.new_passwords.values())
+
+
+def test_the_demo_shows_our_rankings_to_half_of_the_buyers_and_what_they_make_of_them(
+    stack: RunningStack, demo: str, mongo: Client, newest: date
+) -> None:
+    lists = list(mongo[MARKETPLACE]["impressions"].find({"surface": "home", "account_id": {"$type": "long"}}))
+    control = is_control([entry["account_id"] for entry in lists], stack.settings.experiment.control_share)
+    first = start_of(newest - timedelta(days=LOOP - 1), stack.settings.zone)
+    shown = {"before": set(), "control": set(), "personalised": set()}
+    for entry, stays in zip(lists, control, strict=True):
+        when = "before" if entry["_id"].generation_time < first else "control" if stays else "personalised"
+        shown[when] |= {entry.get("policy")}
+    assert (shown["before"], shown["control"]) == ({"base"}, {"base"})
+    champion = f"version {standing_champion(stack.settings).number}"
+    assert champion in {live["policy"] for live in mongo["rankloop"]["serving_state"].find()}
+    assert champion in shown["personalised"]
+    assert f"live results of {LOOP - 1} days" in demo
+    figures = next(line for line in demo.splitlines() if "CTR@10 %" in line)
+    assert figures.count("[") == 3  # control, personalised, the difference: each with its interval
 
 
 def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo: Client) -> None:
@@ -64,7 +86,7 @@ def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo
     answer = stack.rankloop("demo")
     assert answer.returncode == 0, answer.stderr
     assert "nothing was missing" in answer.stdout
-    assert "features of 6 days, 0 built now" in answer.stdout
+    assert f"features of {HISTORY} days, 0 built now" in answer.stdout
     assert mongo[MARKETPLACE]["impressions"].count_documents({}) == before
 
 

@@ -29,7 +29,8 @@ from tests.running import RANKLOOP, RunningStack, clean_environment, free_ports,
 
 pytestmark = pytest.mark.stack
 
-SERVERS = ["mongo", "mlflow", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"]
+AIRFLOW = ["airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"]
+SERVERS = ["mongo", "mlflow", "serving", *AIRFLOW]
 
 
 def secrets_of(home: Path) -> list[str]:
@@ -56,7 +57,7 @@ def test_nothing_listens_but_on_this_machine_alone(stack: RunningStack) -> None:
         for connection in process.handle.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
-    assert listening == {("127.0.0.1", port) for port in (ports.airflow, ports.mlflow, ports.mongo)}
+    assert listening == {("127.0.0.1", port) for port in ports.model_dump().values()}
 
 
 def test_every_descendant_carries_the_mark_though_some_rename_themselves(stack: RunningStack) -> None:

@@ -18,6 +18,7 @@ from rankloop.features.duck import DuckEngine
 from rankloop.lake.facts import write_facts
 from rankloop.settings import FeatureSettings, Settings
 from rankloop.simulator.living import Marketplace, live
+from rankloop.simulator.storefront import Rankings
 
 FIRST_DAY = date(2026, 10, 1)
 ZONE = "Asia/Ho_Chi_Minh"
@@ -39,8 +40,13 @@ def put(settings: Settings, day: date, events: DayOfEvents) -> None:
     write_facts(lake_of(settings), CLEANED, day, {})
 
 
-def clean_events(place: Marketplace, days: Iterable[date]) -> dict[date, DayOfEvents]:
-    """What extraction would find on each of these days, oldest first, of a marketplace without dirt."""
+def clean_events(
+    place: Marketplace, days: Iterable[date], rankings: Mapping[date, Rankings] | None = None
+) -> dict[date, DayOfEvents]:
+    """What extraction would find on each of these days, oldest first, of a marketplace without dirt.
+
+    `rankings` are what buyers are shown in place of base lists, by day.
+    """
     catalogue: dict[int, dict[str, Any]] = {}
     accounts: dict[int, dict[str, Any]] = {}
     carried: list[pa.Table | None] = [None] * place.blocks
@@ -48,7 +54,7 @@ def clean_events(place: Marketplace, days: Iterable[date]) -> dict[date, DayOfEv
     for day in days:
         lists, reactions = [], []
         for block in range(place.blocks):
-            arrivals = live(place, day, block, carried[block])
+            arrivals = live(place, day, block, carried[block], (rankings or {}).get(day))
             carried[block] = arrivals.tomorrow
             lists += [bson.decode(document, MILLISECOND) for document in arrivals.new[source.IMPRESSIONS]]
             reactions += arrivals.new[source.INTERACTIONS]

@@ -4,7 +4,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
@@ -13,13 +16,20 @@ from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
 from rankloop.features.declare import ACCOUNT, PRODUCT, TEXT, Column, Shape
 from rankloop.features.engine import open_engine
 from rankloop.features.join import join_features
+from rankloop.ranking.model import load_model
+from rankloop.scoring.batch import as_lists
+from rankloop.scoring.candidates import candidates
+from rankloop.scoring.market import open_market
+from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.features.market import DayOfEvents, put, settings_for
+from tests.registry import small_model
 
 CLUSTER = "local-cluster[2,1,1024]"
 AS_OF_DAY, SHOWN_DAY = DAYS[1], DAYS[2]
 
+RANKINGS, GROUP = "rankings", 3
 JOINED = Shape("joined", (Column("request_id", TEXT, "the list"), PRODUCT), (ACCOUNT, *FEATURES))
 SHAPES = [*(made.shape for made in (*DAILY, *AS_OF)), JOINED]
 
@@ -40,6 +50,17 @@ def make(settings: Settings) -> None:
     with open_engine(settings) as engine:
         lists = engine.read(lake.files(SHOWN, [SHOWN_DAY]), EVENT_SCHEMAS[SHOWN])
         engine.write(lake, JOINED, join_features(engine, settings, lists, AS_OF_DAY), SHOWN_DAY)
+        # With every buyer's ranking in the same session: to start another takes longer than all else here.
+        market = open_market(engine, settings, AS_OF_DAY, GROUP)
+        drawn = engine.keep(as_lists(settings, market, candidates(market)))
+        best = ranked(engine, settings, drawn, AS_OF_DAY, scorer=a_scorer())
+        lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))
+
+
+def a_scorer() -> Scorer:
+    """A model that travels."""
+    with TemporaryDirectory() as folder:
+        return scorer_of(load_model(small_model.write(Path(folder))), "digest")
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +89,10 @@ def test_both_engines_make_the_same_values_in_every_column(both: tuple[Settings,
     for column in shape.schema.names:
         assert duck[column].combine_chunks().equals(spark[column].combine_chunks()), column
     assert lake_of(both[0]).digest(shape.name, day) == lake_of(both[1]).digest(shape.name, day)
+
+
+def test_both_engines_give_every_buyer_the_same_ranking(both: tuple[Settings, Settings]) -> None:
+    duck, spark = (lake_of(settings).read(RANKINGS, [AS_OF_DAY]) for settings in both)
+    assert duck.num_rows > 100
+    assert len(set(duck["score"].to_pylist())) > 1
+    assert duck.equals(spark)

@@ -1,9 +1,11 @@
 """Small models of three features, and rows to score: trees fitted on drawn rows, networks of drawn weights."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xgboost as xgb
 
@@ -14,25 +16,30 @@ from rankloop.ranking.rankers.pointwise import Pointwise
 from rankloop.ranking.rankers.protocol import Curve, Ranker
 from rankloop.training_settings import Kind, PreprocessingSettings
 
-FEATURES = ("buyer_clicks", "product_ctr", "price")
-EXAMPLE = pa.table({"price": [1.0, None], "buyer_clicks": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]})
+FEATURES = ("buyer_clicks_7d", "product_ctr", "category4_share")
+EXAMPLE = pa.table(
+    {"category4_share": [1.0, None], "buyer_clicks_7d": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]}
+)
 ROWS, ROUNDS = 320, 5
 
 
-def write(folder: Path, kind: Kind = "xgboost", seed: int = 0) -> Path:
-    """The folder with a model in it; another seed makes another model."""
+def write(
+    folder: Path, kind: Kind = "xgboost", seed: int = 0, columns: Mapping[str, npt.NDArray[np.float32]] | None = None
+) -> Path:
+    """The folder with a model in it; another seed makes another model, and so do columns of features to learn from."""
     draw = np.random.default_rng(seed)
-    values = draw.normal(size=(ROWS, len(FEATURES))).astype(np.float32)
-    preprocessing = learn(PreprocessingSettings(), zip(FEATURES, values.T, strict=True))
+    columns = columns or dict(zip(FEATURES, draw.normal(size=(len(FEATURES), ROWS)).astype(np.float32), strict=True))
+    preprocessing = learn(PreprocessingSettings(), columns.items())
+    values = preprocessing.apply(pa.table(dict(columns)))
     sizes = {"neural": (3, 4, 1), "logistic": (3, 1)}
-    ranker = _trees(values, draw.random(ROWS)) if kind == "xgboost" else _network(draw, sizes[kind])
+    ranker = _trees(values, draw.random(len(values))) if kind == "xgboost" else _network(draw, sizes[kind])
     Model(kind, preprocessing, ranker).save(folder)
     return folder
 
 
 def _trees(values: np.ndarray, label: np.ndarray) -> Ranker:
     booster = xgb.train({"max_depth": 3, "nthread": 1}, xgb.DMatrix(values, label), ROUNDS)
-    return Boosted(booster, len(FEATURES), Curve("", (), ROUNDS - 1))
+    return Boosted(booster, values.shape[1], Curve("", (), ROUNDS - 1))
 
 
 def _network(draw: np.random.Generator, sizes: tuple[int, ...]) -> Ranker:

@@ -1,12 +1,12 @@
 """From settings to a marketplace: what cannot be is refused before anything is lived."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from rankloop.errors import RankloopError
 from rankloop.settings import Settings, SimulatorSettings
-from rankloop.simulator.plan import history_until, marketplace_from
+from rankloop.simulator.plan import days_until, history_until, marketplace_from
 
 FIRST_DAY = date(2026, 10, 1)
 
@@ -32,3 +32,13 @@ def test_a_history_that_ends_before_it_begins_is_refused() -> None:
 
 def test_the_first_day_of_the_settings_goes_before_the_one_that_follows_from_the_date() -> None:
     assert marketplace_from(settings(first_day=date(2026, 8, 1)), FIRST_DAY).first_day == date(2026, 8, 1)
+
+
+@pytest.mark.parametrize(("days_later", "loop"), [(0, 0), (27, 0), (28, 1), (30, 3), (33, 6)])
+def test_history_stays_what_it_was_and_every_later_day_closes_the_loop(days_later: int, loop: int) -> None:
+    last = FIRST_DAY + timedelta(days=days_later)
+    wanted = settings(days=28, loop_days=3)
+    history, after = days_until(marketplace_from(wanted, FIRST_DAY), wanted, last)
+    assert len(history) == min(28, days_later + 1)
+    assert [*history, *after] == [FIRST_DAY + timedelta(days=number) for number in range(days_later + 1)]
+    assert len(after) == loop

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.settings import Settings, SimulatorSettings
+from rankloop.settings import ServingSettings, Settings, SimulatorSettings
 from rankloop.stack.environment import as_variables, stack_environment
 from rankloop.stack.keys import Keys
 from rankloop.stack.tools import commands
@@ -47,6 +47,13 @@ def test_who_turned_the_simulator_off_finds_it_off(tmp_path: Path) -> None:
 
 def test_tasks_get_the_password_of_the_given_mongodb(tmp_path: Path) -> None:
     assert as_variables(settings_in(tmp_path, mongo_uri=MONGO))["RANKLOOP_MONGO_URI"] == MONGO
+
+
+def test_the_serving_app_gets_the_keys_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving = ServingSettings(api_keys=("a-key-of-the-shop-1", "a-key-of-the-shop-2"))  # type: ignore[arg-type]
+    settings = settings_in(tmp_path, serving=serving)
+    monkeypatch.setenv("RANKLOOP_SERVING__API_KEYS", as_variables(settings)["RANKLOOP_SERVING__API_KEYS"])
+    assert Settings().serving.api_keys == serving.api_keys
 
 
 def test_airflow_variables_of_the_shell_do_not_lead_to_another_airflow(
@@ -91,7 +98,7 @@ def test_no_command_carries_a_secret(tmp_path: Path) -> None:
     assert not [name for name in secret_variables for command in commands().values() if name in command]
 
 
-def test_the_procfile_names_the_six_processes_and_never_standalone() -> None:
+def test_the_procfile_names_the_seven_processes_and_never_standalone() -> None:
     airflow = ["airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"]
-    assert list(commands()) == ["mongo", "mlflow", *airflow]
+    assert list(commands()) == ["mongo", "mlflow", "serving", *airflow]
     assert not [command for command in commands().values() if "standalone" in command]

@@ -31,10 +31,10 @@ def refusal(settings: Settings, **environment: str) -> str:
 
 @pytest.fixture
 def taken(tmp_path: Path) -> Iterator[Settings]:
-    """Settings whose three ports are all taken, by this process."""
+    """Settings whose ports are all taken, by this process."""
     settings = settings_in(tmp_path)
     with ExitStack() as held:
-        for port in (settings.ports.airflow, settings.ports.mlflow, settings.ports.mongo):
+        for port in settings.ports.model_dump().values():
             held.enter_context(socket.create_server(("127.0.0.1", port)))
         yield settings
 
@@ -49,7 +49,7 @@ def test_a_taken_port_is_reported_with_its_holder_and_the_way_to_another(taken: 
 
 def test_all_taken_ports_are_reported_at_once(taken: Settings) -> None:
     message = refusal(taken)
-    for port in (taken.ports.airflow, taken.ports.mlflow, taken.ports.mongo):
+    for port in taken.ports.model_dump().values():
         assert f"port {port} for" in message
 
 

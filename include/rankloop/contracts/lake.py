@@ -89,3 +89,21 @@ EVENT_SCHEMAS = {
         }
     ),
 }
+
+SCORES = "scores"
+"""What was published: a row a product in a buyer's ranking, as of the end of the day."""
+SCORES_SCHEMA = pa.schema(
+    {
+        DAY: pa.date32(),
+        "account_id": pa.int64(),
+        "rank": pa.int32(),
+        "product_id": pa.int64(),
+        "score": pa.float64(),
+        "base_score": pa.float64(),
+        "base_rank": pa.int32(),
+        "sources": pa.string(),
+        "policy": pa.string(),
+        "version": pa.int64(),
+        "batch": pa.string(),
+    }
+)

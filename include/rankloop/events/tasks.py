@@ -15,9 +15,18 @@ from rankloop.events.site import Site, open_site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
 from rankloop.marketplace.extraction import first_arrival
+from rankloop.marketplace.loading import lived_days
 from rankloop.settings import Settings
 
 LOOK_BACK_DAYS = 3
+
+
+def day_is_over(settings: Settings, day: date) -> bool:
+    """Whether everything that happens on the day has happened: a simulated one is over once it is lived to its end."""
+    if not settings.simulated:
+        return True
+    with _site(settings) as site:
+        return day in lived_days(site.client)
 
 
 def extract_source(settings: Settings, day: date, source: str, now: datetime) -> dict[str, Any]:

@@ -87,10 +87,14 @@ class DuckEngine:
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
         """The rows in the columns and types of the schema, in the order of these columns if any."""
+        return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
+
+    def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
+        """The same in DuckDB's SQL, for whoever asks it more than once."""
         sql = f"SELECT {_typed(schema)} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
         if order:
             sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
-        return self._ibis.con.sql(sql).to_arrow_reader(BATCH_ROWS)
+        return sql
 
 
 def _typed(schema: pa.Schema) -> str:

@@ -1,6 +1,6 @@
 """Joins lists with the features of the day before: one function for training and for scoring, so that they agree."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 

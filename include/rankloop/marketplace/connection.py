@@ -1,7 +1,10 @@
 """Connections to the marketplace's MongoDB."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
@@ -49,6 +52,32 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
             "a MongoDB of your own has to run and be reachable from here."
         ) from None
     return client
+
+
+def lasting_client(uri: str) -> Client:
+    """A client for as long as a server runs, whether MongoDB is there yet or not; see `asking`."""
+    try:
+        return MongoClient(uri, tz_aware=True)
+    except (ConfigurationError, ValueError, OSError) as error:
+        raise MarketplaceRefusedError(
+            f"the MongoDB address {_address(uri)} cannot be used: {error}. See RANKLOOP_MONGO_URI."
+        ) from None
+
+
+@contextmanager
+def asking(uri: str, within_s: float) -> Iterator[None]:
+    """What is asked within has so long for its answers; what MongoDB says of an error becomes ours."""
+    try:
+        with pymongo.timeout(within_s):
+            yield
+    except PyMongoError as error:
+        if isinstance(error, OperationFailure) and not error.timeout:
+            raise MarketplaceRefusedError(
+                f"MongoDB at {_address(uri)} refused us (code {error.code}). Check the rights to the database {OUTPUT}."
+            ) from error
+        raise MarketplaceDownError(
+            f"MongoDB at {_address(uri)} does not answer within {within_s:g} s. See that it runs and is not overloaded."
+        ) from error
 
 
 def _address(uri: str) -> str:

@@ -136,7 +136,7 @@ def intervals(
         columns = _summed(columns, groups)
     differences = np.full((bootstrap.resamples, metrics), np.nan)
     random = np.random.default_rng([bootstrap.seed, zlib.crc32(stream.encode())])
-    for start, drawn in _draws(random, len(columns), bootstrap.resamples):
+    for start, drawn in draws(random, len(columns), bootstrap.resamples):
         sums = drawn @ columns
         share = divide(sums[:, : 2 * metrics], sums[:, 2 * metrics :][:, which])
         differences[start : start + len(sums)] = share[:, :metrics] - share[:, metrics:]
@@ -147,8 +147,8 @@ def intervals(
     return bounds[0], bounds[1]
 
 
-def _draws(random: np.random.Generator, lists: int, resamples: int) -> Iterator[tuple[int, Floats]]:
-    """How often each list is drawn, some resamples at a time; the same whatever is held at a time."""
+def draws(random: np.random.Generator, lists: int, resamples: int) -> Iterator[tuple[int, Floats]]:
+    """How often each list (or buyer) is drawn, some resamples at a time; the same whatever is held at a time."""
     if not lists:
         return
     step = max(1, AT_ONCE // lists)

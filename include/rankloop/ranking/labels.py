@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import ibis
 import ibis.expr.types as ir
 
 from rankloop.features.events import second
@@ -21,10 +20,8 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     A reaction counts for the list that it names, if it came within so many hours of it; of several the highest counts.
     """
     told = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
-    told = told.select("request_id", "product_id", said=second(told["ts"]), mark=told["kind"].cases(*LABELS.items()))
-    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
-    told = told.join(lists, "request_id")
-    told = told.filter(told["said"] <= told["shown_at"] + label_hours * HOUR_S)
+    told = told.select("request_id", "product_id", "ts", mark=told["kind"].cases(*LABELS.items()))
+    told = in_time(told, shown, label_hours)
     best = told.group_by(["request_id", "product_id"]).agg(mark=told["mark"].max())
     # Lists with a reaction are few, so they are joined: a window would put everything shown in order for them.
     marked = shown.select("request_id", "product_id").join(best, ["request_id", "product_id"])
@@ -34,6 +31,14 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     rows = rows.left_join(busy, rows["request_id"] == busy["_list"])
     rows = rows.mutate(label=rows["mark"].fill_null(0), reacted=rows["reacted"].fill_null(0))
     return rows.drop("_request", "_product", "_list", "mark")
+
+
+def in_time(told: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
+    """The reactions that name one of these lists and came within so many hours of it."""
+    told = told.mutate(said=second(told["ts"]))
+    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
+    told = told.join(lists, "request_id")
+    return told.filter(told["said"] <= told["shown_at"] + hours * HOUR_S)
 
 
 def kept(rows: ir.Table, idle_share: float) -> ir.Table:

@@ -56,7 +56,7 @@ def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
     with opened(settings) as client:
         batch = rankings.batch_called(client, name)
         ranker = _ranker_of(settings, batch)
-        count = rankings.write_group(client, batch, group, _rankings(settings, batch, ranker, group))
+        count = rankings.write_group(client, batch, group, rankings_of_group(settings, batch, ranker, group))
         rankings.note(client, name, **{f"groups.{group}": count})
     return {"batch": name, "group": group, "buyers": count}
 
@@ -71,7 +71,8 @@ def _ranker_of(settings: Settings, batch: Batch) -> Ranker:
     return ranker
 
 
-def _rankings(settings: Settings, batch: Batch, ranker: Ranker, group: int) -> Iterator[Ranking]:
+def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: int) -> Iterator[Ranking]:
+    """The ranking of each buyer of a group, in bounded memory; with the first group, that for anybody."""
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
     with open_engine(settings) as engine:
         market = open_market(engine, settings, batch.day, group)
@@ -93,9 +94,9 @@ def as_lists(settings: Settings, market: Market, drawn: ir.Table) -> ir.Table:
 def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
     """Shares of the buyers, each with candidates for one go."""
     counted = engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()})).read_all()
-    many = max(1, -(-counted["rows"][0].as_py() // PORTION_ROWS))
+    many = -(-counted["rows"][0].as_py() // PORTION_ROWS)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
-    while gcd(many, GROUPS) > 1:
+    while many and gcd(many, GROUPS) > 1:
         many += 1
     return (Portion(number, many) for number in range(many))
 

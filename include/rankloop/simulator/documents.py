@@ -1,7 +1,7 @@
 """Lists and reactions as the documents that MongoDB holds.
 
-Lists are most of the volume, so their documents are written as BSON bytes directly: lists of one length and surface
-share one layout, and only the numbers in it differ. `insert_many` takes them as they are.
+Lists are most of the volume, so their documents are written as BSON bytes directly: lists of one length, surface and
+policy share one layout, and only the numbers in it differ. `insert_many` takes them as they are.
 """
 
 import re
@@ -15,7 +15,7 @@ import pyarrow as pa
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from rankloop.contracts.marketplace import BASE_POLICY, IMPRESSIONS, INTERACTIONS, KINDS, SCHEMAS
+from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS, KINDS, SCHEMAS
 from rankloop.simulator.clock import Clock, object_ids
 from rankloop.simulator.lists import SURFACES, Lists
 from rankloop.simulator.market_day import MarketDay
@@ -39,9 +39,9 @@ class Page:
     clock: Clock
     block: int
 
-    def ids(self, arrival_ms: Ints, kind: int) -> npt.NDArray[np.uint8]:
-        """The `_id` of each document of a kind, in order, as rows of twelve bytes."""
-        return object_ids(arrival_ms, self.market.number, self.block, kind, np.arange(len(arrival_ms)))
+    def ids(self, arrival_ms: Ints, kind: int, first: int = 0) -> npt.NDArray[np.uint8]:
+        """The `_id` of each document of a kind, numbered from the first on, as rows of twelve bytes."""
+        return object_ids(arrival_ms, self.market.number, self.block, kind, first + np.arange(len(arrival_ms)))
 
 
 def request_ids(page: Page, count: int) -> list[str]:
@@ -57,9 +57,10 @@ def list_documents(page: Page, lists: Lists) -> list[bytes]:
     names = np.array(request_ids(page, len(instant)), dtype=bytes)
     account, products = page.world.buyers.id[lists.buyer], page.world.products.id
     documents: list[bytes] = [b""] * len(instant)
-    for surface, size in sorted(set(zip(lists.surface.tolist(), length.tolist(), strict=True))):
-        rows = np.flatnonzero((lists.surface == surface) & (length == size))
-        template = bson.encode(_sample_list(surface, size, names.dtype.itemsize))
+    layouts = zip(lists.surface.tolist(), lists.policy.tolist(), length.tolist(), strict=True)
+    for surface, policy, size in sorted(set(layouts)):
+        rows = np.flatnonzero((lists.surface == surface) & (lists.policy == policy) & (length == size))
+        template = bson.encode(_sample_list(surface, policy, size, names.dtype.itemsize))
         sheet = np.tile(np.frombuffer(template, dtype=np.uint8), (len(rows), 1))
         _put(sheet, rb"\x07_id\x00", identity[rows, None])
         _put(sheet, rb"\x02request_id\x00....", names[rows].view(np.uint8).reshape(len(rows), 1, -1))
@@ -73,7 +74,7 @@ def list_documents(page: Page, lists: Lists) -> list[bytes]:
     return documents
 
 
-def _sample_list(surface: int, size: int, name_length: int) -> Document:
+def _sample_list(surface: int, policy: str, size: int, name_length: int) -> Document:
     """A list's document with the right layout; positions count from 1 and are final, the rest is overwritten.
 
     Its letters and zeros cannot be mistaken for a field's name, which is how each place is found.
@@ -89,7 +90,7 @@ def _sample_list(surface: int, size: int, name_length: int) -> Document:
         "baid_group": 0,
         "ts": DatetimeMS(0),
         "surface": SURFACES[surface],
-        "policy": BASE_POLICY,
+        "policy": policy,
         "items": [item(place) for place in range(1, size + 1)],
     }
     if set(document) - {ID} != set(SCHEMAS[IMPRESSIONS].names):
@@ -108,8 +109,8 @@ def _bytes(values: Any, dtype: str) -> Ints:  # noqa: ANN401  (any array of numb
     return flat.view(np.uint8).reshape(len(flat), -1, flat.dtype.itemsize)
 
 
-def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints) -> pa.Table:
-    """A row a reaction, as the contract has it, with its `_id` and the instant it arrives."""
+def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints, first: int = 0) -> pa.Table:
+    """A row a reaction, numbered from the first on, as the contract has it, with its `_id` and when it arrives."""
     count, world = len(reactions.kind), page.world
     account = world.buyers.id[reactions.buyer]
     names = np.array(request_ids(page, int(reactions.list.max(initial=-1)) + 1), dtype=object)
@@ -117,7 +118,9 @@ def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints) -> pa.Tab
     listed = reactions.list >= 0
     request[listed] = names[reactions.list[listed]]
     columns = {
-        "interaction_id": [f"i{page.clock.day:%Y%m%d}-{page.block:05d}-{number:06d}" for number in range(count)],
+        "interaction_id": [
+            f"i{page.clock.day:%Y%m%d}-{page.block:05d}-{number:06d}" for number in range(first, first + count)
+        ],
         "account_id": account,
         "baid_group": account % 10,
         "ts": pa.array(page.clock.at(reactions.second), pa.int64()).cast(pa.timestamp("ms", tz="UTC")),
@@ -127,7 +130,7 @@ def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints) -> pa.Tab
         "request_id": request,
         "price": page.market.price[reactions.product].astype(np.int64),
         "quantity": reactions.quantity,
-        ID: pa.array([row.tobytes() for row in page.ids(arrival_ms, REACTION)], pa.binary(12)),
+        ID: pa.array([row.tobytes() for row in page.ids(arrival_ms, REACTION, first)], pa.binary(12)),
         ARRIVAL: arrival_ms,
     }
     return pa.table(columns, schema=INTERACTION_COLUMNS)

@@ -18,10 +18,13 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.errors import RankloopError
+from rankloop.experiment import is_control
 from rankloop.marketplace.connection import Client, connect
 from rankloop.marketplace.loading import BEGIN_AGAIN, claim, lived_days, load, prepare, record_day
+from rankloop.marketplace.storefront import Shown, keep_for_tomorrow, left_by, pin, rankings_shown
 from rankloop.settings import variable
 from rankloop.simulator.living import Marketplace, live
+from rankloop.simulator.storefront import Rankings, as_rankings
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,6 @@ class BlockReport:
     documents: dict[str, int]
     shown: int
     stains: list[dict[str, Any]]
-    tomorrow: pa.Table | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Diary:
     workers: int = 1
 
 
-Blocks = Callable[[date, Sequence[pa.Table | None]], Iterator[BlockReport]]
+Blocks = Callable[[date, Shown], Iterator[BlockReport]]
 
 
 def live_days(
@@ -69,11 +71,17 @@ def live_days(
         missing = _still_to_live(client, place, days)
         prepare(client)
         with _blocks(place, diary, client) as blocks:
-            for day, reports, seconds in _lived(blocks, missing, place, on_block):
+            for day in missing:
+                # Before the first document: whoever lives the day again shows the same.
+                shown = pin(client, day, place.control_share)
+                started, reports = monotonic(), []
+                for block in blocks(day, shown):
+                    reports.append(block)
+                    on_block()
                 _write_truth(diary.truth, day, reports)
-                report = _sum_up(day, reports, seconds)
+                report = _sum_up(day, reports, monotonic() - started)
                 facts = {"documents": report.documents, "shown": report.shown, "dirty": report.dirty}
-                record_day(client, day, {**facts, "scenarios": _begun(place, day)})
+                record_day(client, day, {**facts, "batch": shown.batch, "scenarios": _begun(place, day)})
                 yield report
     except BrokenProcessPool:
         raise RankloopError(
@@ -114,40 +122,21 @@ def _begun(place: Marketplace, day: date) -> dict[str, str]:
     return {name: first.isoformat() for name, first in place.scenarios.first_day.items() if first <= day}
 
 
-def _lived(
-    blocks: Blocks, days: Sequence[date], place: Marketplace, on_block: Callable[[], None]
-) -> Iterator[tuple[date, list[BlockReport], float]]:
-    """Each day's reports, a block each, and the seconds it took."""
-    nothing: Sequence[pa.Table | None] = [None] * place.blocks
-    carried, before = nothing, None
-    for day in days:
-        if before != day - timedelta(days=1):
-            carried = nothing
-        started, reports = monotonic(), []
-        for report in blocks(day, carried):
-            reports.append(report)
-            on_block()
-        yield day, reports, monotonic() - started
-        carried, before = [report.tomorrow for report in reports], day
-
-
 @contextmanager
 def _blocks(place: Marketplace, diary: Diary, client: Client) -> Iterator[Blocks]:
     """A function that lives all blocks of a day, in as many processes as there are to be."""
     numbers = range(place.blocks)
     if diary.workers == 1:
-        yield lambda day, carried: map(partial(_live_block, client, place, day), numbers, carried)
+        yield lambda day, shown: map(partial(_live_block, client, place, day, shown), numbers)
         return
     # Processes are spawned: a fork would share the driver's threads and sockets.
     with ProcessPoolExecutor(diary.workers, mp_context=get_context("spawn")) as pool:
-        yield lambda day, carried: pool.map(partial(_live_in_worker, diary.uri, place, day), numbers, carried)
+        yield lambda day, shown: pool.map(partial(_live_in_worker, diary.uri, place, day, shown), numbers)
 
 
-def _live_in_worker(
-    uri: str, place: Marketplace, day: date, block: int, from_yesterday: pa.Table | None
-) -> BlockReport:
+def _live_in_worker(uri: str, place: Marketplace, day: date, shown: Shown, block: int) -> BlockReport:
     """Live one block's day. Runs in a process of the pool, which keeps its own connection."""
-    return _live_block(_client(uri), place, day, block, from_yesterday)
+    return _live_block(_client(uri), place, day, shown, block)
 
 
 @cache
@@ -155,12 +144,29 @@ def _client(uri: str) -> Client:
     return connect(uri)
 
 
-def _live_block(
-    client: Client, place: Marketplace, day: date, block: int, from_yesterday: pa.Table | None
-) -> BlockReport:
-    arrivals = live(place, day, block, from_yesterday)
+def _live_block(client: Client, place: Marketplace, day: date, shown: Shown, block: int) -> BlockReport:
+    left = left_by(client, day - timedelta(days=1), block)
+    from_yesterday = pa.ipc.open_stream(left).read_all() if left else None
+    arrivals = live(place, day, block, from_yesterday, _rankings(client, place, shown, block))
     documents = load(client, arrivals.new, arrivals.changed)
-    return BlockReport(documents, arrivals.shown, [stain.row() for stain in arrivals.stains], arrivals.tomorrow)
+    keep_for_tomorrow(client, day, block, _as_bytes(arrivals.tomorrow))
+    return BlockReport(documents, arrivals.shown, [stain.row() for stain in arrivals.stains])
+
+
+def _rankings(client: Client, place: Marketplace, shown: Shown, block: int) -> Rankings | None:
+    """What the buyers of a block are shown who are not control; None on a day of base rankings."""
+    if shown.batch is None:
+        return None
+    accounts = place.world.buyers.id[place.buyers_of(block)]
+    accounts = accounts[~is_control(accounts, shown.control_share)]
+    return as_rankings(place.world, rankings_shown(client, shown, accounts.tolist()))
+
+
+def _as_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def _sum_up(day: date, reports: Sequence[BlockReport], seconds: float) -> DayReport:

@@ -1,9 +1,12 @@
 """Which lists the shop shows on a day, to whom, holding which products, in the order of its own base ranking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.simulator.market_day import HOUR_DEMAND, MarketDay
 from rankloop.simulator.vocabulary import Bools, Floats, Ints
 from rankloop.simulator.world import World
@@ -19,13 +22,13 @@ SURFACE_SHARE = (0.6, 0.25, 0.15)
 MIND, OFTEN, NEARBY, POPULAR = range(4)
 SOURCE_SHARE = np.array([[0.10, 0.34, 0.16, 0.40], [0.40, 0.20, 0.25, 0.15], [0.55, 0.15, 0.20, 0.10]])
 BASE_NOISE = 0.92
-NO_PRODUCT = -1
+NO_PRODUCT, NO_SCORE = -1, -1.0
 NEW_BUYER_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Lists:
-    """A row a list shown; the products stand in a matrix padded with NO_PRODUCT, best base score first."""
+    """A row a list shown; the products stand in a matrix padded with NO_PRODUCT, in the order of their places."""
 
     buyer: Ints
     second: Ints
@@ -35,11 +38,17 @@ class Lists:
     """The leaf that the buyer has in mind today; hidden."""
     products: Ints
     base_score: Floats
+    policy: npt.NDArray[Any]
+    """Who ranked: `base`, or the version of a model."""
 
     @property
     def shown(self) -> Bools:
         """Where the matrix holds a product."""
         return np.asarray(self.products != NO_PRODUCT)
+
+    def take(self, rows: Ints | Bools) -> "Lists":
+        """These lists alone."""
+        return Lists(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def make_lists(world: World, market: MarketDay, buyers: Ints, random: np.random.Generator) -> Lists:
@@ -55,7 +64,8 @@ def make_lists(world: World, market: MarketDay, buyers: Ints, random: np.random.
     buyer, mind = buyers[row], mind_of_buyer[row]
     drawn = _draw_products(world, market, _draw_leaves(world, buyer, mind, surface, random), random)
     products = _keep_first_of_each(drawn, random.integers(SHORTEST, LONGEST + 1, len(row)))
-    return Lists(buyer, second, surface, mind, *_base_ranking(market, products, random))
+    products, base_score = _base_ranking(market, products, random)
+    return Lists(buyer, second, surface, mind, products, base_score, np.full(len(row), BASE_POLICY))
 
 
 def _expected_lists(world: World, market: MarketDay, buyers: Ints) -> Floats:
@@ -123,6 +133,6 @@ def _base_ranking(market: MarketDay, products: Ints, random: np.random.Generator
     """The shop's own ranking: popularity with noise, best first."""
     worth = market.popularity[products] + random.normal(0, BASE_NOISE, products.shape)
     score = np.round(1 / (1 + np.exp(-worth)), 6)
-    score[products == NO_PRODUCT] = -1.0
+    score[products == NO_PRODUCT] = NO_SCORE
     order = np.argsort(-score, axis=1, kind="stable")
     return np.take_along_axis(products, order, axis=1), np.take_along_axis(score, order, axis=1)

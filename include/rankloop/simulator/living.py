@@ -1,11 +1,11 @@
 """One day in the life of one block of buyers: every document that arrives on it.
 
 A block is a fixed group of buyers and products, so the same documents come out however many processes share the
-blocks. Nothing is kept from one day to the next but what the day before left to arrive on this one, and that can be
-worked out again: a day lived twice is the same day.
+blocks. Nothing is kept from one day to the next but what the day before left to arrive on this one: a day lived twice,
+with the same rankings shown, is the same day.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -23,14 +23,15 @@ from rankloop.simulator.documents import ARRIVAL, Document, Page, list_documents
 from rankloop.simulator.lists import Lists, make_lists
 from rankloop.simulator.market_day import MarketDay, market_day
 from rankloop.simulator.people import buyer_documents, buyers_changed
-from rankloop.simulator.reactions import Reactions, react
+from rankloop.simulator.reactions import Reactions, answer, react
 from rankloop.simulator.scenarios import Scenarios
+from rankloop.simulator.storefront import Rankings, personalised
 from rankloop.simulator.vocabulary import Ints
 from rankloop.simulator.world import World, make_world, rng
 
 BLOCK_BUYERS = 1000
 """Bounds the memory of a process; part of what the documents are, so no setting."""
-LISTS, REACTIONS, LATE, DIRT = 41, 42, 43, 44
+LISTS, REACTIONS, LATE, DIRT, ANSWERS, LATE_ANSWERS = 41, 42, 43, 44, 45, 46
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Marketplace:
     timezone: str
     dirt: bool = True
     scenarios: Scenarios = field(default_factory=Scenarios)
+    control_share: float = 0.5
+    """The share of buyers who are shown the base ranking, whatever is live."""
 
     @property
     def world(self) -> World:
@@ -97,14 +100,20 @@ def _market(seed: int, scale: float, first_day: date, day: date, scenarios: tupl
     return market_day(_world(seed, scale, first_day), day, Scenarios(dict(scenarios)))
 
 
-def live(place: Marketplace, day: date, block: int, from_yesterday: pa.Table | None = None) -> Arrivals:
-    """Everything that arrives on this day from this block.
+def live(
+    place: Marketplace,
+    day: date,
+    block: int,
+    from_yesterday: pa.Table | None = None,
+    rankings: Rankings | None = None,
+) -> Arrivals:
+    """Everything that arrives on this day from this block, some of whose buyers may be shown rankings of ours.
 
-    `from_yesterday` is the `tomorrow` of the day before; without it that day is lived again to know it.
+    `from_yesterday` is the `tomorrow` of the day before; without it that day is lived again, with base rankings alone.
     """
     if from_yesterday is None and day > place.first_day:
         from_yesterday = _write_up(place, day - timedelta(days=1), block)[2]
-    lists, today, tomorrow, shown = _write_up(place, day, block)
+    lists, today, tomorrow, shown = _write_up(place, day, block, rankings)
     reactions = pa.concat_tables([today, from_yesterday]) if from_yesterday is not None else today
     new: dict[str, list[Any]] = {IMPRESSIONS: lists, INTERACTIONS: reaction_documents(reactions)}
     changed: dict[str, list[Document]] = {}
@@ -122,23 +131,43 @@ def live(place: Marketplace, day: date, block: int, from_yesterday: pa.Table | N
 
 
 def happen(place: Marketplace, day: date, block: int) -> tuple[Lists, Reactions]:
-    """The lists that a block is shown on a day, and what they lead to."""
+    """The lists that a block is shown on a day where all are base lists, and what they lead to."""
     world, market = place.world, place.market(day)
     lists = make_lists(world, market, place.buyers_of(block), rng(place.seed, LISTS, market.number, block))
     return lists, react(world, market, lists, rng(place.seed, REACTIONS, market.number, block))
 
 
-def _write_up(place: Marketplace, day: date, block: int) -> tuple[list[bytes], pa.Table, pa.Table, int]:
+def _write_up(
+    place: Marketplace, day: date, block: int, rankings: Rankings | None = None
+) -> tuple[list[bytes], pa.Table, pa.Table, int]:
     """The lists of a day, the reactions that arrive on it, those that arrive on the next, and products shown."""
     page = Page(place.world, place.market(day), clock(day, place.zone), block)
     lists, reactions = happen(place, day, block)
-    arrival = page.clock.at(reactions.second)
-    if place.dirt:
-        arrival = _delay_some(arrival, page.clock, rng(place.seed, LATE, page.market.number, block))
-    table = reaction_table(page, reactions, arrival)
+    table = _arriving(place, page, reactions, LATE)
+    if rankings is not None:
+        # What is not replaced stays to the last byte: it was drawn as if nothing were, and these answers are apart.
+        lists, replaced = personalised(lists, rankings, page.market)
+        answers = _answers(place, page, lists, replaced)
+        table = table.filter(pa.array(~np.isin(reactions.list, replaced)))
+        table = pa.concat_tables([table, _arriving(place, page, answers, LATE_ANSWERS, len(reactions.kind))])
     is_today = pc.less(table[ARRIVAL], page.clock.end_ms)
     today, tomorrow = table.filter(is_today), table.filter(pc.invert(is_today))
     return list_documents(page, lists), today, tomorrow, int(lists.shown.sum())
+
+
+def _answers(place: Marketplace, page: Page, lists: Lists, replaced: Ints) -> Reactions:
+    """What the lists lead to that took the place of base lists."""
+    random = rng(place.seed, ANSWERS, page.market.number, page.block)
+    answers = answer(page.world, page.market, lists.take(replaced), random)
+    return replace(answers, list=replaced[answers.list])
+
+
+def _arriving(place: Marketplace, page: Page, reactions: Reactions, stream: int, first: int = 0) -> pa.Table:
+    """The reactions, numbered from the first on, with the instant at which each arrives."""
+    arrival = page.clock.at(reactions.second)
+    if place.dirt:
+        arrival = _delay_some(arrival, page.clock, rng(place.seed, stream, page.market.number, page.block))
+    return reaction_table(page, reactions, arrival, first)
 
 
 def _delay_some(arrival: Ints, today: Clock, random: np.random.Generator) -> Ints:

@@ -24,7 +24,10 @@ def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
         client.close()
     if settings.simulator.first_day is None and begun:
         return marketplace_from(settings, date.fromisoformat(begun["first_day"]))
-    return marketplace_from(settings, yesterday(now, settings.zone) - timedelta(days=settings.simulator.days - 1))
+    wanted = settings.simulator
+    return marketplace_from(
+        settings, yesterday(now, settings.zone) - timedelta(days=wanted.days + wanted.loop_days - 1)
+    )
 
 
 def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
@@ -44,6 +47,7 @@ def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
         timezone=settings.timezone,
         dirt=wanted.dirt,
         scenarios=Scenarios(wanted.scenarios),
+        control_share=settings.experiment.control_share,
     )
 
 
@@ -60,6 +64,12 @@ def history_until(place: Marketplace, last: date) -> Sequence[date]:
             "Is the year right? Else begin a new marketplace with a later first day."
         )
     return list(days_between(place.first_day, last))
+
+
+def days_until(place: Marketplace, settings: Settings, last: date) -> tuple[Sequence[date], Sequence[date]]:
+    """History, which a first model is learned from, and the days after it up to this one, on which it is shown."""
+    days = history_until(place, last)
+    return days[: settings.simulator.days], days[settings.simulator.days :]
 
 
 def live_up_to(settings: Settings, last: date) -> dict[str, int]:

@@ -35,7 +35,18 @@ class Reactions:
 def react(world: World, market: MarketDay, lists: Lists, random: np.random.Generator) -> Reactions:
     """Everything these lists and the day's other visits lead to until the end of the next day, by time."""
     clicks = _clicks(lists, click_probability(world, market, lists), random)
-    visits = _visits(lists, random)
+    return _with_what_follows(world, market, clicks, _visits(lists, random), random)
+
+
+def answer(world: World, market: MarketDay, lists: Lists, random: np.random.Generator) -> Reactions:
+    """What these lists alone lead to: as `react`, without the visits that came by no list."""
+    clicks = _clicks(lists, click_probability(world, market, lists), random)
+    return _with_what_follows(world, market, clicks, clicks.take(clicks.kind == VIEW), random)
+
+
+def _with_what_follows(
+    world: World, market: MarketDay, clicks: Reactions, visits: Reactions, random: np.random.Generator
+) -> Reactions:
     likes = _likes(world, clicks, random)
     carts = _carts(world, market, _joined(clicks, visits), random)
     orders = _orders(world, carts, random)

@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from rankloop.calendar import start_of
 from rankloop.settings import Settings
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
+from rankloop.stack.watching import run_again
 
 LOOK_EVERY_S = 2.0
 SCHEDULED_WITHIN_S = 60.0
-MAYBE_SCHEDULED = 2
-"""The newest days, one of which is due by the schedule: the last, or before the hour of its run the one before."""
+FEW = 2
+"""So many days are asked for one by one; more are a backfill."""
 AT_ONCE = 3
 FURTHEST = ("failed", "queued", "running", "success")
 
@@ -27,20 +29,27 @@ class Progress:
     failed: tuple[str, ...]
 
 
-def run_days(settings: Settings, dag_id: str, days: Sequence[date], on_look: Callable[[Progress], None]) -> int:
-    """Every one of these days run with success; how many were not before. Failed days are cleared and run again."""
+def run_days(
+    settings: Settings, dag_id: str, days: Sequence[date], due_from: date, on_look: Callable[[Progress], None]
+) -> int:
+    """Every one of these days run with success; how many were not before. Failed days are cleared and run again.
+
+    `due_from` is the first day that the schedule may be about to run by itself.
+    """
     api = signed_in(settings, "admin")
     switch_on(settings, dag_id)
     wanted = [day.isoformat() for day in days]
     before = _runs(api, dag_id)
     for key in wanted:
         if before.get(key, {}).get("state") == "failed":
-            again = {"dry_run": False, "only_failed": True, "dag_run_id": before[key]["dag_run_id"]}
-            api.ask("POST", f"/dags/{dag_id}/clearTaskInstances", again)
+            run_again(api, dag_id, before[key]["dag_run_id"])
     missing = [day for day in days if day.isoformat() not in before]
-    if earlier := missing[:-MAYBE_SCHEDULED]:
+    earlier = [day for day in missing if day < due_from]
+    if len(earlier) > FEW:
         _backfill(settings, api, dag_id, earlier)
-    if newest := missing[-MAYBE_SCHEDULED:]:
+    else:
+        _run(api, dag_id, earlier)
+    if newest := missing[len(earlier) :]:
         _run_newest(api, dag_id, newest)
     _watch(api, dag_id, wanted, on_look)
     return sum(before.get(key, {}).get("state") != "success" for key in wanted)
@@ -65,8 +74,23 @@ def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
     keys = {day.isoformat() for day in days}
     while not keys & _runs(api, dag_id).keys() and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
-    for key in sorted(keys - _runs(api, dag_id).keys()):
-        api.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "partition_key": key})
+    there = _runs(api, dag_id)
+    _run(api, dag_id, [day for day in days if day.isoformat() not in there])
+
+
+def _run(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+    for day in days:
+        api.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "partition_key": day.isoformat()})
+
+
+def look_again(settings: Settings, dag_id: str, task_id: str, day: date) -> None:
+    """Have a sensor of this day's run look now, if it waits for its next turn."""
+    api = signed_in(settings, "admin")
+    if run := _runs(api, dag_id).get(day.isoformat()):
+        path = f"/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'])}/taskInstances/{task_id}"
+        if api.ask("GET", path)["state"] == "up_for_reschedule":
+            body = {"dry_run": False, "only_failed": False, "reset_dag_runs": False, "task_ids": [task_id]}
+            api.ask("POST", f"/dags/{dag_id}/clearTaskInstances", {**body, "dag_run_id": run["dag_run_id"]})
 
 
 def _watch(api: AirflowApi, dag_id: str, wanted: Sequence[str], on_look: Callable[[Progress], None]) -> None:

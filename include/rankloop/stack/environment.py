@@ -55,6 +55,8 @@ def _leaves(model: BaseModel, parent: str = "") -> Iterator[tuple[str, str]]:
 def _as_text(value: Any) -> str:  # noqa: ANN401  (a setting may hold anything)
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, tuple) and any(isinstance(one, SecretStr) for one in value):
+        return json.dumps([one.get_secret_value() for one in value])
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         return to_json(value).decode()
     return str(to_jsonable_python(value))

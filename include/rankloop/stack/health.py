@@ -39,6 +39,7 @@ def look(settings: Settings, since: float) -> tuple[Server, ...]:
     return (
         Server("mongo", mongo, _mongo_answers(settings)),
         Server("mlflow", mlflow, _mlflow_answers(settings)),
+        Server("serving", f"http://127.0.0.1:{settings.ports.serving}", _serving_answers(settings)),
         Server("airflow-api-server", airflow, beats.get("metadatabase", {}).get("status") == "healthy"),
         *(Server(name, "", _beats(beats.get(key, {}), key, since)) for name, key in BEATING.items()),
     )
@@ -59,6 +60,12 @@ def _mongo_answers(settings: Settings) -> bool:
 
 def _mlflow_answers(settings: Settings) -> bool:
     answer = local_http.get(settings.ports.mlflow, "/health")
+    return answer is not None and answer.status == OK
+
+
+def _serving_answers(settings: Settings) -> bool:
+    """Whether it is there; a new stack has no rankings yet, so that it is ready cannot be waited for."""
+    answer = local_http.get(settings.ports.serving, "/alive")
     return answer is not None and answer.status == OK
 
 

@@ -53,7 +53,7 @@ def ready_to_launch(settings: Settings) -> Launch:
     end_stack(settings.home)
     refuse_missing_tools()
     names = list(commands())
-    ports = ["airflow", "mlflow", "mongo"]
+    ports = ["airflow", "mlflow", "mongo", "serving"]
     if settings.mongo_uri:
         names.remove("mongo")
         ports.remove("mongo")

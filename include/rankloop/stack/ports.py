@@ -8,7 +8,7 @@ import psutil
 from rankloop.errors import RankloopError
 from rankloop.settings import Ports, variable
 
-SERVERS = {"airflow": "Airflow", "mlflow": "MLflow", "mongo": "the embedded MongoDB"}
+SERVERS = {"airflow": "Airflow", "mlflow": "MLflow", "mongo": "the embedded MongoDB", "serving": "the serving app"}
 
 
 FIRST_FOR_EVERYBODY = 1024

@@ -1,0 +1,219 @@
+"""Ranking for every buyer: rows a second beside a bare prediction, documents a second beside a bare insert, memory.
+
+    .venv/bin/python benchmarks/bench_scoring.py [--buyers 10000] [--large]
+
+Events are of feature_events.py, seven days of them. The model has 300 trees of depth 5, fitted on candidates to labels
+that favourites and chance make, by every feature there is. Scoring is what `rank_group` does between candidates and
+documents: join with every feature the model takes, prepare, predict, keep the best 100 of each buyer. Its peer is
+`Booster.inplace_predict` alone, on the same rows joined and prepared beforehand, with the same two threads. Publishing
+is `write_group`; its peer is `insert_many` of the same documents, made beforehand. Each takes turns with its peer,
+three times; the medians stand in the table. `--large` ranks for 100 000 buyers, all ten groups in one process, and
+tells its peak memory. Every measurement runs in a process of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import feature_events
+import numpy as np
+import pyarrow as pa
+import xgboost as xgb
+from bench_features import peak_mb
+from bench_simulator import server
+from pymongo import MongoClient
+
+from rankloop.features.build import aggregate_day, build_features
+from rankloop.features.catalogue import feature_names
+from rankloop.features.engine import open_engine
+from rankloop.features.join import join_features, joined_schema
+from rankloop.marketplace.connection import connect
+from rankloop.marketplace.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_group
+from rankloop.ranking.model import Model, load_model
+from rankloop.ranking.preprocessing import learn
+from rankloop.ranking.rankers.boosted import Boosted
+from rankloop.ranking.rankers.protocol import Curve
+from rankloop.scoring.batch import as_lists, portions, rankings_of_group
+from rankloop.scoring.candidates import candidates
+from rankloop.scoring.market import GROUPS, open_market
+from rankloop.scoring.ranker import Ranker
+from rankloop.scoring.shelf import narrow, ranked, scorer_of
+from rankloop.settings import Settings
+from rankloop.training_settings import PreprocessingSettings
+
+LARGE = 100_000
+WINDOW, ROUNDS, TREES, DEPTH, THREADS = 7, 3, 300, 5, 2
+SHOWN_PER_BUYER = 180
+SAMPLE = 200_000
+
+
+def settings_in(home: Path) -> Settings:
+    """The defaults, with a short window."""
+    return Settings(home=home, features={"window_days": WINDOW, "threads": THREADS})
+
+
+def make(home: Path, buyers: int) -> None:
+    """A lake with the features of a day, and a model of every feature beside it."""
+    settings = settings_in(home)
+    feature_events.make_lake(settings, buyers * SHOWN_PER_BUYER, WINDOW, whole=False)
+    aggregate_day(settings, feature_events.LAST)
+    build_features(settings, feature_events.LAST)
+    rows = joined(settings, 3).slice(0, SAMPLE)
+    columns = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.schema.names}
+    preprocessing = learn(PreprocessingSettings(), columns.items())
+    values = preprocessing.apply(rows)
+    random = np.random.default_rng(7)
+    wish = columns["category4_share"] + columns["product_ctr"] * 5 + random.gumbel(size=len(values)) / 4
+    params = {"max_depth": DEPTH, "nthread": THREADS, "max_bin": 64}
+    booster = xgb.train(params, xgb.DMatrix(values, (wish > np.quantile(wish, 0.98)).astype(int)), TREES)
+    Model("xgboost", preprocessing, Boosted(booster, len(preprocessing.features), Curve("", (), TREES - 1))).save(
+        home / "model"
+    )
+
+
+def joined(settings: Settings, group: int) -> pa.RecordBatch:
+    """A portion of the candidates of a group, joined with every feature."""
+    with open_engine(settings) as engine:
+        market = open_market(engine, settings, feature_events.LAST, group)
+        lists = engine.keep(as_lists(settings, market, candidates(market)))
+        portion = next(iter(portions(engine, lists)))
+        rows = join_features(engine, settings, lists, feature_events.LAST, portion=portion)
+        kinds = joined_schema(pa.schema([]))
+        table = engine.batches(rows.select(*feature_names()), kinds).read_all().combine_chunks()
+    return narrow(table.to_batches()[0], tuple(feature_names()))
+
+
+def scoring(home: Path) -> dict[str, float]:
+    """Rows a second, ours and the bare prediction, in turns."""
+    settings, model = settings_in(home), load_model(home / "model")
+    values = model.preprocessing.apply(joined(settings, 3))
+    bare, ours = [], []
+    scorer = scorer_of(model, "digest")
+    with open_engine(settings) as engine:
+        started = perf_counter()
+        market = open_market(engine, settings, feature_events.LAST, 3)
+        lists = engine.keep(as_lists(settings, market, candidates(market)))
+        drawn, count = perf_counter() - started, lists.count().execute()
+        for _ in range(ROUNDS):
+            started = perf_counter()
+            model.ranker.booster.inplace_predict(values, predict_type="margin")
+            bare.append(len(values) / (perf_counter() - started))
+            started = perf_counter()
+            for portion in portions(engine, lists):
+                ranked(engine, settings, lists, feature_events.LAST, scorer=scorer, portion=portion)
+            ours.append(count / (perf_counter() - started))
+    return {"drawn": count / drawn, "ours": median(ours), "bare": median(bare), "rows": count}
+
+
+def publishing(home: Path) -> dict[str, float]:
+    """Documents a second, ours and the bare insert, in turns."""
+    settings = settings_in(home)
+    ranker = Ranker(load_model(home / "model"), 1, "digest")
+    rankings = list(rankings_of_group(settings, a_batch("made"), ranker, 3))
+    bare, ours = [], []
+    with server() as address:
+        client = connect(address)
+        for number in range(ROUNDS):
+            batch = a_batch(f"b{number}")
+            record_batch(client, batch)
+            ours.append(len(rankings) / seconds(lambda batch=batch: write_group(client, batch, 3, rankings)))
+            bare.append(len(rankings) / bare_insert(address, f"bare{number}", rankings))
+        client.close()
+    return {"ours": median(ours), "bare": median(bare), "documents": len(rankings)}
+
+
+def bare_insert(address: str, name: str, rankings: list[Ranking]) -> float:
+    """Seconds that `insert_many` takes for the same documents, as many at a time, with the same index."""
+    documents = [
+        {
+            "_id": one.account_id,
+            "baid_group": 3,
+            **{
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in vars(one).items()
+                if key != "account_id"
+            },
+        }
+        for one in rankings
+    ]
+    with MongoClient(address) as client:
+        collection = client["rankloop"][name]
+        collection.create_index([("baid_group", 1)])
+        return seconds(
+            lambda: [
+                collection.insert_many(documents[first : first + AT_A_TIME], ordered=False)
+                for first in range(0, len(documents), AT_A_TIME)
+            ]
+        )
+
+
+def memory(home: Path) -> dict[str, float]:
+    """Peak memory of ranking for everybody, one group after the other, and the time."""
+    settings = settings_in(home)
+    ranker = Ranker(load_model(home / "model"), 1, "digest")
+    buyers = [0]
+
+    def run() -> None:
+        for group in range(GROUPS):
+            buyers[0] += sum(1 for _ in rankings_of_group(settings, a_batch("made"), ranker, group))
+
+    return {"seconds": seconds(run), "buyers": buyers[0] - 1, "peak": peak_mb()}
+
+
+def a_batch(name: str) -> Batch:
+    """A batch as of the day."""
+    return Batch(name, feature_events.LAST, 1, "version 1", datetime.now(UTC))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+WORK: dict[str, Callable[[Path], dict[str, float]]] = {work.__name__: work for work in (scoring, publishing, memory)}
+
+
+def measured(work: str, home: Path) -> dict[str, float]:
+    """What a process of its own found."""
+    command = [sys.executable, __file__, "--measure", work, str(home)]
+    return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
+
+
+def show(title: str, found: dict[str, float], unit: str) -> None:
+    """A row with a ratio."""
+    told = f"{found['ours']:,.0f} | {found['bare']:,.0f} | {found['ours'] / found['bare']:.2f}"
+    print(f"| {title}, {unit} a second | {told} |", flush=True)
+
+
+def main() -> None:
+    """Make the lake, measure, print."""
+    given = argparse.ArgumentParser()
+    given.add_argument("--buyers", type=int, default=10_000)
+    given.add_argument("--large", action="store_true", help="rank for 100 000 buyers, for the peak memory")
+    asked = given.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
+        home = Path(folder)
+        make(home, LARGE if asked.large else asked.buyers)
+        found = measured("scoring", home)
+        print(f"{found['rows']:,.0f} candidates of a group, drawn at {found['drawn']:,.0f} rows a second\n")
+        print("| | Rankloop | bare | ratio |\n| --- | ---: | ---: | ---: |")
+        show("scoring beside `inplace_predict`", found, "rows")
+        show("publishing beside `insert_many`", measured("publishing", home), "documents")
+        whole = measured("memory", home)
+        print(f"\n{whole['buyers']:,.0f} buyers ranked in {whole['seconds']:,.0f} s, peak {whole['peak']:,.0f} MB")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(WORK[sys.argv[2]](Path(sys.argv[3]))))
+    else:
+        main()

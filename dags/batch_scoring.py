@@ -1,0 +1,98 @@
+"""Writes every buyer's ranking for the day after, and shows them all at once.
+
+It follows each day's features; a promotion starts it too. Candidates of every buyer are drawn, joined with the features
+as of the day and ranked by the champion, ten groups of buyers side by side, into a batch that nobody sees. One check of
+the whole, then one pointer is moved: the storefront has the old rankings or the new ones, never some of each. Without
+a champion that can be loaded the one before it ranks, or the shop's own ranking, and the batch says so.
+Owner: data platform.
+If this fails: the rankings that are live stay live, a day older. Nothing else waits.
+Safe to clear: every task, and each group alone; the same is written again. See docs/runbook.md#batch_scoring.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import PartitionedAssetTimetable, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, RANKINGS, market_day
+from rankloop.settings import load_settings
+
+GROUPS = list(range(10))
+
+
+@task(pool="mongo")
+def plan(dag_run=None, params=None) -> str:
+    """Name the batch, and who ranks it; skip where later rankings are live already."""
+    from rankloop.scoring.batch import plan
+    from rankloop.scoring.publish import outdated
+
+    settings, day = load_settings(), market_day(dag_run, params)
+    if why := outdated(settings, day):
+        raise AirflowSkipException(why)
+    return plan(settings, day, datetime.now(UTC))
+
+
+@task(pool="scoring", map_index_template="{{ task.op_kwargs['group'] }}")
+def rank(batch: str, group: int) -> dict:
+    """Rank for one group of buyers, those whose id ends in this digit."""
+    from rankloop.scoring.batch import rank_group
+
+    return rank_group(load_settings(), batch, group)
+
+
+@task(pool="mongo")
+def check(batch: str) -> dict:
+    """Refuse a batch that lacks a buyer, or holds what must not be shown."""
+    from rankloop.scoring.publish import check
+
+    return check(load_settings(), batch)
+
+
+@task(pool="mongo", outlets=[RANKINGS])
+def publish(batch: str, outlet_events=None) -> str:
+    """Show this batch from now on."""
+    from rankloop.scoring.publish import publish
+
+    outcome = publish(load_settings(), batch, datetime.now(UTC))
+    outlet_events[RANKINGS].extra = {"batch": batch, "outcome": outcome}
+    return outcome
+
+
+@task(pool="mongo")
+def keep_scores(batch: str) -> dict | None:
+    """Write what is shown to the lake too, where it is judged once buyers have answered."""
+    from rankloop.scoring.publish import keep_scores
+
+    written = keep_scores(load_settings(), batch)
+    return written and {"rows": written.rows, "version": written.version, "digest": written.digest}
+
+
+@task(pool="mongo")
+def tidy() -> list:
+    """Remove batches that nobody goes back to."""
+    from rankloop.scoring.publish import tidy
+
+    return tidy(load_settings())
+
+
+@dag(
+    schedule=PartitionedAssetTimetable(assets=FEATURES),
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["scoring"],
+    catchup=False,
+    max_active_runs=1,
+    # A backfill of features is no reason to rank for days that are long over.
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=6),
+    params=DAY_PARAM,
+)
+def batch_scoring() -> None:
+    """How the tasks follow each other; each hands on only the name of the batch."""
+    batch = plan()
+    published = publish(batch)
+    rank.partial(batch=batch).expand(group=GROUPS) >> check(batch) >> published
+    published >> [keep_scores(batch), tidy()]
+
+
+batch_scoring()

@@ -1,0 +1,1 @@
+"""What became of the rankings that were shown: live results, day by day."""

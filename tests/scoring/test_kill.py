@@ -1,0 +1,123 @@
+"""Killed at any step of a batch and cleared, the same is shown, and until then nothing of it."""
+
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+import pytest
+
+from rankloop.champions.standing import opened
+from rankloop.contracts.lake import SCORES
+from rankloop.features.build import lake_of
+from rankloop.marketplace import rankings
+from rankloop.scoring.batch import plan, rank_group
+from rankloop.settings import Settings
+from tests.features.conftest import DAYS
+from tests.killing import Point
+from tests.promotion.shop import Shop
+from tests.scoring.batches import GROUPS, NOW, Content, content, live, recorded
+from tests.scoring.conftest import DAY
+from tests.scoring.victims import do, take
+
+pytestmark = pytest.mark.stack
+forks = get_context("forkserver")
+forks.set_forkserver_preload(["rankloop.scoring.publish", "rankloop.features.duck", "tests.scoring.victims"])
+
+UPDATE, REPLACE = "pymongo.collection:Collection.update_one", "pymongo.collection:Collection.replace_one"
+INSERT, INDEX = "pymongo.collection:Collection.insert_many", "pymongo.collection:Collection.create_index"
+DROP, FORGET = "pymongo.database:Database.drop_collection", "pymongo.collection:Collection.delete_one"
+COMMIT = "rankloop.lake.tables:Lake._commit"
+STEPS = ("plan", "rank", "check", "publish", "keep_scores")
+CUTS = [
+    ("plan", Point(UPDATE, 1)),
+    ("plan", Point(INDEX, 1)),
+    ("rank", Point(INSERT, 1)),
+    ("rank", Point(INSERT, 1, after=True)),
+    ("rank", Point(INSERT, 2)),
+    ("check", Point(UPDATE, 1)),
+    ("publish", Point(UPDATE, 1)),
+    ("publish", Point(REPLACE, 1)),
+    ("publish", Point(REPLACE, 1, after=True)),
+    ("keep_scores", Point(COMMIT, 1)),
+    ("keep_scores", Point(COMMIT, 1, after=True)),
+]
+
+
+def killed(step: str, settings: Settings, name: str, point: Point) -> None:
+    process = forks.Process(target=do, args=(step, settings, DAY, name, point))
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode == -9
+
+
+@dataclass
+class Undisturbed:
+    """What a batch holds if nothing happens on the way, worked out once."""
+
+    content: Content = field(default_factory=dict)
+    digest: str = ""
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Undisturbed:
+    """Empty until the first test has it worked out."""
+    return Undisturbed()
+
+
+def rank(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
+    """All groups are in the batch, but this one."""
+    if not undisturbed.content:
+        for group in GROUPS:
+            rank_group(settings, name, group)
+        undisturbed.content.update(content(settings, name))
+    with opened(settings) as client:
+        collection = client["rankloop"][rankings.PREFIX + name]
+        collection.delete_many({})
+        collection.insert_many([one for one in undisturbed.content.values() if one["baid_group"] != but])
+
+
+def something_shown(settings: Settings) -> str:
+    """The name of a batch of the day before, which is live."""
+    batch = rankings.Batch("before", DAYS[1], None, "base", NOW)
+    with opened(settings) as client:
+        rankings.record_batch(client, batch)
+        rankings.make_live(client, batch, NOW)
+    return batch.name
+
+
+@pytest.mark.parametrize(("step", "point"), CUTS, ids=str)
+def test_a_batch_killed_at_any_step_and_cleared_is_the_same(
+    market: Shop, step: str, point: Point, undisturbed: Undisturbed
+) -> None:
+    settings, before = market.settings, something_shown(market.settings)
+    name = plan(settings, DAY, NOW)
+    at = STEPS.index(step)
+    rank(settings, name, undisturbed, but=3 if at <= STEPS.index("rank") else None)
+    for earlier in STEPS[2:at]:
+        take(earlier, settings, DAY, name)
+    killed(step, settings, name, point)
+    pointer = live(settings)
+    assert pointer
+    assert pointer.batch == (name if step == "keep_scores" or (step, point.after) == ("publish", True) else before)
+    # What is cleared, and once more all of it while it is live.
+    for again in (*STEPS[at:], *STEPS):
+        take(again, settings, DAY, name)
+    digest = lake_of(settings).digest(SCORES, DAY)
+    undisturbed.digest = undisturbed.digest or digest
+    assert (content(settings, name), digest) == (undisturbed.content, undisturbed.digest)
+    pointer = live(settings)
+    assert pointer
+    assert pointer.batch == name
+
+
+@pytest.mark.parametrize("point", [Point(DROP, 1), Point(DROP, 1, after=True), Point(FORGET, 1, after=True)], ids=str)
+def test_tidying_killed_and_done_again_leaves_nothing_behind(market: Shop, point: Point) -> None:
+    few = market.settings.scoring.model_copy(update={"keep_batches": 2})
+    settings = market.settings.model_copy(update={"scoring": few})
+    with opened(settings) as client:
+        for number in range(4):
+            batch = rankings.Batch(f"b{number}", DAYS[number], None, "base", NOW.replace(hour=number))
+            rankings.record_batch(client, batch)
+            rankings.make_live(client, batch, NOW)
+    killed("tidy", settings, "", point)
+    take("tidy", settings, DAY, "")
+    assert recorded(settings) == ["b3", "b2"]

@@ -1,0 +1,34 @@
+"""A process that does one step of a batch and is killed at a chosen point of it."""
+
+from datetime import date
+
+from rankloop.marketplace import rankings
+from rankloop.scoring.batch import plan, rank_group
+from rankloop.scoring.publish import check, keep_scores, publish, tidy
+from rankloop.settings import Settings
+from tests.killing import Point, mine
+from tests.scoring.batches import NOW
+
+
+def do(step: str, settings: Settings, day: date, name: str, point: Point) -> None:
+    """Do the step, and die at the point."""
+    rankings.AT_A_TIME = 2  # so that a group is written in several goes, and can be killed between two
+    mine(point)
+    take(step, settings, day, name)
+
+
+def take(step: str, settings: Settings, day: date, name: str) -> None:
+    """One step of a batch, as its task does it."""
+    match step:
+        case "plan":
+            plan(settings, day, NOW)
+        case "rank":
+            rank_group(settings, name, 3)
+        case "check":
+            check(settings, name)
+        case "publish":
+            publish(settings, name, NOW)
+        case "keep_scores":
+            keep_scores(settings, name)
+        case "tidy":
+            tidy(settings)
