@@ -27,9 +27,8 @@ TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
 class DuckEngine:
     """One connection to an empty database; see `open_duck`."""
 
-    def __init__(self, connection: Any, folder: Path) -> None:  # noqa: ANN401  (Ibis ships no types)
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401  (Ibis ships no types)
         self._ibis = connection
-        self._folder = folder
         self._names = (f"rankloop_{number}" for number in count())
         self._tables: dict[tuple[tuple[str, ...], pa.Schema], ir.Table] = {}
         self._shares: dict[tuple[str, str, int], Path] = {}
@@ -66,10 +65,12 @@ class DuckEngine:
         sql, schema = self._ibis.compile(table), table.schema().to_pyarrow()
         split = (sql, by, of)
         if split not in self._shares:
-            self._shares[split] = self._folder / next(self._names)
+            [spill] = self._ibis.raw_sql("SELECT current_setting('temp_directory')").fetchone()
+            self._shares[split] = Path(spill) / next(self._names)
+            place = str(self._shares[split]).replace("'", "''")
             self._ibis.raw_sql(
                 f'COPY (SELECT {_typed(schema)}, "{by}" % {of} AS {SHARE} FROM ({sql})) '  # noqa: S608  (our own names)
-                f"TO '{self._shares[split]}' (FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({SHARE}))"
+                f"TO '{place}' (FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({SHARE}))"
             )
         files = sorted((self._shares[split] / f"{SHARE}={number}").glob("*.parquet"))
         return self._read([str(file) for file in files], schema, "hive_partitioning = false")
@@ -119,6 +120,6 @@ def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
         # DuckDB 2.0 shows this limit when it is given at the start, but keeps to it only when it is set afterwards.
         connection.raw_sql(f"SET max_temp_directory_size = '{settings.spill_limit}'")
         try:
-            yield DuckEngine(connection, folder)
+            yield DuckEngine(connection)
         finally:
             connection.disconnect()
