@@ -169,7 +169,15 @@ def test_a_day_that_does_not_fit_into_memory_is_prepared_in_portions(
 ) -> None:
     settings = settings_for(tmp_path).model_copy(update={"features": FeatureSettings(memory="160MB")})
     buyers, many, length = range(1000), 200, 80
-    goods = [product(number, category_path=f"1/{number % 4}", shop_id=number % 30) for number in range(many)]
+    goods = [
+        product(
+            number,
+            name=f"máy_may số_{number % 40}",
+            category_path=f"1/{number % 4}/{number % 20}/{number % 50}",
+            shop_id=number % 30,
+        )
+        for number in range(many)
+    ]
     # One buyer, as a robot may, asks for every other list.
     lists = {
         day: [
