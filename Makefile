@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 APPROVE ?= auto
+# Half of the tests mostly wait for servers, so two processes are quicker even on two cores.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks
@@ -29,10 +31,10 @@ clean: installed  ## end the stack and remove its state (.rankloop/) and every c
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
 
 test: $(VENV)/.dev  ## every test, the real stack included
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 check: lint  ## lint, types and the fast tests: the inner loop
-	@$(BIN)/pytest -m "not stack"
+	@$(BIN)/pytest -m "not stack" -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.dev  ## style, types, and which room may import which
 	@echo "ruff" && $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check $(SOURCES)

@@ -3,7 +3,8 @@
 It follows each day's features; a promotion starts it too. Candidates of every buyer are drawn, joined with the features
 as of the day and ranked by the champion, ten groups of buyers side by side, into a batch that nobody sees. One check of
 the whole, then one pointer is moved: the storefront has the old rankings or the new ones, never some of each. Without
-a champion that can be loaded the one before it ranks, or the shop's own ranking, and the batch says so.
+a champion that can be loaded the one before it ranks, or the shop's own ranking, and the batch says so. Beside it the
+day before is judged: how buyers took our rankings, and the control group the shop's own.
 Owner: data platform.
 If this fails: the rankings that are live stay live, a day older. Nothing else waits.
 Safe to clear: every task, and each group alone; the same is written again. See docs/runbook.md#batch_scoring.
@@ -75,6 +76,14 @@ def tidy() -> list:
     return tidy(load_settings())
 
 
+@task
+def judge_shown(dag_run=None, params=None) -> dict:
+    """Say what buyers made of the lists of the day before, now that all their answers are in: control and ours."""
+    from rankloop.monitoring.live_results import judge_day
+
+    return judge_day(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+
+
 @dag(
     schedule=PartitionedAssetTimetable(assets=FEATURES),
     default_args=DEFAULT_ARGS,
@@ -93,6 +102,7 @@ def batch_scoring() -> None:
     published = publish(batch)
     rank.partial(batch=batch).expand(group=GROUPS) >> check(batch) >> published
     published >> [keep_scores(batch), tidy()]
+    judge_shown()
 
 
 batch_scoring()

@@ -28,6 +28,13 @@ ANSWER_WITHIN_S = 150
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side run files, each whole, since its tests share what it set up; all of e2e share one stack."""
+    for item in items:
+        folder = item.path.parent
+        item.add_marker(pytest.mark.xdist_group("e2e" if folder.name == "e2e" else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads a setting of the developer, whose MongoDB may be a real one."""

@@ -13,15 +13,12 @@ KEPT = {"admin", "config", "local"}
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[str]:
-    """A server on this or a free port with its data in this folder; gives its address."""
+def serving(folder: Path) -> Iterator[str]:
+    """A server on a free port with its data in this folder; gives its address."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [mongo_server(), "--host", "127.0.0.1", "--port", str(port), "--storage-path", folder, "--sync-on-commit"]
+    command = [mongo_server(), "--host", "127.0.0.1", "--port", "0", "--storage-path", folder, "--sync-on-commit"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
-            if port:
-                yield f"mongodb://127.0.0.1:{port}"
-                return
             assert server.stdout
             said = server.stdout.readline()  # with port 0 the first line says which one it took
             yield f"mongodb://127.0.0.1:{said.strip().rpartition(':')[2]}"

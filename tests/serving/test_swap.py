@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -198,17 +199,28 @@ def test_an_app_that_starts_before_its_servers_says_what_is_missing(home: Path) 
         assert "Not ready" in client.get("/").text
 
 
-def test_rankings_are_served_again_once_mongodb_is_back(tmp_path: Path, shop: Shop) -> None:
-    with ExitStack() as app:
-        with mongo_server.serving(tmp_path / "mongo") as address:
-            settings = shop.settings.model_copy(update={"mongo_uri": SecretStr(address)})
-            batch_number(Shop(settings), 1)
-            client = app.enter_context(running(settings))
+def test_while_mongodb_hangs_it_says_so_in_time_and_goes_on_once_it_answers(tmp_path: Path, shop: Shop) -> None:
+    with mongo_server.serving(tmp_path / "mongo") as address:
+        settings = shop.settings.model_copy(update={"mongo_uri": SecretStr(address)})
+        batch_number(Shop(settings), 1)
+        with running(settings) as client:
             assert client.get(f"/v1/recommendations/{BUYERS[0]}").status_code == 200
-        answer = client.get(f"/v1/recommendations/{BUYERS[0]}")
-        assert answer.status_code == 503
-        assert "does not answer" in answer.json()["error"]
-        wait_until(lambda: client.get("/health").status_code == 503, "the loss to be noticed")
-        with mongo_server.serving(tmp_path / "mongo", int(address.rpartition(":")[2])):
+            with hanging(int(address.rpartition(":")[2])):
+                answer = client.get(f"/v1/recommendations/{BUYERS[0]}", timeout=20)
+                assert answer.status_code == 503
+                assert "does not answer within 1 s" in answer.json()["error"]
+                wait_until(lambda: client.get("/health").status_code == 503, "the loss to be noticed")
             wait_until(lambda: client.get("/health").status_code == 200, "MongoDB to be found again")
             assert client.get(f"/v1/recommendations/{BUYERS[0]}").status_code == 200
+
+
+@contextmanager
+def hanging(port: int) -> Iterator[None]:
+    """Whoever listens there takes connections and answers nothing."""
+    listening = (found for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN)
+    server = psutil.Process(next(found.pid for found in listening if found.laddr.port == port))
+    server.suspend()
+    try:
+        yield
+    finally:
+        server.resume()

@@ -14,14 +14,28 @@ QUARTILES = (1, 2, 3, 4)
 
 USUAL = (
     Feature("price_category_looks", INT, "the buyer's looks at prices in the product's category in 28 days", 0),
-    Feature("price_usual_quartile", INT, "the middle price quartile of those looks, 1 cheap to 4 dear", None),
-    Feature("price_usual_rank", FLOAT, "mean price rank of those looks, 0 to 1", None),
+    Feature(
+        "price_usual_quartile", INT, "the middle price quartile of the looks in the category, 1 cheap to 4 dear", None
+    ),
+    Feature("price_usual_rank", FLOAT, "mean price rank of the looks in the category, 0 to 1", None),
 )
 AGAINST = (
-    Feature("price_quartile_share", FLOAT, "share of those looks that were in the product's price quartile", None),
-    Feature("price_quartile_gap", INT, "the product's price quartile less the usual one", None),
-    Feature("price_rank_gap", FLOAT, "how far the product's price rank is from the usual one, either way", None),
-    Feature("price_buyer_gap", FLOAT, "how far it is from the buyer's mean price rank over all categories", None),
+    Feature(
+        "price_quartile_share",
+        FLOAT,
+        "share of the looks in the category that were in the product's price quartile",
+        None,
+    ),
+    Feature("price_quartile_gap", INT, "the product's price quartile less that of the looks in the category", None),
+    Feature(
+        "price_rank_gap", FLOAT, "how far the product's price rank is from that of the looks in the category", None
+    ),
+    Feature(
+        "price_buyer_gap",
+        FLOAT,
+        "how far the product's price rank is from the buyer's mean price rank over all categories",
+        None,
+    ),
 )
 FEATURES = (*USUAL, *AGAINST)
 SHARES = tuple(Column(f"quartile{k}", INT, f"looks in price quartile {k}") for k in QUARTILES)

@@ -38,7 +38,7 @@ class OtherWorldError(RankloopError):
 
 def prepare(client: Client) -> None:
     """Make the indexes; before any document, since an index over loaded documents is slow to build."""
-    with _named("indexes"):
+    with named("indexes"):
         for collection, indexes in INDEXES.items():
             for fields in indexes:
                 client[MARKETPLACE][collection].create_index([(name, ASCENDING) for name in fields])
@@ -63,7 +63,7 @@ def _insert(client: Client, collection: str, documents: Sequence[Any]) -> None:
         return
     # Raw BSON goes to the server as it is; the rest is encoded by the driver.
     ready = [RawBSONDocument(entry) if isinstance(entry, bytes) else entry for entry in documents]
-    with _named(collection, len(documents)):
+    with named(collection, len(documents)):
         client[MARKETPLACE][collection].insert_many(ready, ordered=False)
 
 
@@ -71,12 +71,12 @@ def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, A
     if not documents:
         return
     requests = [ReplaceOne({"_id": entry["_id"]}, dict(entry), upsert=True) for entry in documents]
-    with _named(collection, len(documents)):
+    with named(collection, len(documents)):
         client[MARKETPLACE][collection].bulk_write(requests, ordered=False)
 
 
 @contextmanager
-def _named(what: str, count: int = 1) -> Iterator[None]:
+def named(what: str, count: int = 1) -> Iterator[None]:
     """Errors of MongoDB as ours. A document that is there already is no error: it is the same one."""
     try:
         yield
@@ -98,7 +98,7 @@ def _named(what: str, count: int = 1) -> Iterator[None]:
 
 def lived_days(client: Client) -> dict[date, dict[str, Any]]:
     """The simulated days that are in MongoDB, whole, and what is recorded of each."""
-    with _named("the record of simulated days"):
+    with named("the record of simulated days"):
         return {date.fromisoformat(entry["_id"]): entry for entry in client[SIMULATOR]["days"].find()}
 
 
@@ -125,12 +125,12 @@ def claim(client: Client, world: Mapping[str, Any]) -> None:
 
 def claimed(client: Client) -> dict[str, Any] | None:
     """The settings that the marketplace in MongoDB was simulated with, if any was."""
-    with _named("the record of the simulated world"):
+    with named("the record of the simulated world"):
         return client[SIMULATOR]["worlds"].find_one({"_id": MARKETPLACE}, {"_id": 0})
 
 
 def record_day(client: Client, day: date, facts: Mapping[str, Any]) -> None:
     """Note that a day is whole. Written last, so a day cut short is not taken for one."""
     entry = {"_id": day.isoformat(), **facts, "finished_at": datetime.now(UTC)}
-    with _named("the record of simulated days"):
+    with named("the record of simulated days"):
         client[SIMULATOR]["days"].replace_one({"_id": entry["_id"]}, entry, upsert=True)

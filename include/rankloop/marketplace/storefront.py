@@ -4,13 +4,13 @@ Both are kept in the simulator's database. A day that was cut short is lived aga
 with, whatever is live by then; and what it left for the next day is read, not worked out again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from rankloop.errors import RankloopError
 from rankloop.marketplace.connection import OUTPUT, Client
-from rankloop.marketplace.loading import SIMULATOR
+from rankloop.marketplace.loading import SIMULATOR, named
 from rankloop.marketplace.rankings import PREFIX, Ranking, live, rankings_of
 
 SHOWN, LEFT = "shown", "left_for_tomorrow"
@@ -32,11 +32,13 @@ class Shown:
 
 def pin(client: Client, day: date, control_share: float) -> Shown:
     """What is shown on this day: decided when the day is first lived, and never again."""
-    first = {"batch": _showable(client, day), "control_share": control_share}
-    days = client[SIMULATOR][SHOWN]
-    days.update_one({"_id": day.isoformat()}, {"$setOnInsert": first}, upsert=True)
-    shown = _shown(client, day)
-    if shown.batch and not _has_rankings(client, shown.batch):
+    with named("what the storefront shows"):
+        first = {"batch": _showable(client, day), "control_share": control_share}
+        days = client[SIMULATOR][SHOWN]
+        days.update_one({"_id": day.isoformat()}, {"$setOnInsert": first}, upsert=True)
+        shown = _shown(client, day)
+        there = shown.batch is None or _has_rankings(client, shown.batch)
+    if shown.batch and not there:
         raise BatchGoneError(
             f"{day} was begun with the rankings of the batch {shown.batch}, of which {OUTPUT}.{PREFIX + shown.batch} "
             "has none any more: with others it would become another day. Have batch_scoring make that batch again, "
@@ -60,22 +62,27 @@ def _shown(client: Client, day: date) -> Shown:
     return Shown(found["batch"], found["control_share"])
 
 
-def rankings_shown(client: Client, shown: Shown, accounts: Iterable[int]) -> Iterator[Ranking]:
+def rankings_shown(client: Client, shown: Shown, accounts: Iterable[int]) -> list[Ranking]:
     """The rankings of those of these buyers whom the day's batch knows."""
-    return rankings_of(client, shown.batch, accounts) if shown.batch else iter(())
+    with named("the rankings shown"):
+        return list(rankings_of(client, shown.batch, accounts)) if shown.batch else []
 
 
 def keep_for_tomorrow(client: Client, day: date, block: int, reactions: bytes) -> None:
     """Keep what a block's day left to arrive on the next one."""
     entry = {"_id": _name(day, block), "reactions": reactions}
-    client[SIMULATOR][LEFT].replace_one({"_id": entry["_id"]}, entry, upsert=True)
+    with named("what is left for tomorrow"):
+        client[SIMULATOR][LEFT].replace_one({"_id": entry["_id"]}, entry, upsert=True)
 
 
 def left_by(client: Client, day: date, block: int) -> bytes | None:
     """What a block's day left to arrive on the next one; None where a day of base rankings was never lived."""
-    if found := client[SIMULATOR][LEFT].find_one({"_id": _name(day, block)}):
+    with named("what was left for today"):
+        found = client[SIMULATOR][LEFT].find_one({"_id": _name(day, block)})
+        batch = _shown(client, day).batch
+    if found:
         return bytes(found["reactions"])
-    if batch := _shown(client, day).batch:
+    if batch:
         raise BatchGoneError(
             f"what {day} left for the day after it is not there: it was begun with the rankings of the batch {batch} "
             "and not lived to its end. Live that day first."

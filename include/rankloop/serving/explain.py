@@ -11,16 +11,24 @@ from datetime import timedelta
 import numpy as np
 
 from rankloop.calendar import start_of
-from rankloop.features.catalogue import FEATURES
+from rankloop.features.catalogue import FAMILIES
 from rankloop.scoring.ranker import Ranker
 from rankloop.serving.answers import Explanation, Reason
 from rankloop.serving.day import Day
 from rankloop.serving.ranking import Asked, features_of
 from rankloop.serving.serving import NoRankingError, NotReadyError, Serving, Shown
 
-MEANINGS = {feature.name: re.sub(r" \(setting \w+\)", "", feature.meaning) for feature in FEATURES}
+OF = {"shop": "the shop: ", "product": "the product: ", "buyer_shop": "the buyer and the shop: "}
+"""Families whose meanings are told apart only by whom they are of."""
+MEANINGS = {
+    feature.name: OF.get(family.name, "") + re.sub(r" \(setting \w+\)", "", feature.meaning)
+    for family in FAMILIES
+    for feature in family.features
+}
 MOST = 4
 """Features said of each direction."""
+SAID = 2
+"""Of these, in the sentence."""
 NEXT_TO_NOTHING = 1e-6
 
 
@@ -107,17 +115,17 @@ def _sentence(shown: Shown, place: int, ranker: Ranker | None, reasons: Sequence
         who = "nobody knows this buyer yet" if shown.fallback else "no model ranked this list"
         return f"{where} That is the shop's own ranking: {who}."
     parts = [where]
-    for moves, words in (("up", "It stands higher because"), ("down", "It stands lower because")):
-        said = [
-            f"{reason.means} is {figure(reason.value)} (usual here: {figure(reason.usual)})"
-            for reason in reasons
-            if reason.moves == moves
-        ]
+    for moves, words in (("up", "What lifts it:"), ("down", "What holds it back:")):
+        said = [_said(reason) for reason in reasons if reason.moves == moves][:SAID]
         if said:
-            parts.append(f"{words} {'; '.join(said[:2])}.")
+            parts.append(f"{words} {'; '.join(said)}.")
     if ranker.version != shown.version:
         parts.append(f"These are the reasons of {ranker.policy}; the batch was ranked by {ranking.policy}.")
     return " ".join(parts)
+
+
+def _said(reason: Reason) -> str:
+    return f"{reason.means}, {figure(reason.value)} (usual here: {figure(reason.usual)})"
 
 
 def figure(value: float | None) -> str:

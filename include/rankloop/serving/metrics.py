@@ -9,7 +9,7 @@ from rankloop.serving.serving import Serving
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NOT_KNOWN, THE_SHOPS_OWN = -1, 0
 
-disable_created_metrics()  # a second series beside each, of when it began
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, of when it began
 
 
 class Metrics:

@@ -128,7 +128,10 @@ class Serving:
 
     def shown(self, account_id: int) -> Shown:
         """What a buyer is shown, of one batch whole."""
-        live = self.live or self._batches.look()
+        # While MongoDB is known to be away, nobody waits to find that out again.
+        if self._batches.trouble:
+            raise NotReadyError(f"the live batch cannot be read: {self._batches.trouble}")
+        live = self.live
         for _ in range(TRIES):
             if live is None:
                 raise NotReadyError(self.why_not_ready() or "no batch is live; ask again")
@@ -139,9 +142,8 @@ class Serving:
                     return Shown(live, found, fallback=True)
             # It holds nothing for anybody: it was removed, since another has been live for long.
             live = self._batches.look()
-        raise NotReadyError(
-            f"the batch {live.batch if live else ''} holds no rankings; ask again, or see batch_scoring"
-        )
+        name = live.batch if live else ""
+        raise NotReadyError(f"the batch {name} holds no rankings; ask again, or see batch_scoring")
 
     def for_anybody(self, live: Live) -> Ranking | None:
         """The shop's own ranking in a batch."""

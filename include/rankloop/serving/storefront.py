@@ -16,7 +16,16 @@ from rankloop.serving.serving import Serving, Shown
 
 PAGES = Environment(loader=PackageLoader("rankloop.serving", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 ON_SHELF, OF_HISTORY, SAMPLES = 12, 12, 8
-MEANINGS = {source.name: source.meaning[:1].lower() + source.meaning[1:] for source in SOURCES}
+MEANINGS = {source.name: source.meaning for source in SOURCES}
+SHORT = {
+    "base": "popular",
+    "categories": "favourite category",
+    "shops": "favourite shop",
+    "looked": "looked at lately",
+    "alike": "their words",
+    "rising": "rising",
+    "explore": "by chance",
+}
 DEEDS = {
     "view": "looked at",
     "click": "clicked",
@@ -35,7 +44,8 @@ class Card:
     price: str
     rank: int
     base_rank: int
-    sources: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
+    """Where the candidate came from: in a word or two, and in full."""
 
     @property
     def moved(self) -> int:
@@ -115,7 +125,7 @@ def _card(ranking: Ranking, place: int, goods: Mapping[int, Good]) -> Card:
         price=dong(good.price) if good else "",
         rank=place + 1,
         base_rank=ranking.base_ranks[place],
-        sources=tuple(MEANINGS.get(name, name) for name in ranking.sources[place].split("+")),
+        sources=tuple((SHORT.get(name, name), MEANINGS.get(name, "")) for name in ranking.sources[place].split("+")),
     )
 
 

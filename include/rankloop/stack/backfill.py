@@ -50,7 +50,7 @@ def run_days(
     else:
         _run(api, dag_id, earlier)
     if newest := missing[len(earlier) :]:
-        _run_newest(api, dag_id, newest)
+        _run_newest(api, dag_id, newest, due_from)
     _watch(api, dag_id, wanted, on_look)
     return sum(before.get(key, {}).get("state") != "success" for key in wanted)
 
@@ -68,14 +68,17 @@ def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[d
     api.ask("POST", "/backfills", {"dag_id": dag_id, **due, "max_active_runs": AT_ONCE, "reprocess_behavior": "none"})
 
 
-def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: date) -> None:
     """A DAG just switched on runs its newest day by itself, in its own time; asked for at once, it would run twice."""
     deadline = time.monotonic() + SCHEDULED_WITHIN_S
-    keys = {day.isoformat() for day in days}
-    while not keys & _runs(api, dag_id).keys() and time.monotonic() < deadline:
+    while not (there := _due(api, dag_id, due_from)) and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
-    there = _runs(api, dag_id)
     _run(api, dag_id, [day for day in days if day.isoformat() not in there])
+
+
+def _due(api: AirflowApi, dag_id: str, due_from: date) -> set[str]:
+    """The days from this one on that have a run."""
+    return {key for key in _runs(api, dag_id) if key >= due_from.isoformat()}
 
 
 def _run(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
