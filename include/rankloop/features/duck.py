@@ -58,6 +58,7 @@ class DuckEngine:
     def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
         """These rows in files of their own; all shares are written when the first is asked for.
 
+        The files lie where DuckDB spills, but its limit on that does not count them.
         DuckDB knows how many rows files have. How many a filter leaves it guesses, and from a remainder it guesses a
         few hundred of a million: then every join would hold the lists with all their features in memory, in place of
         the features that they are joined with.
