@@ -27,7 +27,7 @@ from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF
 from rankloop.features.engine import open_engine
-from rankloop.features.join import joined_batches
+from rankloop.features.join import Portion, joined_batches
 from rankloop.settings import Settings
 
 MILLION = 1_000_000
@@ -49,8 +49,9 @@ def join(settings: Settings, _into: Path) -> None:
     portions = max(1, round(lake.rows(SHOWN)[LAST] / JOIN_ROWS))
     with open_engine(settings) as engine:
         lists = engine.read(lake.files(SHOWN, [LAST]), EVENT_SCHEMAS[SHOWN])
-        for _batch in joined_batches(engine, settings, lists, LAST, portions=portions):
-            pass
+        for number in range(portions):
+            for _batch in joined_batches(engine, settings, lists, LAST, portion=Portion(number, portions)):
+                pass
 
 
 def in_pandas(settings: Settings, into: Path) -> None:

@@ -12,7 +12,7 @@ from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import FEATURES, feature_names
 from rankloop.features.engine import open_engine
-from rankloop.features.join import JoinError, join_features, joined_batches, joined_schema
+from rankloop.features.join import JoinError, Portion, join_features, joined_batches, joined_schema
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.features.market import (
@@ -156,7 +156,11 @@ def test_lists_joined_in_portions_get_what_they_get_all_at_once(
         lists = engine.read(files, EVENT_SCHEMAS[SHOWN])
         results = []
         for portions in (1, 3):
-            batches = joined_batches(engine, settings, lists, DAYS[1], portions=portions)
+            batches = [
+                batch
+                for number in range(portions)
+                for batch in joined_batches(engine, settings, lists, DAYS[1], portion=Portion(number, portions))
+            ]
             results.append(
                 pa.Table.from_batches(batches).sort_by([("request_id", "ascending"), ("product_id", "ascending")])
             )

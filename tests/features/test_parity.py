@@ -15,7 +15,7 @@ from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
 from rankloop.features.declare import ACCOUNT, PRODUCT, TEXT, Column, Shape
 from rankloop.features.engine import open_engine
-from rankloop.features.join import join_features
+from rankloop.features.join import Portion, join_features
 from rankloop.ranking.model import load_model
 from rankloop.scoring.batch import as_lists
 from rankloop.scoring.candidates import candidates
@@ -43,13 +43,14 @@ pytestmark = [
 
 
 def make(settings: Settings) -> None:
-    """The day's aggregates and features, and the next day's lists joined with them."""
+    """The day's aggregates and features, and half of the next day's lists joined with them."""
     aggregate_day(settings, AS_OF_DAY)
     build_features(settings, AS_OF_DAY)
     lake = lake_of(settings)
     with open_engine(settings) as engine:
         lists = engine.read(lake.files(SHOWN, [SHOWN_DAY]), EVENT_SCHEMAS[SHOWN])
-        engine.write(lake, JOINED, join_features(engine, settings, lists, AS_OF_DAY), SHOWN_DAY)
+        joined = join_features(engine, settings, lists, AS_OF_DAY, portion=Portion(1, 2))
+        engine.write(lake, JOINED, joined, SHOWN_DAY)
         # With every buyer's ranking in the same session: to start another takes longer than all else here.
         market = open_market(engine, settings, AS_OF_DAY, GROUP)
         drawn = engine.keep(as_lists(settings, market, candidates(market)))

@@ -12,7 +12,7 @@ from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking import lists as module
 from rankloop.ranking.lists import COUNTS, LISTS, LISTS_SCHEMA, prepare_day
-from rankloop.settings import Settings
+from rankloop.settings import FeatureSettings, Settings
 from tests.features.conftest import DAYS, lived
 from tests.features.market import (
     FIRST_DAY,
@@ -161,6 +161,44 @@ def test_a_day_cut_into_portions_has_the_same_rows(market: Settings, monkeypatch
     whole = prepare_day(market, DAYS[1], again=True)
     monkeypatch.setattr(module, "PORTION_ROWS", whole.facts.tables[0].rows // 3)
     assert prepare_day(market, DAYS[1], again=True).facts.tables[0].digest == whole.facts.tables[0].digest
+
+
+@pytest.mark.stack
+def test_a_day_that_does_not_fit_into_memory_is_prepared_in_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(tmp_path).model_copy(update={"features": FeatureSettings(memory="160MB")})
+    buyers, many, length = range(1000), 200, 80
+    goods = [
+        product(
+            number,
+            name=f"máy_may số_{number % 40}",
+            category_path=f"1/{number % 4}/{number % 20}/{number % 50}",
+            shop_id=number % 30,
+        )
+        for number in range(many)
+    ]
+    # One buyer, as a robot may, asks for every other list.
+    lists = {
+        day: [
+            row
+            for buyer in buyers
+            for row in shown_list(
+                day, f"{day}-{buyer}", buyer * (buyer % 2), [(buyer * 7 + place) % many for place in range(length)]
+            )
+        ]
+        for day in (FIRST_DAY, DAY)
+    }
+    clicks = [
+        reaction(FIRST_DAY, "click", buyer, (buyer * 7 + step) % many) for buyer in buyers for step in (0, 31, 62)
+    ]
+    accounts = [account(buyer) for buyer in buyers]
+    before = day_of(FIRST_DAY, shown=lists[FIRST_DAY], reactions=clicks, products=goods, buyers=accounts)
+    build(settings, {FIRST_DAY: before})
+    for day, events in ((DAY, lists[DAY]), (AFTER, ())):
+        put(settings, day, day_of(day, shown=events, products=goods))
+    monkeypatch.setattr(module, "PORTION_ROWS", len(lists[DAY]) // 2)
+    assert prepare_day(settings, DAY).facts.tables[0].rows == len(lists[DAY])
 
 
 def test_the_table_has_every_feature_and_no_other_input(market: Settings) -> None:

@@ -49,8 +49,8 @@ def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
 
 
 def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:
-    def knowing(*asked: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401  (passed through)
-        for batch in joined(*asked):
+    def knowing(*asked: Any, **how: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401  (passed through)
+        for batch in joined(*asked, **how):
             place = batch.schema.get_field_index(LEAKY)
             yield batch.set_column(place, LEAKY, batch["label"].cast(batch.schema.field(LEAKY).type))
 

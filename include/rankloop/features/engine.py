@@ -27,6 +27,10 @@ class Engine(Protocol):
         """The same rows, worked out once."""
         ...
 
+    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """The rows whose whole number in a column leaves this remainder, of so many that are asked for in turn."""
+        ...
+
     def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows as they come, in the columns and types of the schema, for one process to stream."""
         ...

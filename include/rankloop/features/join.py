@@ -1,6 +1,6 @@
 """Joins lists with the features of the day before: one function for training and for scoring, so that they agree."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.calendar import days_between
-from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, SHOWN
 from rankloop.errors import RankloopError
 from rankloop.features import product
 from rankloop.features.build import lake_of
@@ -20,6 +20,8 @@ from rankloop.settings import Settings
 
 LIST_COLUMNS = ("request_id", "account_id", "product_id", "ts", "surface", "base_score")
 """What a row of a list must have; a pair of request and product stands in one row. Others pass through."""
+SEEN = (DAY, "account_id", "product_id")
+"""What counts of a list that was shown before."""
 SHAPES = {made.shape.name: made.shape for made in AS_OF}
 BUYER = "account_id"
 
@@ -34,11 +36,11 @@ class Portion(NamedTuple):
     number: int
     of: int
 
-    def take(self, table: ir.Table) -> ir.Table:
+    def take(self, engine: Engine, table: ir.Table) -> ir.Table:
         """The rows of these buyers; all of them where a table knows no buyers."""
         if self.of == 1 or BUYER not in table.columns:
             return table
-        return table.filter(table[BUYER] % self.of == self.number)
+        return engine.share(table, BUYER, self.number, self.of)
 
 
 EVERYBODY = Portion(0, 1)
@@ -59,7 +61,7 @@ def join_features(  # noqa: PLR0913  (the last two are for reproducing and for b
     whole. `versions` pins tables of the lake, as a training run noted them.
     """
     refuse_unlike_lists(lists.columns)
-    known = _known(engine, settings, portion.take(lists), as_of, versions or {}, portion)
+    known = _known(engine, settings, portion.take(engine, lists), as_of, versions or {}, portion)
     rows = product.locate(known.lists, known)
     for family in FAMILIES:
         rows = family.join(rows, known)
@@ -74,13 +76,11 @@ def joined_batches(  # noqa: PLR0913  (likewise)
     as_of: date,
     *,
     versions: Mapping[str, int] | None = None,
-    portions: int = 1,
-) -> Iterator[pa.RecordBatch]:
+    portion: Portion = EVERYBODY,
+) -> pa.RecordBatchReader:
     """What `join_features` gives, in a stream; a million rows a portion need about a gigabyte."""
-    schema = joined_schema(lists.schema().to_pyarrow())
-    for number in range(portions):
-        rows = join_features(engine, settings, lists, as_of, versions=versions, portion=Portion(number, portions))
-        yield from engine.batches(rows, schema)
+    rows = join_features(engine, settings, lists, as_of, versions=versions, portion=portion)
+    return engine.batches(rows, joined_schema(lists.schema().to_pyarrow()))
 
 
 def joined_schema(lists: pa.Schema) -> pa.Schema:
@@ -109,11 +109,11 @@ def _known(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
         raise JoinError(f"there are no features as of {as_of}. Build them: rankloop features build --day {as_of}")
 
     def read(table: str) -> ir.Table:
-        return portion.take(engine.read(lake.files(table, [as_of], versions.get(table)), SHAPES[table].schema))
+        return portion.take(engine, engine.read(lake.files(table, [as_of], versions.get(table)), SHAPES[table].schema))
 
     days = days_between(as_of - timedelta(days=settings.features.seen_days - 1), as_of)
-    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN])
-    return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(seen))
+    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
+    return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(engine, seen))
 
 
 def _filled(value: ir.Value, unknown: float | None) -> ir.Value:

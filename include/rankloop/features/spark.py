@@ -55,6 +55,7 @@ class SparkEngine:
         self._ibis = ibis.pyspark.connect(session)
         self._names = (f"rankloop_{number}" for number in count())
         self._kept: list[DataFrame] = []
+        self._whole: dict[str, ir.Table] = {}
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
         """The rows of these Parquet files, with `dt` from their path."""
@@ -72,6 +73,14 @@ class SparkEngine:
         frame = self._frame(table).persist()
         self._kept.append(frame)
         return self._named(frame)
+
+    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """These rows, picked out of all of them, which the executors keep."""
+        sql = self._ibis.compile(table)
+        if sql not in self._whole:
+            self._whole[sql] = self.keep(table)
+        whole = self._whole[sql]
+        return whole.filter(whole[by] % of == number)
 
     def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows as they come, a partition at a time through the driver: for results that fit one process."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import ibis
 import ibis.expr.types as ir
 
 from rankloop.features.events import second
@@ -23,11 +22,15 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     told = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
     told = told.select("request_id", "product_id", "ts", mark=told["kind"].cases(*LABELS.items()))
     told = in_time(told, shown, label_hours)
-    best = told.group_by([told["request_id"], told["product_id"]]).agg(mark=told["mark"].max())
-    best = best.select(_request=best["request_id"], _product=best["product_id"], mark=best["mark"])
+    best = told.group_by(["request_id", "product_id"]).agg(mark=told["mark"].max())
+    # Lists with a reaction are few, so they are joined: a window would put everything shown in order for them.
+    marked = shown.select("request_id", "product_id").join(best, ["request_id", "product_id"])
+    busy = marked.group_by("request_id").agg(reacted=marked["mark"].max())
+    best, busy = best.rename(_request="request_id", _product="product_id"), busy.rename(_list="request_id")
     rows = shown.left_join(best, [shown["request_id"] == best["_request"], shown["product_id"] == best["_product"]])
-    rows = rows.mutate(label=rows["mark"].fill_null(0)).drop("_request", "_product", "mark")
-    return rows.mutate(reacted=rows["label"].max().over(ibis.window(group_by="request_id")))
+    rows = rows.left_join(busy, rows["request_id"] == busy["_list"])
+    rows = rows.mutate(label=rows["mark"].fill_null(0), reacted=rows["reacted"].fill_null(0))
+    return rows.drop("_request", "_product", "_list", "mark")
 
 
 def in_time(told: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
@@ -43,24 +46,31 @@ def kept(rows: ir.Table, idle_share: float) -> ir.Table:
 
     Which idle lists are kept follows from their names alone: the same ones on every engine, day and run.
     """
-    busy = rows["reacted"] > 0
+    weight = (rows["reacted"] > 0).ifelse(1.0, 1.0 / idle_share)
+    return rows.mutate(weight=weight).filter(_chosen(rows, idle_share))
+
+
+def _chosen(rows: ir.Table, idle_share: float) -> ir.BooleanValue:
     limit = min(round(idle_share * 16**HEX_DIGITS), 16**HEX_DIGITS - 1)
     # Digits of one length and case compare as the numbers that they write.
     drawn = rows["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) <= f"{limit:0{HEX_DIGITS}x}"
-    weight = busy.ifelse(1.0, 1.0 / idle_share)
-    return rows.mutate(weight=weight).filter(busy | drawn)
+    return (rows["reacted"] > 0) | drawn
 
 
 def counted(rows: ir.Table, idle_share: float) -> ir.Table:
-    """One row: how many lists and products were shown, and what came of them; idle lists included."""
-    chosen = kept(rows, idle_share).select("request_id").distinct()
-    lists = chosen.aggregate(lists_kept=chosen.count())
-    sums = rows.aggregate(
-        lists=rows["request_id"].nunique(),
-        lists_with_reaction=rows["request_id"].nunique(where=rows["reacted"] > 0),
-        shown=rows.count(),
-        **{
-            name: rows.count(where=rows["label"] >= label) for name, label in zip(REACHED, LABELS.values(), strict=True)
-        },
+    """One row: how many lists and products were shown, and what came of them; idle lists included.
+
+    `shown_kept` is how many rows `kept` gives.
+    """
+    reached = {
+        name: rows.count(where=rows["label"] >= label) for name, label in zip(REACHED, LABELS.values(), strict=True)
+    }
+    lists = rows.group_by("request_id").agg(shown=rows.count(), reacted=rows["reacted"].max(), **reached)
+    chosen = _chosen(lists, idle_share)
+    return lists.aggregate(
+        lists=lists.count(),
+        lists_with_reaction=lists.count(where=lists["reacted"] > 0),
+        lists_kept=lists.count(where=chosen),
+        **{name: lists[name].sum().fill_null(0) for name in ("shown", *REACHED)},
+        shown_kept=lists["shown"].sum(where=chosen).fill_null(0),
     )
-    return sums.cross_join(lists)

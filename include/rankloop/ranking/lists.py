@@ -6,7 +6,7 @@ was before idle lists were left out. Both are a pure function of the day.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from rankloop.features.build import Facts, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
 from rankloop.features.declare import CATEGORY
 from rankloop.features.engine import Engine, open_engine
-from rankloop.features.join import SHAPES, joined_batches
+from rankloop.features.join import SHAPES, Portion, joined_batches
 from rankloop.lake.tables import Lake, Version, Written
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
@@ -36,6 +36,7 @@ FORMAT = 1
 """Raised with every change of what these rows mean, so that days made before are made again."""
 PORTION_ROWS = 1 << 19
 """Rows put in order at a time: about 300 MB. Part of what the table is, since it decides the order of its lists."""
+BATCH_ROWS = 1 << 16
 OWN = {
     "request_id": pa.string(),
     "account_id": pa.int64(),
@@ -56,6 +57,7 @@ LISTS_SCHEMA = pa.schema(
         *((feature.name, pa.float32()) for feature in FEATURES),
     ]
 )
+SHOWN_KEPT = "shown_kept"
 COUNTED = ("lists", "lists_with_reaction", "lists_kept", "shown", *REACHED)
 COUNTS_SCHEMA = pa.schema(
     [
@@ -91,11 +93,12 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
     if not again and (there := _already(lake, day, inputs)):
         return there
     with open_engine(settings) as engine:
-        rows = engine.keep(_rows(engine, settings, lake, day))
+        rows = _rows(engine, settings, lake, day)
         share = settings.training.idle_share
-        schema = pa.schema([(name, pa.int64()) for name in COUNTED])
+        schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
-        batches = _batches(engine, settings, lake, kept(rows, share), day)
+        portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
+        batches = _batches(engine, settings, _own(engine, lake, kept(rows, share), day), day, portions)
         lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
@@ -169,32 +172,36 @@ def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table
     return labelled(shown, reactions, settings.training.label_hours)
 
 
-def _batches(engine: Engine, settings: Settings, lake: Lake, rows: ir.Table, day: date) -> pa.RecordBatchReader:
-    before = day - timedelta(days=1)
-    goods = engine.read(lake.files(product.TABLE.name, [before]), SHAPES[product.TABLE.name].schema)
+def _own(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
+    """What the lists are by themselves, before any feature."""
+    goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), SHAPES[product.TABLE.name].schema)
     known = attach(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
-    lists = engine.keep(
-        known.select(
-            **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
-            **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
-        )
+    return known.select(
+        **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
+        **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
     )
-    [size] = (
-        engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()}))
-        .read_all()["rows"]
-        .to_pylist()
-    )
-    portions = max(1, -(-size // PORTION_ROWS))
+
+
+def _batches(engine: Engine, settings: Settings, lists: ir.Table, day: date, portions: int) -> pa.RecordBatchReader:
+    before = day - timedelta(days=1)
+    # Portions are kept by being split; a day in one piece is small.
+    lists = lists if portions > 1 else engine.keep(lists)
     schema = LISTS_SCHEMA.remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
-            part = lists.filter(lists["account_id"] % portions == number) if portions > 1 else lists
-            found = [_narrow(settings, batch, schema) for batch in joined_batches(engine, settings, part, before)]
-            table = pa.Table.from_batches(found, schema)
-            yield from table.sort_by([("request_id", "ascending"), ("position", "ascending")]).to_batches()
+            joined = joined_batches(engine, settings, lists, before, portion=Portion(number, portions))
+            yield from _ordered((_narrow(settings, batch, schema) for batch in joined), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())
+
+
+def _ordered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows list by list, in the order of their places; a few at a time, so that they are in memory only once."""
+    table = pa.Table.from_batches(batches, schema)
+    order = pc.sort_indices(table, [("request_id", "ascending"), ("position", "ascending")])
+    for start in range(0, table.num_rows, BATCH_ROWS):
+        yield from table.take(order.slice(start, BATCH_ROWS)).to_batches()
 
 
 def _narrow(settings: Settings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -90,7 +90,7 @@ def scored(  # noqa: PLR0913  (as in `join_features`)
     ranked = own.append(pa.field("base_rank", pa.int64()))
     if scorer is None:
         by_score = ibis.window(group_by="request_id", order_by=[ibis.desc("base_score"), "product_id"])
-        rows = portion.take(lists).mutate(base_rank=ibis.row_number().over(by_score) + 1)
+        rows = portion.take(engine, lists).mutate(base_rank=ibis.row_number().over(by_score) + 1)
         return rows.select(*ranked.names, score=rows["base_score"])
     joined = join_features(engine, settings, lists, as_of, portion=portion)
     kinds = joined_schema(pa.schema([]))
