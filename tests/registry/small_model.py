@@ -16,9 +16,9 @@ from rankloop.ranking.rankers.pointwise import Pointwise
 from rankloop.ranking.rankers.protocol import Curve, Ranker
 from rankloop.training_settings import Kind, PreprocessingSettings
 
-FEATURES = ("buyer_clicks_7d", "product_ctr", "category4_share")
+FEATURES = ("context_base_score", "product_ctr", "category4_share")
 EXAMPLE = pa.table(
-    {"category4_share": [1.0, None], "buyer_clicks_7d": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]}
+    {"category4_share": [1.0, None], "context_base_score": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]}
 )
 ROWS, ROUNDS = 320, 5
 
@@ -28,7 +28,7 @@ def write(
 ) -> Path:
     """The folder with a model in it; another seed makes another model, and so do columns of features to learn from."""
     draw = np.random.default_rng(seed)
-    columns = columns or dict(zip(FEATURES, draw.normal(size=(len(FEATURES), ROWS)).astype(np.float32), strict=True))
+    columns = columns or dict(zip(FEATURES, draw.random((len(FEATURES), ROWS)).astype(np.float32), strict=True))
     preprocessing = learn(PreprocessingSettings(), columns.items())
     values = preprocessing.apply(pa.table(dict(columns)))
     sizes = {"neural": (3, 4, 1), "logistic": (3, 1)}

@@ -37,7 +37,7 @@ UNPICKLERS = (
     (joblib, "load"),
 )
 ROWS = pd.DataFrame(
-    {"category4_share": [0.1, np.nan, -0.7], "buyer_clicks_7d": [1 / 3, 0.0, 2.0], "product_ctr": [0.5, -1.0, 1e-9]}
+    {"category4_share": [0.1, np.nan, -0.7], "context_base_score": [1 / 3, 0.0, 2.0], "product_ctr": [0.5, -1.0, 1e-9]}
 )
 WATCHED: list[str] = []
 """While it holds anything, Python tells of every class that is looked up to unpickle something, by whatever way."""
@@ -101,7 +101,7 @@ def test_mlflow_scores_as_the_model_does(kept: str, folder: Path) -> None:
 
 def test_a_model_takes_features_by_name_and_lets_other_columns_be(kept: str) -> None:
     loaded = mlflow.pyfunc.load_model(kept)
-    turned = ROWS[["product_ctr", "category4_share", "buyer_clicks_7d"]].assign(position=1)
+    turned = ROWS[["product_ctr", "category4_share", "context_base_score"]].assign(position=1)
     assert loaded.predict(turned).tolist() == loaded.predict(ROWS).tolist()
 
 
@@ -112,8 +112,8 @@ def test_a_model_scores_the_same_whether_features_come_wide_or_narrow(kept: str)
 
 def test_a_missing_feature_is_refused_by_name(kept: str) -> None:
     loaded = mlflow.pyfunc.load_model(kept)
-    with pytest.raises(MlflowException, match="buyer_clicks_7d"):
-        loaded.predict(ROWS.drop(columns="buyer_clicks_7d"))
+    with pytest.raises(MlflowException, match="context_base_score"):
+        loaded.predict(ROWS.drop(columns="context_base_score"))
 
 
 def test_a_model_says_what_it_takes_and_gives(kept: str) -> None:
