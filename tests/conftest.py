@@ -32,10 +32,11 @@ LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 
 
 class FileByFile(LoadScopeScheduling):
-    """Side by side run files, each whole, since its tests share what it set up; all of e2e share one stack."""
+    """Side by side run files, each whole, since its tests share what it set up; some folders share that too."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return E2E if nodeid.startswith(E2E) else nodeid.partition("::")[0]
+        whole = next((folder for folder in (E2E, "tests/training/") if nodeid.startswith(folder)), None)
+        return whole or nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
@@ -90,6 +91,7 @@ def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def mongo(mongo_address: str) -> str:
-    """The address of a MongoDB with nothing in it."""
-    return emptied(mongo_address)
+def mongo(mongo_address: str) -> Iterator[str]:
+    """The address of a MongoDB with nothing in it, and with nothing in it for whoever comes next."""
+    yield emptied(mongo_address)
+    emptied(mongo_address)

@@ -20,10 +20,14 @@ DAG = "batch_scoring"
 def run(stack: RunningStack, demo: str) -> Run:
     """The run whose rankings are live."""
     assert demo
-    api, shown = signed_in(stack.settings, "oncall"), pointer(stack)
-    runs = api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100")["dag_runs"]
-    [mine] = [found for found in runs if shown["day"] in {found["partition_key"], (found["conf"] or {}).get("day")}]
-    return Run(api, DAG, mine["dag_run_id"])
+    api, batch = signed_in(stack.settings, "oncall"), pointer(stack)["batch"]
+    for found in api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100")["dag_runs"]:
+        run = Run(api, DAG, found["dag_run_id"])
+        if run.states("plan") == {"success"}:
+            planned = api.ask("GET", f"{run.path}/taskInstances/plan/xcomEntries/return_value")["value"]
+            if planned == batch:
+                return run
+    pytest.fail(f"no run planned {batch}")
 
 
 def pointer(stack: RunningStack) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rankloop.settings import Settings
 from rankloop.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
+from tests.mongo_server import serving as mongo_serving
 from tests.training.steps import AS_OF, EASY_GATE, SMALL, Told, carried_out
 
 
@@ -30,6 +31,13 @@ def _one_thread() -> Iterator[None]:
 def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow in which nobody but these tests registers anything."""
     with serving(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a MongoDB that goes with this MLflow: the ledger of another would tell of versions it lacks."""
+    with mongo_serving(tmp_path_factory.mktemp("mongo")) as address:
         yield address
 
 

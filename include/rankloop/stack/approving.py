@@ -33,7 +33,7 @@ def question(settings: Settings, run: str) -> dict[str, Any]:
     return found
 
 
-def answer(settings: Settings, run: str, person: str, choice: str, reason: str) -> None:
+def answer(settings: Settings, run: str, person: str, choice: str, reason: str | None) -> None:
     """Answer as this person, again where Airflow lost it: on a busy machine the task may not be parked yet."""
     body, viewer = {"chosen_options": [choice], "params_input": {"reason": reason}}, signed_in(settings, "viewer")
     for _ in range(ANSWERS):
