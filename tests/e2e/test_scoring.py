@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from rankloop.champions.standing import standing_champion
 from rankloop.marketplace.rankings import PREFIX
 from rankloop.stack.airflow_api import signed_in
-from tests.e2e.clearing import Run
+from tests.e2e.clearing import Run, kill_tasks
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -44,7 +44,8 @@ def content(stack: RunningStack) -> list[dict[str, Any]]:
 def test_groups_killed_and_cleared_while_they_are_shown_leave_what_was_there(stack: RunningStack, run: Run) -> None:
     before, shown = content(stack), pointer(stack)
     assert len(before) > 100
-    run.kill("rank", stack)
+    run.clear_at_rest("rank")
+    wait_until(lambda: kill_tasks(stack), "a group to be killed", within_s=60)
     run.succeed("rank")
     assert (content(stack), pointer(stack)) == (before, shown)
 

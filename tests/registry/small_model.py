@@ -20,7 +20,7 @@ FEATURES = ("context_base_score", "product_ctr", "category4_share")
 EXAMPLE = pa.table(
     {"category4_share": [1.0, None], "context_base_score": [0.0, 5.0], "product_ctr": [0.1, 0.2], "position": [1, 2]}
 )
-ROWS, ROUNDS = 320, 5
+ROWS, ROUNDS = 320, 40
 
 
 def write(
