@@ -238,6 +238,7 @@ def _what_to_look_at(settings: Settings) -> str:
     mongo = "the MongoDB of RANKLOOP_MONGO_URI" if settings.mongo_uri else f"{settings.mongo}   database marketplace"
     first = "Look first at what the ML lead was shown: model_promotion in Airflow, task ask_ml_lead.\n"
     return f"""
+  Storefront   http://127.0.0.1:{settings.ports.serving}
   Airflow      http://127.0.0.1:{settings.ports.airflow}   sign in as admin, ml-lead, oncall or viewer
   MLflow       http://127.0.0.1:{settings.ports.mlflow}
   MongoDB      {mongo}

@@ -57,6 +57,7 @@ def test_the_demo_lives_history_and_says_where_to_look(stack: RunningStack, demo
     assert f"features of {HISTORY} days, {HISTORY} built now" in demo
     assert stack.airflow in demo
     assert stack.mlflow in demo
+    assert f"Storefront   http://127.0.0.1:{stack.settings.ports.serving}" in demo
     assert len(lived_days(mongo)) == HISTORY + LOOP
     assert all(password not in demo for password in stack.facts.new_passwords.values())
 
