@@ -347,26 +347,29 @@ def main(arguments: argparse.Namespace) -> None:
         model = _model(settings)
         from_files(settings, model, asked[0])
         peer = [from_files(settings, model, one) for one in asked[: arguments.peer]]
+        show(settings, arguments, lists, peer)
+
+
+def show(settings: Settings, arguments: argparse.Namespace, lists: Path, peer: list[float]) -> None:
+    """A row a kind of request, beside the peer's seconds."""
+    print(f"{DAYS} days at scale {SCALE:g}; lists of {LISTED} products, {TREES} trees; {arguments.seconds:g} s each\n")
+    print("| | connections | requests/s | p50 ms | p99 ms | batches or versions seen | errors | mixed |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    p50, p99 = np.percentile(peer, [50, 99]) * 1000
+    print(f"| the list joined from files (peer) | 1 | {1 / np.mean(peer):.1f} | {p50:.0f} | {p99:.0f} | | | |")
+    for title, kind, connections in (
+        ("`GET /alive` (peer: an answer of nothing)", "alive", 16),
+        ("`GET /v1/recommendations`, 30 products", "recommendations", 1),
+        ("`GET /v1/recommendations`, 30 products", "recommendations", 16),
+        ("`POST /v1/rerank`, 100 products", "rerank", 1),
+        ("`POST /v1/rerank`, 100 products", "rerank", 16),
+    ):
+        got = measured(settings, arguments, lists, kind, connections)
         print(
-            f"{DAYS} days at scale {SCALE:g}; lists of {LISTED} products, {TREES} trees; {arguments.seconds:g} s each\n"
+            f"| {title} | {connections} | {got['a_second']:,.0f} | {got['p50']:.1f} | {got['p99']:.1f} "
+            f"| {got['seen'] or ''} | {got['errors']} | {got['mixed']} |",
+            flush=True,
         )
-        print("| | connections | requests/s | p50 ms | p99 ms | batches or versions seen | errors | mixed |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-        p50, p99 = np.percentile(peer, [50, 99]) * 1000
-        print(f"| the list joined from files (peer) | 1 | {1 / np.mean(peer):.1f} | {p50:.0f} | {p99:.0f} | | | |")
-        for title, kind, connections in (
-            ("`GET /alive` (peer: an answer of nothing)", "alive", 16),
-            ("`GET /v1/recommendations`, 30 products", "recommendations", 1),
-            ("`GET /v1/recommendations`, 30 products", "recommendations", 16),
-            ("`POST /v1/rerank`, 100 products", "rerank", 1),
-            ("`POST /v1/rerank`, 100 products", "rerank", 16),
-        ):
-            got = measured(settings, arguments, lists, kind, connections)
-            print(
-                f"| {title} | {connections} | {got['a_second']:,.0f} | {got['p50']:.1f} | {got['p99']:.1f} "
-                f"| {got['seen'] or ''} | {got['errors']} | {got['mixed']} |",
-                flush=True,
-            )
 
 
 def _model(settings: Settings) -> Model:

@@ -19,6 +19,84 @@ from rankloop.settings import load_settings
 SOURCES = ["buyers", "products", "impressions", "interactions"]
 CHECKS = ["empty_day", "small_day", "bad_rows"]
 AGREED_HOURS = load_settings().deadline_hours
+PATIENT = {
+    "pool": "mongo",
+    "mode": "reschedule",
+    "poke_interval": 5,
+    "exponential_backoff": True,
+    "max_wait": 60,
+    "timeout": 6 * 3600,
+}
+"""How a task waits for what may take hours."""
+
+
+@task.sensor(**PATIENT)
+def day_is_over(dag_run=None, params=None) -> bool:
+    """Wait for the end of the day where the marketplace is simulated: its clock is not the one on the wall."""
+    from rankloop.events.tasks import day_is_over
+
+    return day_is_over(load_settings(), market_day(dag_run, params))
+
+
+@task(pool="mongo", map_index_template="{{ task.op_kwargs['source'] }}")
+def extract(source: str, dag_run=None, params=None) -> dict:
+    """Read one source's day out of MongoDB into the lake, without a personal field."""
+    from rankloop.events.tasks import extract_source
+
+    return extract_source(load_settings(), market_day(dag_run, params), source, datetime.now(UTC))
+
+
+@task(pool="mongo")
+def clean(dag_run=None, params=None) -> dict:
+    """Repair and check the day; what cannot be repaired goes to quarantine with its reason."""
+    from rankloop.events.tasks import clean_day
+
+    return clean_day(load_settings(), market_day(dag_run, params), datetime.now(UTC), params["accept"])
+
+
+@task
+def aggregate(dag_run=None, params=None) -> dict:
+    """Sum the day up: by buyer, product, shop, category and word."""
+    from rankloop.features.build import aggregate_day
+
+    return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
+
+
+@task.sensor(**PATIENT)
+def earlier_days(dag_run=None, params=None) -> bool:
+    """Wait for the days that this one looks back on: in a backfill they may still be under way."""
+    from rankloop.events.tasks import first_day_of_events
+    from rankloop.features.build import may_build
+
+    settings = load_settings()
+    return may_build(settings, market_day(dag_run, params), first_day_of_events(settings))
+
+
+@task
+def build(dag_run=None, params=None) -> dict:
+    """Roll the last days up into the features as of the end of this one."""
+    from rankloop.features.build import build_features
+
+    return build_features(load_settings(), market_day(dag_run, params)).summary()
+
+
+@task(outlets=[EVENTS, FEATURES])
+def publish(dag_run=None, params=None, outlet_events=None) -> None:
+    """Say that the day is there and what it holds, to the DAGs that follow and to the Assets page."""
+    from rankloop.events.tasks import published_events
+    from rankloop.features.published import published_features
+
+    settings, day = load_settings(), market_day(dag_run, params)
+    outlet_events[EVENTS].extra = published_events(settings, day)
+    outlet_events[FEATURES].extra = published_features(settings, day)
+
+
+@task(pool="mongo")
+def look_back(dag_run=None, params=None) -> list:
+    """Count what arrived too late for the days before; on-call is told which of them is worth clearing."""
+    from rankloop.events.tasks import tell_of_late_events
+
+    return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
 
 @dag(
@@ -43,72 +121,6 @@ AGREED_HOURS = load_settings().deadline_hours
 )
 def daily_features() -> None:
     """The tasks and how they follow each other."""
-
-    @task.sensor(
-        pool="mongo", mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600
-    )
-    def day_is_over(dag_run=None, params=None) -> bool:
-        """Wait for the end of the day where the marketplace is simulated: its clock is not the one on the wall."""
-        from rankloop.events.tasks import day_is_over
-
-        return day_is_over(load_settings(), market_day(dag_run, params))
-
-    @task(pool="mongo", map_index_template="{{ task.op_kwargs['source'] }}")
-    def extract(source: str, dag_run=None, params=None) -> dict:
-        """Read one source's day out of MongoDB into the lake, without a personal field."""
-        from rankloop.events.tasks import extract_source
-
-        return extract_source(load_settings(), market_day(dag_run, params), source, datetime.now(UTC))
-
-    @task(pool="mongo")
-    def clean(dag_run=None, params=None) -> dict:
-        """Repair and check the day; what cannot be repaired goes to quarantine with its reason."""
-        from rankloop.events.tasks import clean_day
-
-        return clean_day(load_settings(), market_day(dag_run, params), datetime.now(UTC), params["accept"])
-
-    @task
-    def aggregate(dag_run=None, params=None) -> dict:
-        """Sum the day up: by buyer, product, shop, category and word."""
-        from rankloop.features.build import aggregate_day
-
-        return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
-
-    @task.sensor(
-        pool="mongo", mode="reschedule", poke_interval=5, exponential_backoff=True, max_wait=60, timeout=6 * 3600
-    )
-    def earlier_days(dag_run=None, params=None) -> bool:
-        """Wait for the days that this one looks back on: in a backfill they may still be under way."""
-        from rankloop.events.tasks import first_day_of_events
-        from rankloop.features.build import may_build
-
-        settings = load_settings()
-        return may_build(settings, market_day(dag_run, params), first_day_of_events(settings))
-
-    @task
-    def build(dag_run=None, params=None) -> dict:
-        """Roll the last days up into the features as of the end of this one."""
-        from rankloop.features.build import build_features
-
-        return build_features(load_settings(), market_day(dag_run, params)).summary()
-
-    @task(outlets=[EVENTS, FEATURES])
-    def publish(dag_run=None, params=None, outlet_events=None) -> None:
-        """Say that the day is there and what it holds, to the DAGs that follow and to the Assets page."""
-        from rankloop.events.tasks import published_events
-        from rankloop.features.published import published_features
-
-        settings, day = load_settings(), market_day(dag_run, params)
-        outlet_events[EVENTS].extra = published_events(settings, day)
-        outlet_events[FEATURES].extra = published_features(settings, day)
-
-    @task(pool="mongo")
-    def look_back(dag_run=None, params=None) -> list:
-        """Count what arrived too late for the days before; on-call is told which of them is worth clearing."""
-        from rankloop.events.tasks import tell_of_late_events
-
-        return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
-
     extracted = extract.expand(source=SOURCES)
     day_is_over() >> extracted
     extracted >> clean() >> aggregate() >> earlier_days() >> build() >> publish()

@@ -86,3 +86,9 @@ def test_rankings_are_shown_only_after_every_group_and_the_check(dag_bag: "DagBa
     assert dag.get_task("publish").upstream_task_ids >= {"check"}
     assert {"publish"} <= dag.get_task("keep_scores").upstream_task_ids
     assert dag.get_task("tidy").upstream_task_ids == {"publish"}
+
+
+def test_every_group_of_buyers_is_ranked(dag_bag: "DagBag") -> None:
+    from rankloop.scoring.market import GROUPS  # noqa: PLC0415  (heavy, and no other test needs it)
+
+    assert dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["group"] == list(range(GROUPS))

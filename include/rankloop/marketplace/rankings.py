@@ -22,8 +22,6 @@ PREFIX = "recommendations__"
 BATCHES, STATE, LIVE = "batches", "serving_state", "live"
 ANYBODY = -1
 """The document for buyers that a batch does not know: the shop's own ranking."""
-
-
 LISTED = ("products", "scores", "base_scores", "base_ranks", "sources")
 AT_A_TIME = 500
 
@@ -161,7 +159,7 @@ def remove_batch(client: Client, batch: Batch) -> None:
     """Remove a batch's rankings, then the word of it; the live one is never removed."""
     shown = live(client)
     if shown and shown.batch == batch.name:
-        raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed.")
+        raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed. Publish another first.")
     client[OUTPUT].drop_collection(batch.collection)
     client[OUTPUT][BATCHES].delete_one({"_id": batch.name})
 

@@ -57,7 +57,6 @@ def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
         batch = rankings.batch_called(client, name)
         ranker = _ranker_of(settings, batch)
         count = rankings.write_group(client, batch, group, rankings_of_group(settings, batch, ranker, group))
-        rankings.note(client, name, **{f"groups.{group}": count})
     return {"batch": name, "group": group, "buyers": count}
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from rankloop.calendar import start_of
 from rankloop.champions.line import before_champion, champion_of
@@ -192,8 +192,3 @@ def _shortly(trouble: str) -> str:
     """Its first sentence, without an address of a server: anybody may ask whether we are ready."""
     first = trouble.partition(". ")[0]
     return "a server does not answer" if "://" in first else first
-
-
-def now_utc() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)
