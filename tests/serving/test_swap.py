@@ -1,6 +1,8 @@
 """What is served changes while it is asked for: batches flip, champions change, servers go away."""
 
+import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -166,6 +168,27 @@ def test_a_champion_changes_and_no_request_fails_or_names_another_version_than_i
         assert not wrong
     assert [len(scores) for scores in told.values()] == [1, 1, 1]
     assert len({next(iter(scores)) for scores in told.values()}) == 3
+
+
+def test_the_shops_own_ranking_goes_on_until_the_features_of_the_first_champion_are_loaded(
+    shop: Shop, tmp_path: Path
+) -> None:
+    asked = {"account_id": 100000, "surface": "home", "products": [{"product_id": 1, "base_score": 0.5}]}
+    batch_number(shop, 1)
+    with running(shop.settings.model_copy(update={"lake": str(tmp_path / "lake")})) as client:
+
+        def policy() -> str:
+            answer = client.post("/v1/rerank", json=asked)
+            assert answer.status_code == 200, answer.text
+            return str(answer.json()["policy"])
+
+        first = shop.promote()
+        for _ in range(20):  # looks at who is champion, ten a second
+            assert policy() == "base"
+            time.sleep(QUICK.look_every_s)
+        shutil.copytree(shop.settings.lake_root, tmp_path / "coming")
+        (tmp_path / "coming").rename(tmp_path / "lake")
+        wait_until(lambda: policy() == f"version {first}", "the features")
 
 
 def test_a_champion_whose_files_are_gone_is_replaced_by_the_one_before(shop: Shop) -> None:

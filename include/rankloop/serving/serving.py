@@ -164,6 +164,9 @@ class Serving:
             as_wanted = before.ranker.version == now[0]
             if as_wanted or time.monotonic() - before.at < RETRY_S:
                 return before
+        if before and before.ranker.model is None and self.day is None:
+            # A model needs features. Until they are loaded, the shop's own ranking goes on, which needs none.
+            return before
         ranker = choose_ranker(self.settings)
         if ranker.model and (unknown := sorted(set(ranker.model.features) - set(feature_names()))):
             raise RankloopError(f"{ranker.policy} needs features that there are no more: {', '.join(unknown)}")
