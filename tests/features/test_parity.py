@@ -35,7 +35,7 @@ SHAPES = [*(made.shape for made in (*DAILY, *AS_OF)), JOINED]
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(1200),  # a cluster of three processes starts three times
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(not (shutil.which("java") or os.environ.get("JAVA_HOME")), reason="Spark needs Java 17"),
     # Py4J leaves its sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -76,7 +76,8 @@ def both(tmp_path_factory: pytest.TempPathFactory, lived: Mapping[date, DayOfEve
     few = {"spark.sql.shuffle.partitions": "4", "spark.default.parallelism": "4"}
     spark = settings_for(folder / "spark", engine="spark", spark_master=CLUSTER, spark=few)
     make(duck)
-    make(spark)
+    with open_engine(spark):  # one session for all, since a cluster of three processes takes long to start
+        make(spark)
     return duck, spark
 
 

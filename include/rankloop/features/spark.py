@@ -31,6 +31,8 @@ TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "STRING"}
 HERE = "127.0.0.1"
 ROWS = 1 << 12
 """Rows that the driver takes at a time."""
+NUMBERS = count()
+"""Of views; engines may share a session, and with it the names in it."""
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
@@ -53,7 +55,6 @@ class SparkEngine:
     def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._ibis = ibis.pyspark.connect(session)
-        self._names = (f"rankloop_{number}" for number in count())
         self._kept: list[DataFrame] = []
         self._whole: dict[str, ir.Table] = {}
 
@@ -127,21 +128,23 @@ class SparkEngine:
         return self._frame(table).selectExpr(*casts)
 
     def _named(self, frame: DataFrame) -> ir.Table:
-        name = next(self._names)
+        name = f"rankloop_{next(NUMBERS)}"
         frame.createOrReplaceTempView(name)
         return self._ibis.table(name)
 
 
 @contextmanager
 def open_spark(settings: FeatureSettings) -> Iterator[SparkEngine]:
-    """A session of the master that the settings name, ended with the context."""
+    """A session of the master that the settings name, ended with the context unless it was there before."""
+    others = SparkSession.getActiveSession()
     session = _session(settings)
     engine = SparkEngine(session)
     try:
         yield engine
     finally:
         engine.close()
-        session.stop()
+        if session is not others:
+            session.stop()
 
 
 def _session(settings: FeatureSettings) -> SparkSession:

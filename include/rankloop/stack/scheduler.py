@@ -1,8 +1,9 @@
 """Airflow's scheduler with the libraries read in that tasks need, as the Procfile starts it.
 
 The LocalExecutor forks its tasks from the scheduler. So what is imported here costs a task nothing, where each would
-otherwise spend its first two seconds on it. Importing starts no thread in any of these, so they may be forked. Of
-Rankloop itself nothing is imported: a task is to run the code as it is by then, edited or not.
+otherwise spend its first seconds on it: two for those that read events, four more for those that know models. Importing
+starts no thread in any of these but OpenBLAS's, which looks after itself in a fork. Of Rankloop itself nothing is
+imported: a task is to run the code as it is by then, edited or not.
 """
 
 import runpy
@@ -12,12 +13,14 @@ from importlib import import_module
 NEEDED_BY_TASKS = (
     "deltalake",
     "ibis.backends.duckdb",
+    "mlflow.pyfunc",
     "pandas",
     "pyarrow.dataset",
     "pyarrow.parquet",
     "pydantic_settings",
     "pymongo",
     "pymongoarrow.context",
+    "xgboost",
 )
 
 
