@@ -25,6 +25,7 @@ from pydantic_settings import (
 from rankloop.errors import RankloopError
 from rankloop.serving_settings import ServingSettings
 from rankloop.training_settings import TrainingSettings
+from rankloop.upkeep_settings import UpkeepSettings
 
 PREFIX = "RANKLOOP_"
 SECRET = ("mongo_uri", "mlflow_uri", "serving")
@@ -226,6 +227,7 @@ class Settings(BaseSettings):
     experiment: ExperimentSettings = ExperimentSettings()
     serving: ServingSettings = ServingSettings()
     training: TrainingSettings = TrainingSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
 
     @field_validator("home")
     @classmethod

@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
@@ -26,11 +26,10 @@ from deltalake.transaction import AddAction, RemoveAction
 from rankloop.errors import RankloopError
 from rankloop.lake.digest import Digest, digest_of
 from rankloop.lake.partition import DAY, Rows, refuse_without_day, stored, write_file
+from rankloop.lake.vacuum import KEEP_LOG, NO_CLEANUP, newest_since, vacuum
 
 COMMIT_TRIES = 500
 """A refusal means that another commit went through, so this many others must have before we give up."""
-KEEP_LOG = {"delta.logRetentionDuration": "interval 3650 days"}
-"""A version is a training run's data version, so the log that knows it must outlive the run."""
 LOG = "_delta_log"
 
 
@@ -47,6 +46,16 @@ class Written:
     version: int
     rows: int
     digest: str
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """Files that are to become a day's."""
+
+    paths: Sequence[str]
+    digest: Digest
+    instead_of: Sequence[str] | None = None
+    """The files that must still be the day's; None if whatever it has by then may be replaced."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,10 @@ class Lake:
         """
         refuse_without_day(table, schema)
         path = f"{self.landing(table, day)}/part-0.parquet"
-        with self._store.open_output_stream(path.removeprefix(f"{self.root}/")) as sink:
+        with self._store.open_output_stream(self._path(path)) as sink:
             digest = write_file(sink, data, schema, day, table)
         paths = [path] if digest.rows else []
-        return self._commit(table, day, schema, paths, digest)
+        return self._commit(table, day, schema, _Landed(paths, digest))
 
     def landing(self, table: str, day: date) -> str:
         """A new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
@@ -100,7 +109,7 @@ class Lake:
     def adopt(self, table: str, day: date, landing: str, schema: pa.Schema) -> Written:
         """Make the Parquet files in a landing the rows of the day, as `replace_day` does with rows."""
         refuse_without_day(table, schema)
-        folder = landing.removeprefix(f"{self.root}/")
+        folder = self._path(landing)
         selector = pyarrow.fs.FileSelector(folder, recursive=True, allow_not_found=True)
         names = sorted(entry.path for entry in self._store.get_file_info(selector) if entry.path.endswith(".parquet"))
         expected = {field.name: field.type for field in stored(schema) if field.name != DAY}
@@ -109,10 +118,32 @@ class Lake:
             if {field.name: field.type for field in found} != expected:
                 raise LakeError(f"{table} {day}: the file {name} has columns {found}, the table {expected}.")
         paths = [f"{self.root}/{name}" for name in names]
-        return self._commit(table, day, schema, paths, digest_of(self._batches(paths)))
+        return self._commit(table, day, schema, _Landed(paths, digest_of(self._batches(paths))))
 
-    def _commit(self, table: str, day: date, schema: pa.Schema, paths: Sequence[str], digest: Digest) -> Written:
-        added: list[AddAction | RemoveAction] = [self._action(table, day, path) for path in paths]
+    def gather(self, table: str, day: date) -> Written | None:
+        """Put a day's files into one, the same rows in the same order; None if the day was replaced meanwhile."""
+        if not (files := self.files(table, [day])):
+            return None
+        with self._store.open_input_file(self._path(files[0])) as first:
+            own = pq.read_schema(first).remove_metadata()  # of a day that is older than a column of the table
+        path = f"{self.landing(table, day)}/part-0.parquet"
+        rows = pa.RecordBatchReader.from_batches(own, (batch.select(own.names) for batch in self._batches(files)))
+        with self._store.open_output_stream(self._path(path)) as sink:
+            digest = write_file(sink, rows, own.append(pa.field(DAY, pa.date32())), day, table)
+        noted = self.written(table, day)
+        if files == self.files(table, [day]) and str(digest) != noted.digest:
+            raise LakeError(
+                f"{table} {day}: its files hold rows of digest {digest}, and the log has {noted.digest}: they were "
+                "changed in place. Nothing was written; bring them back from a backup, or make the day again."
+            )
+        try:
+            return self._commit(table, day, own, _Landed([path], digest, files))
+        except _ReplacedError:
+            return None
+
+    def _commit(self, table: str, day: date, schema: pa.Schema, landed: _Landed) -> Written:
+        added: list[AddAction | RemoveAction] = [self._action(table, day, path) for path in landed.paths]
+        digest = landed.digest
         note = {"market_day": day.isoformat(), "rows": digest.rows, "digest": str(digest)}
         properties = CommitProperties(custom_metadata=note, max_commit_retries=0)
         for _ in range(COMMIT_TRIES):
@@ -122,11 +153,11 @@ class Lake:
                 target.create_write_transaction(
                     added,
                     "overwrite",
-                    stored(schema),
+                    stored(schema) if landed.instead_of is None else _of_day(target, day, landed.instead_of),
                     [DAY],
                     [(DAY, "=", day.isoformat())],
                     commit_properties=properties,
-                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+                    post_commithook_properties=NO_CLEANUP,
                 )
             except CommitFailedError:
                 if self._table(table).version() == before:
@@ -140,8 +171,8 @@ class Lake:
         )
 
     def _action(self, table: str, day: date, path: str) -> AddAction:
-        info = self._store.get_file_info([path.removeprefix(f"{self.root}/")])[0]
-        rows = pq.read_metadata(path.removeprefix(f"{self.root}/"), filesystem=self._store).num_rows
+        info = self._store.get_file_info([self._path(path)])[0]
+        rows = pq.read_metadata(self._path(path), filesystem=self._store).num_rows
         return AddAction(
             path=path.removeprefix(f"{self.uri(table)}/"),
             size=info.size,
@@ -176,8 +207,7 @@ class Lake:
         return sorted(self._tables_below(""))
 
     def _tables_below(self, folder: str) -> Iterator[str]:
-        inside = self._store.get_file_info(pyarrow.fs.FileSelector(folder, allow_not_found=True))
-        folders = [entry.path.strip("/") for entry in inside if entry.type == pyarrow.fs.FileType.Directory]
+        folders = self.folders(folder)
         if any(path.rpartition("/")[2] == LOG for path in folders):
             yield folder
             return
@@ -191,6 +221,9 @@ class Lake:
     def uri(self, table: str) -> str:
         """Where a table's files are."""
         return f"{self.root}/{table}"
+
+    def _path(self, uri: str) -> str:
+        return uri.removeprefix(f"{self.root}/")
 
     def version(self, table: str) -> int:
         """The newest version of a table."""
@@ -210,6 +243,14 @@ class Lake:
             counts[day] = counts.get(day, 0) + count
         return dict(sorted(counts.items()))
 
+    def file_sizes(self, table: str) -> dict[date, list[int]]:
+        """By day, how many bytes each of its files has, from the log alone."""
+        sizes: dict[date, list[int]] = {}
+        actions = pa.table(self._table(table).get_add_actions(flatten=True))
+        for day, size in zip(actions[f"partition.{DAY}"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True):
+            sizes.setdefault(day, []).append(size)
+        return dict(sorted(sizes.items()))
+
     def files(self, table: str, days: Iterable[date], version: int | None = None) -> list[str]:
         """The Parquet files of these days, all of one version, for an engine's `read_parquet` with Hive partitions."""
         wanted = [day.isoformat() for day in days]
@@ -226,7 +267,7 @@ class Lake:
     def _batches(self, files: Sequence[str], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         wanted = None if columns is None else list(columns)
         for file in files:
-            with self._store.open_input_file(file.removeprefix(f"{self.root}/")) as source:
+            with self._store.open_input_file(self._path(file)) as source:
                 yield from pq.ParquetFile(source).iter_batches(columns=wanted)
 
     def read(
@@ -235,7 +276,7 @@ class Lake:
         """The rows of these days in memory."""
         target = self._table(table, version)
         schema = pa.schema(pa.schema(target.schema().to_arrow()))
-        files = [file.removeprefix(f"{self.root}/") for file in self.files(table, days, target.version())]
+        files = [self._path(file) for file in self.files(table, days, target.version())]
         partitioning = ds.partitioning(pa.schema({DAY: pa.date32()}), flavor="hive")
         data = ds.dataset(files, schema=schema, format="parquet", filesystem=self._store, partitioning=partitioning)
         return data.to_table(list(columns) if columns is not None else schema.names)
@@ -263,18 +304,37 @@ class Lake:
         """The commits of a table, newest first."""
         return [_version(entry) for entry in self._table(table).history()]
 
-    def tidy(self, table: str, *, keep_days: int, keep_versions: Sequence[int] = ()) -> list[str]:
-        """Remove files that no version younger than so many days needs, nor any of these; gives back their names.
+    # Upkeep
+
+    def tidy(
+        self, table: str, *, keep_days: int, keep_versions: Sequence[int] = (), dry_run: bool = False
+    ) -> dict[str, int]:
+        """Remove files that no version of the last so many days needs, nor any of these; their names and bytes.
 
         What a killed writer left is removed too, once it is as old. Older versions can then no longer be read.
         """
-        return self._table(table).vacuum(
-            retention_hours=keep_days * 24,
-            dry_run=False,
-            enforce_retention_duration=False,
-            full=True,
-            keep_versions=list(keep_versions) or None,
-        )
+        since = datetime.now(UTC) - timedelta(days=keep_days)
+        kept = {*newest_since(((one.number, one.written_at) for one in self.versions(table)), since), *keep_versions}
+        target = self._table(table)
+        found = self._there(table, vacuum(target, keep_days, kept, dry_run=True))
+        if found and not dry_run:
+            vacuum(target, keep_days, kept, dry_run=False)
+        return found
+
+    def _there(self, table: str, names: Sequence[str]) -> dict[str, int]:
+        """Those of the files that exist, with their bytes: a vacuum names what former ones removed again."""
+        paths = [f"{table}/{name.removeprefix(f'{self.uri(table)}/')}" for name in names]
+        sizes = {entry.path: entry.size for entry in self._store.get_file_info(paths) if entry.is_file}
+        return {path.removeprefix(f"{table}/"): sizes[path] for path in paths if path in sizes}
+
+    def folders(self, folder: str) -> list[str]:
+        """The paths of the folders in a folder; none if there is no such folder."""
+        inside = self._store.get_file_info(pyarrow.fs.FileSelector(folder, allow_not_found=True))
+        return sorted(entry.path.strip("/") for entry in inside if entry.type == pyarrow.fs.FileType.Directory)
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder that is no table's, with what is in it."""
+        self._store.delete_dir(folder)
 
     def _table(self, table: str, version: int | None = None) -> DeltaTable:
         try:
@@ -288,6 +348,17 @@ class Lake:
             raise LakeError(
                 f"the table {table} has no version {version}; see `rankloop lake versions {table}`."
             ) from error
+
+
+class _ReplacedError(LakeError):
+    """The day is not what it was when its files were read."""
+
+
+def _of_day(target: DeltaTable, day: date, files: Sequence[str]) -> pa.Schema:
+    """The table's schema, where these are still the day's files."""
+    if sorted(target.file_uris(file_pruning_predicate=[(DAY, "=", day.isoformat())])) != sorted(files):
+        raise _ReplacedError(f"{day} was replaced meanwhile")
+    return pa.schema(target.schema().to_arrow())
 
 
 def _version(entry: Mapping[str, Any]) -> Version:
