@@ -199,15 +199,16 @@ def lake_diff(
 
 @lake_app.command("tidy")
 def lake_tidy(
-    keep_days: Annotated[int, typer.Option(min=1, help="versions younger than so many days stay readable")] = 90,
+    keep_days: Annotated[
+        int | None, typer.Option(min=2, help="days for which all versions stay readable; by default as set")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and remove nothing")] = False,
 ) -> None:
-    """Free disk: remove files of older versions alone. Trainings on those can then no longer be reproduced."""
-    from rankloop.lake.tables import Lake
+    """Free disk: remove old files and reports, but none that a registered model was trained on."""
+    from rankloop.upkeep.terminal import tidy
 
-    lake, console = Lake(load_settings().lake_root), Console()
-    for table in lake.tables():
-        if removed := lake.tidy(table, keep_days=keep_days):
-            console.print(f"{table}: {len(removed)} files removed", highlight=False)
+    tidy(Console(), load_settings(), keep_days, dry_run=dry_run)
 
 
 @app.command("quarantine")

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.lake.tables import Lake
+from rankloop.lake.upkeep import compact, vacuum
+from tests.killing import Point, mine
 
 TABLE = "events/things"
 SCHEMA = pa.schema({"dt": pa.date32(), "writer": pa.int64(), "n": pa.int64()})
@@ -40,3 +42,12 @@ def die_in_the_middle(root: str, batches: int) -> None:
 
     data = pa.RecordBatchReader.from_batches(rows_of(9).schema, stream())
     Lake(root).replace_day(TABLE, FIRST, data, SCHEMA)
+
+
+def keep_up(root: str, point: Point | None) -> None:
+    """Compact and vacuum the lake, and die at the point, if any."""
+    if point:
+        mine(point)
+    lake = Lake(root)
+    compact(lake)
+    vacuum(lake, {TABLE: {2: [1]}}, keep_days=1)

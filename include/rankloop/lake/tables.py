@@ -6,6 +6,7 @@ of that one: left to itself, delta-rs lets two first writes of one day through a
 """
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -334,7 +335,10 @@ class Lake:
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder that is no table's, with what is in it."""
-        self._store.delete_dir(folder)
+        if "://" in self.root:
+            self._store.delete_dir(folder)
+        else:  # of which the store would leave the empty folder
+            shutil.rmtree(f"{self.root}/{folder}")
 
     def _table(self, table: str, version: int | None = None) -> DeltaTable:
         try:

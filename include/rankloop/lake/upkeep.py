@@ -25,10 +25,10 @@ Pins = Mapping[str, Mapping[int, Collection[int]]]
 
 @dataclass(frozen=True)
 class Removed:
-    """What went, or would go."""
+    """Files that went, or would go."""
 
-    what: str
-    count: int
+    table: str
+    files: int
     bytes: int
 
 

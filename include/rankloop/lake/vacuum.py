@@ -5,14 +5,14 @@ from datetime import datetime
 
 from deltalake import DeltaTable, PostCommitHookProperties
 
-KEEP_LOG = {"delta.logRetentionDuration": "interval 3650 days"}
+KEEP_LOG = {"delta.logRetentionDuration": "interval 3650 days", "delta.enableExpiredLogCleanup": "false"}
 """A version is a training run's data version, so the log that knows it must outlive the run.
 
-Without it delta-rs forgets after 30 days: the commits of a vacuum, and any commit that makes a checkpoint, then remove
-the log's older entries, and with them every version before the last checkpoint. Making a checkpoint alone removes none.
+Without these delta-rs forgets after 30 days: the commits of a vacuum, and any commit that makes a checkpoint, remove
+the log's older entries, and with them every version before the last checkpoint. A checkpoint alone removes none.
 """
 NO_CLEANUP = PostCommitHookProperties(cleanup_expired_logs=False)
-"""For a table that was made without `KEEP_LOG`, or has lost it."""
+"""Says the same of one commit; a vacuum (delta-rs 1.6) takes it and heeds it not."""
 
 
 def vacuum(target: DeltaTable, keep_days: int, versions: Collection[int], *, dry_run: bool) -> list[str]:
@@ -20,14 +20,18 @@ def vacuum(target: DeltaTable, keep_days: int, versions: Collection[int], *, dry
 
     Unless this is a dry run they are removed, which makes two versions of the table, though there be nothing to remove.
     """
+    if not dry_run:
+        _keep_log(target)
     return target.vacuum(
-        keep_days * 24,
-        dry_run,
-        enforce_retention_duration=False,
-        post_commithook_properties=NO_CLEANUP,
-        full=True,
-        keep_versions=sorted(versions),
+        keep_days * 24, dry_run, enforce_retention_duration=False, full=True, keep_versions=sorted(versions)
     )
+
+
+def _keep_log(target: DeltaTable) -> None:
+    """Have a table keep its log that was made before tables were told to, or by another program."""
+    known = target.metadata().configuration
+    if missing := {name: value for name, value in KEEP_LOG.items() if known.get(name) != value}:
+        target.alter.set_table_properties(missing)
 
 
 def newest_since(commits: Iterable[tuple[int, datetime]], moment: datetime) -> set[int]:

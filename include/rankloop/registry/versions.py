@@ -1,5 +1,6 @@
 """Versions of the ranker in MLflow's registry: what each is, and which is the challenger and the champion."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ Lifecycle = Literal["None", "Staging", "Production", "Archived"]
 LIFECYCLES: tuple[Lifecycle, ...] = get_args(Lifecycle)
 LONGEST_DESCRIPTION = 5000
 """What a registry's database takes: PostgreSQL refuses more, and a model card is longer."""
+DATA_VERSIONS = "data_versions"
 OURS = (LIFECYCLE, "digest", "as_of")
 """Tags that each version has which was registered here."""
 
@@ -109,6 +111,31 @@ def versions(settings: Settings) -> list[Version]:
     return sorted(known, key=lambda entry: -entry.number)
 
 
+def trained_on(settings: Settings) -> dict[int, dict[str, int]]:
+    """By the number of every version there is, archived ones too, the tables and versions it was trained on.
+
+    One that no training registered was trained on nothing that is known. Of one that a training did, it must be known.
+    """
+    client = connect(settings)
+    with speaking_to(settings.mlflow, f"asking what the versions of {MODEL} were trained on"):
+        return {int(entry.version): _data_versions(client, entry) for entry in _all(client)}
+
+
+def _data_versions(client: MlflowClient, entry: ModelVersion) -> dict[str, int]:
+    noted = entry.tags.get(DATA_VERSIONS)
+    if noted is None and entry.run_id:  # somebody may have removed the tag; the run has it too
+        noted = client.get_run(entry.run_id).data.tags.get(f"rankloop.{DATA_VERSIONS}")
+    if noted is None and not any(name in entry.tags for name in OURS):
+        return {}
+    try:
+        return {str(table): int(number) for table, number in json.loads(noted or "").items()}
+    except (AttributeError, TypeError, ValueError):
+        raise RegistryError(
+            f"version {entry.version} of {MODEL} does not say what it was trained on: its tag {DATA_VERSIONS} is "
+            f"{noted!r}. Set it in MLflow from `data.json` of its run, or delete the version if nobody needs it."
+        ) from None
+
+
 def load(settings: Settings, wanted: Version, folder: Path) -> Path:
     """Download a version's model folder to this path, which must not hold anything yet, and check its digest."""
     owner = f"version {wanted.number} of {MODEL}"
@@ -181,7 +208,7 @@ def _tags(run: TrainingRun, digest: str, facts: Facts) -> dict[str, str]:
     own: dict[str, object] = {
         LIFECYCLE: "Staging",
         "as_of": facts.as_of,
-        "data_versions": dict(facts.data_versions),
+        DATA_VERSIONS: dict(facts.data_versions),
         "digest": digest,
         "gate": facts.gate,
         "run_link": run.link,

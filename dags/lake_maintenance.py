@@ -1,0 +1,70 @@
+"""Keeps the lake, the batches and the reports from growing for ever, and the lake quick to read.
+
+Each week: days that an engine left in many small files are put into one each, with the same rows; files of the lake
+that no version of the last days needs are removed, but never one that a registered model was trained on, so that
+each can be trained again for as long as it is registered; batches of rankings that nobody goes back to are
+removed, and old drift reports. No task waits for another, and whoever reads or writes a day meanwhile is not disturbed.
+Owner: data platform.
+If this fails: disk is used that could be free. Nothing waits, and nothing is wrong with what is there.
+Safe to clear: every task, alone and at any time; what was done is not done twice. See docs/runbook.md#lake_maintenance.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from orchestration import DEFAULT_ARGS, MARKET_TZ
+from rankloop.settings import load_settings
+
+
+@task
+def compact() -> dict:
+    """Put each day that lies in many small files into one."""
+    from rankloop.upkeep.chores import compact
+
+    return compact(load_settings())
+
+
+@task
+def vacuum() -> dict:
+    """Remove files of the lake that neither a version of the last days needs, nor one that a model was trained on."""
+    from rankloop.upkeep.chores import vacuum
+
+    return vacuum(load_settings())
+
+
+@task(pool="mongo")
+def old_batches() -> list:
+    """Remove batches of rankings that nobody goes back to."""
+    from rankloop.scoring.publish import tidy
+
+    return tidy(load_settings())
+
+
+@task
+def old_reports() -> list:
+    """Remove drift reports that are older than they are kept."""
+    from rankloop.upkeep.chores import remove_reports
+
+    return remove_reports(load_settings())
+
+
+@dag(
+    # After the night's features and rankings, when the week is over.
+    schedule=CronTriggerTimetable("0 5 * * 1", timezone=MARKET_TZ),
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["upkeep"],
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+)
+def lake_maintenance() -> None:
+    """Four tasks, none of which needs another."""
+    compact()
+    vacuum()
+    old_batches()
+    old_reports()
+
+
+lake_maintenance()
