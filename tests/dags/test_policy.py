@@ -88,6 +88,13 @@ def test_rankings_are_shown_only_after_every_group_and_the_check(dag_bag: "DagBa
     assert dag.get_task("tidy").upstream_task_ids == {"publish"}
 
 
+def test_no_task_of_upkeep_waits_for_another(dag_bag: "DagBag") -> None:
+    tasks = dag_bag.dags["lake_maintenance"].tasks
+    assert {task.task_id: task.upstream_task_ids for task in tasks} == {
+        name: set() for name in ("compact", "vacuum", "old_batches", "old_reports")
+    }
+
+
 def test_every_group_of_buyers_is_ranked(dag_bag: "DagBag") -> None:
     from rankloop.scoring.market import GROUPS  # noqa: PLC0415  (heavy, and no other test needs it)
 

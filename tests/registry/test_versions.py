@@ -16,7 +16,7 @@ from rankloop.registry import aliases
 from rankloop.registry.connection import RegistryError
 from rankloop.registry.pyfunc import artifact_of, model_digest, put_model
 from rankloop.registry.tracking import TrainingRun, open_training
-from rankloop.registry.versions import MODEL, Facts, challenger, load, register, version, versions
+from rankloop.registry.versions import MODEL, Facts, challenger, load, register, trained_on, version, versions
 from rankloop.settings import Settings
 from tests.registry import small_model
 from tests.registry.conftest import AS_OF
@@ -239,3 +239,22 @@ def test_an_mlflow_that_is_down_has_no_champion_to_tell_of() -> None:
     nobody = f"http://127.0.0.1:{free_ports().mlflow}"
     with pytest.raises(TransientError, match=f"MLflow at {nobody} does not answer"):
         challenger(Settings(mlflow_uri=nobody))
+
+
+def test_what_every_version_was_trained_on_is_known_archived_ones_too(
+    settings: Settings, run: TrainingRun, digest: str, number: int, client: MlflowClient
+) -> None:
+    client.set_model_version_tag(MODEL, str(number), "lifecycle", "Archived")
+    # And one that somebody registered past us, of which nothing is known.
+    foreign = client.create_model_version(MODEL, f"{run.root}/{artifact_of(digest)}", run.run_id)
+    assert trained_on(settings) == {number: FACTS.data_versions, int(foreign.version): {}}
+
+
+def test_a_version_that_lost_its_tag_is_known_by_its_run(
+    settings: Settings, run: TrainingRun, number: int, client: MlflowClient
+) -> None:
+    client.delete_model_version_tag(MODEL, str(number), "data_versions")
+    with pytest.raises(RegistryError, match=rf"version {number} of {MODEL} does not say what it was trained on"):
+        trained_on(settings)
+    run.tag(data_versions=FACTS.data_versions)
+    assert trained_on(settings) == {number: FACTS.data_versions}

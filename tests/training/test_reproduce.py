@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from rankloop.features.build import lake_of
+from rankloop.lake.upkeep import compact, vacuum
 from rankloop.ranking import training_set
 from rankloop.ranking.lists import LISTS, LISTS_SCHEMA
 from rankloop.registry import evidence
+from rankloop.registry.versions import trained_on
 from rankloop.settings import Settings
 from rankloop.stack.environment import as_variables
 from rankloop.training import reproduce as reproduction
@@ -49,6 +51,19 @@ def test_the_same_model_comes_of_a_run_though_settings_features_and_data_moved_o
         "setting training.ranker",
         "setting training.max_features",
     }
+
+
+def test_the_same_model_comes_of_a_registered_run_after_upkeep_though_its_rows_were_replaced(
+    moved_on: Settings, clean: Told
+) -> None:
+    [number] = clean.versions
+    pins = {table: {version: [number]} for table, version in trained_on(moved_on)[number].items()}
+    lake = lake_of(moved_on)
+    lake.replace_day(LISTS, DAY, lake.read(LISTS, [DAY]).slice(0, 20), LISTS_SCHEMA)
+    compact(lake)
+    # The rows between those that it learned from and the newest are nobody's.
+    assert {gone.table: gone.files for gone in vacuum(lake, pins, keep_days=0)}[LISTS] == 1
+    assert reproduce(moved_on, clean.run_id).same
 
 
 def test_another_package_is_named_with_its_versions(shop: Settings, clean: Told) -> None:
