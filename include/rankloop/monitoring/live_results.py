@@ -65,7 +65,7 @@ class Result:
 def judge_day(settings: Settings, day: date) -> dict[str, Any]:
     """Write the live results of a day's lists, or say why they cannot be known yet."""
     lake = lake_of(settings)
-    if why := _not_ripe(lake, day):
+    if why := not_ripe(lake, day):
         return {"skipped": why}
     with open_engine(settings) as engine:
         sums = sums_of(engine, lake, day)
@@ -75,7 +75,7 @@ def judge_day(settings: Settings, day: date) -> dict[str, Any]:
     return {"rows": written.rows, "version": written.version, "digest": written.digest}
 
 
-def _not_ripe(lake: Lake, day: date) -> str:
+def not_ripe(lake: Lake, day: date) -> str:
     """Why the day's lists cannot be judged yet, if they cannot."""
     there, after = lake.days(CLEANED), day + timedelta(days=1)
     if day not in there:

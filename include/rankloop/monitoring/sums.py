@@ -1,7 +1,7 @@
 """From a day's events to what each buyer adds to each live metric.
 
-CTR, recall and NDCG are those of `rankloop.ranking.metrics`, of each list as it was shown, by its positions. An order
-counts for the list that it names. Reactions count for a day after their list.
+CTR, MAP, recall and NDCG are those of `rankloop.ranking.metrics`, of each list as it was shown, by its positions. An
+order counts for the list that it names. Reactions count for a day after their list.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from rankloop.ranking.labels import in_time, labelled
 from rankloop.ranking.metrics import Bools, Floats, Ints, Judged, Tally, metric_names, tally
 
 HOURS = 24
-OF_LISTS = metric_names(metrics=("recall", "ndcg", "ctr"))
+OF_LISTS = metric_names(metrics=("map", "recall", "ndcg", "ctr"))
 ORDERS_OF_LISTS, ORDERS, GMV = "orders_per_1000_lists", "orders_per_buyer", "gmv_per_buyer"
 NAMES = (*OF_LISTS, ORDERS_OF_LISTS, ORDERS, GMV)
 PORTION_ROWS = 1 << 21

@@ -82,7 +82,7 @@ def tune_params(
         seed=training.seed,
     )
     # Read when the first trial is fitted: a search that was done already needs no rows.
-    source = cache(lambda name: _sampled(training, data, preprocessing, name))
+    source = cache(lambda name: sampled(training, data, preprocessing, name))
 
     def evaluate(params: Params) -> Outcome:
         options = fit_options(training, preprocessing, chosen(settings, params))
@@ -131,7 +131,7 @@ def fit_options(
 
 def _gains(training: TrainingSettings, data: TrainingSet, learned: Preprocessing) -> dict[str, float]:
     """By feature its gain in a few trees, fitted on the training days alone; whatever the ranker will be."""
-    source = _sampled(training, data, learned, TRAIN)
+    source = sampled(training, data, learned, TRAIN)
     options = FitOptions(
         params=training.xgboost.fix_params,
         fit=SELECTING,
@@ -148,7 +148,7 @@ def _sample(data: TrainingSet, name: str, lists: int) -> Sample:
     return Sample(min(1.0, lists / max(data.counts(name)["lists_with_reaction"], 1)))
 
 
-def _sampled(training: TrainingSettings, data: TrainingSet, preprocessing: Preprocessing, name: str) -> Source:
+def sampled(training: TrainingSettings, data: TrainingSet, preprocessing: Preprocessing, name: str) -> Source:
     """A sample of a set in memory, for it is read again in every trial."""
     sample = _sample(data, name, training.tune_lists)
     block = put_together(list(lists_with_reaction(data, name, preprocessing, sample)()), len(preprocessing.features))

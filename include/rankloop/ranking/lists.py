@@ -98,7 +98,7 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
         schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
         portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
-        batches = _batches(engine, settings, _own(engine, lake, kept(rows, share), day), day, portions)
+        batches = _batches(engine, settings, own_columns(engine, lake, kept(rows, share), day), day, portions)
         lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
@@ -172,7 +172,7 @@ def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table
     return labelled(shown, reactions, settings.training.label_hours)
 
 
-def _own(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
+def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
     """What the lists are by themselves, before any feature."""
     goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), SHAPES[product.TABLE.name].schema)
     known = attach(rows, goods, {"product_id": "product_id"}, (CATEGORY,))

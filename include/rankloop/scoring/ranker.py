@@ -16,6 +16,8 @@ from rankloop.settings import Settings
 UNREADABLE = (RankloopError, ValueError, KeyError, OSError)
 """What comes of a model whose files are gone, changed, or of another format."""
 
+VERSION = "version "
+
 
 @dataclass(frozen=True)
 class Ranker:
@@ -39,7 +41,13 @@ THE_SHOPS_OWN = Ranker(None, None, "")
 
 def policy_of(version: int | None) -> str:
     """How lists are marked that this version ranked."""
-    return BASE_POLICY if version is None else f"version {version}"
+    return BASE_POLICY if version is None else f"{VERSION}{version}"
+
+
+def version_of(policy: str) -> int | None:
+    """The version whose lists are marked like this; None for the shop's own ranking and for a stranger's."""
+    number = policy.removeprefix(VERSION)
+    return int(number) if policy.startswith(VERSION) and number.isdecimal() else None
 
 
 def choose_ranker(settings: Settings) -> Ranker:
@@ -62,10 +70,13 @@ def choose_ranker(settings: Settings) -> Ranker:
 
 def load_version(settings: Settings, number: int) -> Ranker:
     """This very version."""
-    found = versions.version(settings, number)
+    return Ranker(load_model_of(settings, number), number, versions.version(settings, number).digest)
+
+
+def load_model_of(settings: Settings, number: int) -> Model:
+    """The model of this version."""
     with TemporaryDirectory() as folder:
-        model = load_model(versions.load(settings, found, Path(folder) / "model"))
-    return Ranker(model, number, found.digest)
+        return load_model(versions.load(settings, versions.version(settings, number), Path(folder) / "model"))
 
 
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None]]:

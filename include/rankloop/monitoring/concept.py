@@ -1,0 +1,149 @@
+"""Whether what buyers like is still what the champion learned, told on a day that is ripe.
+
+`fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how much
+NDCG@10 the small one has more, with an interval. It knows less than the champion, so on quiet days it lies below zero;
+above zero, with all of its interval, recent days teach something that the champion does not know.
+
+`residual`: by segment, the clicks that came over those expected from the champion's scores, less 1. What is expected
+was learned on the test lists of its own training, so it says what has changed since then. A change of all segments
+alike is one of demand; one that pulls them apart is one of taste.
+
+Both look only at lists that the shop ranked itself. Where the champion's own order was shown, clicks follow it because
+it was shown, and no other model could ever look better.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from rankloop.champions.standing import standing_champion
+from rankloop.contracts.lake import CLEANED
+from rankloop.features import product
+from rankloop.features.build import lake_of
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.click_model import fit_clicks
+from rankloop.monitoring.live_results import ALL, BOOTSTRAP, not_ripe
+from rankloop.monitoring.measured import Measured, keep_measures
+from rankloop.monitoring.measures import CONCEPT
+from rankloop.monitoring.promise import promised_lists
+from rankloop.monitoring.shown import against_nothing, buyers_of, by_the_shop, shown_lists, versions_shown
+from rankloop.ranking.comparison import intervals
+from rankloop.ranking.fitting import fit_options, sampled
+from rankloop.ranking.lists import prepare_day
+from rankloop.ranking.metrics import Bools, Floats, Tally, tally
+from rankloop.ranking.model import Model
+from rankloop.ranking.preprocessing import learn
+from rankloop.ranking.rankers.protocol import ranker_kind
+from rankloop.ranking.scored import OURS, ScoredLists
+from rankloop.ranking.segments import segments
+from rankloop.ranking.training_set import TrainingSet, open_training_set
+from rankloop.ranking.windows import TRAIN, VALID, Windows
+from rankloop.scoring.ranker import load_model_of
+from rankloop.settings import Settings
+from rankloop.training_settings import XGBOOST, TrainingSettings
+
+FRESH, RESIDUAL = "fresh", "residual"
+NDCG = "ndcg@10"
+LEARNED_DAYS = 4
+"""Days before the measured one that the small model learns from; by the last of them it stops."""
+FEWEST_DAYS = 2
+TREES = {"num_boost_round": 80, "early_stopping_rounds": 10}
+SHAPE = {**XGBOOST.fix_params, "max_depth": 3, "learning_rate": 0.15}
+SCORE = "fresh_score"
+
+
+def measure_concept(settings: Settings, day: date) -> dict[str, Any]:
+    """Write whether the champion still knows what buyers like, or say why that cannot be told."""
+    lake = lake_of(settings)
+    if why := not_ripe(lake, day):
+        return {"skipped": why}
+    if (number := _champion(settings, day)) is None:
+        return {"skipped": f"no version of ours ranks as of {day}"}
+    models = {OURS: load_model_of(settings, number)}
+    if fresh := _fresh(settings, lake, day):
+        models[SCORE] = fresh
+    lists = shown_lists(settings, day, by_the_shop, models)
+    found = [*_gain(lists, number), *_residuals(settings, lists, number)]
+    written = keep_measures(lake, CONCEPT, day, found)
+    return written if found else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
+
+
+def _champion(settings: Settings, day: date) -> int | None:
+    """The version that ranked the day, so that a day measured again tells of the same one; else who ranks now."""
+    if shown := versions_shown(settings, day):
+        return shown[0]
+    now = standing_champion(settings)
+    return now.number if now else None
+
+
+# What recent days teach
+
+
+def _fresh(settings: Settings, lake: Lake, day: date) -> Model | None:
+    """A small model of the days just before; None where they are too few, or nothing was clicked on them."""
+    featured, cleaned = set(lake.days(product.TABLE.name)), set(lake.days(CLEANED))
+    before = [day - timedelta(days=back) for back in range(LEARNED_DAYS, 0, -1)]
+    days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
+    if len(days) < FEWEST_DAYS:
+        return None
+    for one in days:
+        prepare_day(settings, one)
+    data = open_training_set(settings, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
+    if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
+        return None
+    return _fitted(settings.training, data)
+
+
+def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
+    preprocessing = learn(training.preprocessing, data.columns(TRAIN, data.features))
+    small = training.model_copy(
+        update={"ranker": "xgboost", "xgboost": XGBOOST.model_copy(update={"fix_params": SHAPE, "fit_params": TREES})}
+    )
+    train, valid = (sampled(small, data, preprocessing, name) for name in (TRAIN, VALID))
+    ranker = ranker_kind("xgboost").fit(train, valid, fit_options(small, preprocessing, SHAPE))
+    return Model("xgboost", preprocessing, ranker)
+
+
+def _gain(lists: ScoredLists, number: int) -> Iterator[Measured]:
+    """How much better the small model ranks than the champion."""
+    if SCORE not in lists.table.column_names or not lists.reacted.any():
+        return
+    fresh, champion = (tally(lists.score(name), lists.judged, (NDCG,)) for name in (SCORE, OURS))
+    low, high = intervals(fresh, champion, BOOTSTRAP, stream=FRESH, groups=buyers_of(lists))
+    value = fresh.means()[NDCG] - champion.means()[NDCG]
+    yield Measured(FRESH, ALL, NDCG, value, float(low[0]), float(high[0]), 0.0, int(lists.reacted.sum()), number)
+
+
+# What the champion's scores promise
+
+
+def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[Measured]:
+    """Clicks over what the champion's scores and the places let expect, less 1, over all lists and by segment."""
+    judged_on = promised_lists(settings, number)
+    if judged_on is None or not lists.reacted.any():
+        return
+    score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
+    curve = fit_clicks(score, position, judged_on.label > 0, judged_on.row_weight)
+    likely = curve.apply(lists.score(OURS), lists.table["position"].to_numpy())
+    yield _residual(ALL, lists, likely, np.ones(len(likely), dtype=bool), number)
+    for segment in segments(lists):
+        column = lists.table[f"segment_{segment.kind}"]
+        member = pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy().astype(bool)
+        yield _residual(segment.name, lists, likely, member, number)
+
+
+def _residual(subject: str, lists: ScoredLists, likely: Floats, member: Bools, number: int) -> Measured:
+    by_list = np.repeat(np.arange(len(lists)), lists.sizes)
+    clicks, expected = (
+        np.bincount(by_list, value * member, len(lists))[:, None] for value in (lists.label > 0, likely)
+    )
+    ratio = Tally(("calibration",), clicks, expected)
+    stream = f"{RESIDUAL} {subject}"
+    low, high = intervals(ratio, against_nothing(ratio), BOOTSTRAP, stream=stream, groups=buyers_of(lists))
+    value = ratio.means()["calibration"] - 1
+    return Measured(
+        RESIDUAL, subject, "calibration", value, float(low[0]) - 1, float(high[0]) - 1, 0.0, int(member.sum()), number
+    )

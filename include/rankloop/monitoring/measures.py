@@ -1,0 +1,26 @@
+"""What monitoring writes: a row a measure a day, in tables of one shape."""
+
+import pyarrow as pa
+
+from rankloop.contracts.lake import DAY
+
+SCHEMA = pa.schema(
+    {
+        DAY: pa.date32(),
+        "signal": pa.string(),
+        "subject": pa.string(),
+        "measure": pa.string(),
+        "value": pa.float64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        "expected": pa.float64(),
+        "rows": pa.int64(),
+        "version": pa.int64(),
+    }
+)
+DRIFT, PERFORMANCE, CONCEPT, QUALITY = (
+    "monitoring/drift",
+    "monitoring/performance",
+    "monitoring/concept",
+    "monitoring/quality",
+)

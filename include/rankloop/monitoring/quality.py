@@ -1,0 +1,205 @@
+"""What a day's events are like against what is usual for them: a source gone quiet, a column gone empty, a unit lost.
+
+`value` is the day's, `expected` the median of the same weekday in the weeks before, or of the last days where there are
+too few weeks; `low` and `high` are the range of usual days, and a value outside of it is worth a look. Where history is
+too short all three are empty. Rows, quarantine, nulls and distinct values are what cleaning noted of the day. Quantiles
+are looked up in the events, and two shares that a wrong unit cannot hide from: `jumped`, products whose price is a
+hundred times what it was in the snapshot before, or a hundredth, which shows on the day of the change; and `off_scale`,
+those priced at fifty times the median of their category, or a fiftieth, which shows for as long as usual days are
+right. The largest tables are read in part: the same buyers or products every day.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from rankloop.calendar import days_between
+from rankloop.contracts.lake import CLEANED, EVENT_SCHEMAS, PRODUCTS
+from rankloop.contracts.sources import SOURCES
+from rankloop.events.checks import weeks_before
+from rankloop.events.facts import DayFacts, SourceFacts, day_facts
+from rankloop.features.build import lake_of
+from rankloop.features.engine import Engine, open_engine
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.measured import Measured, keep_measures
+from rankloop.monitoring.measures import QUALITY
+from rankloop.monitoring.usual import FEWEST, usual
+from rankloop.settings import Settings
+
+RECENT_DAYS = 7
+READ_ROWS = 1 << 20
+"""Rows of a day that quantiles are taken of, about."""
+QUANTILES = {"p05": 0.05, "median": 0.5, "p95": 0.95}
+LEVELS = {
+    "impressions": ("account_id", ("position", "base_score")),
+    "interactions": ("account_id", ("price", "quantity")),
+    "products": ("product_id", ("original_price", "final_price")),
+    "buyers": ("account_id", ("total_order", "total_rating")),
+}
+"""By source, by whose number it is read in part, and the columns whose level is watched."""
+PRICE = "final_price"
+JUMP, FAR = 100, 50
+SNAPSHOT_DAYS = 7
+"""How long ago the snapshot before may be."""
+
+Figures = dict[tuple[str, str, str], tuple[float, int]]
+"""By signal, subject and measure: the value of a day, and how many rows stand behind it."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """A day and those that it is held against."""
+
+    day: date
+    weekdays: tuple[date, ...]
+    recent: tuple[date, ...]
+
+    @property
+    def all(self) -> list[date]:
+        """Each of them once, oldest first."""
+        return sorted({self.day, *self.weekdays, *self.recent})
+
+
+def measure_quality(settings: Settings, day: date) -> dict[str, Any]:
+    """Write what a day's events are like and what is usual, or say why that cannot be known."""
+    lake = lake_of(settings)
+    days = _days(settings, lake, day)
+    facts = {date.fromisoformat(one.day): one for one in day_facts(lake, days.all)}
+    if day not in facts:
+        return {"skipped": f"the events of {day} are not in the lake"}
+    found = {one: _of_facts(known) for one, known in facts.items()}
+    with open_engine(settings) as engine:
+        for one in facts:
+            found[one] |= _of_rows(engine, lake, one, facts[one])
+    return keep_measures(lake, QUALITY, day, _held_against(days, found))
+
+
+def _days(settings: Settings, lake: Lake, day: date) -> Days:
+    there = set(lake.days(CLEANED))
+    recent = days_between(day - timedelta(days=RECENT_DAYS), day - timedelta(days=1))
+    weekdays = (one for one in weeks_before(day, settings.cleaning.usual_weeks) if one in there)
+    return Days(day, tuple(weekdays), tuple(one for one in recent if one in there))
+
+
+def _held_against(days: Days, found: Mapping[date, Figures]) -> Iterator[Measured]:
+    """Each figure of the day beside what is usual for it."""
+    history = {**dict.fromkeys({key for figures in found.values() for key in figures})}
+    for key in history:
+        value, rows = found[days.day].get(key, (_absent(key), 0))
+        of = _usual_days(days, found, key)
+        known = usual(_kind(key), [found[one][key][0] for one in of], max(rows, 1))
+        low, high, expected = (known.low, known.high, known.value) if known else (None, None, None)
+        yield Measured(*key, value, low, high, expected, rows)
+
+
+def _usual_days(days: Days, found: Mapping[date, Figures], key: tuple[str, str, str]) -> Sequence[date]:
+    same = [one for one in days.weekdays if key in found.get(one, {})]
+    recent = [one for one in days.recent if key in found.get(one, {})]
+    return same if len(same) >= FEWEST else recent
+
+
+def _absent(key: tuple[str, str, str]) -> float:
+    """What a figure is that other days have and this one lacks: a reason that rejected nothing, or nothing known."""
+    return 0.0 if key[2].startswith("quarantined") else float("nan")
+
+
+def _kind(key: tuple[str, str, str]) -> str:
+    measure = key[2]
+    if measure in {"rows", "distinct"}:
+        return "count"
+    return "level" if measure in QUANTILES else "share"
+
+
+# What cleaning noted
+
+
+def _of_facts(facts: DayFacts) -> Figures:
+    figures: Figures = {}
+    for source in SOURCES:
+        # A source that a day lacks altogether has gone quiet as well.
+        known = facts.sources.get(source) or SourceFacts(SOURCES[source].table, 0, 0, 0, 0)
+        judged = known.rows_in - known.left_out
+        figures["source", source, "rows"] = (known.rows, known.rows)
+        figures["source", source, "quarantined_share"] = (known.quarantined / max(judged, 1), judged)
+        for reason, count in known.reasons.items():
+            figures["source", source, f"quarantined_share {reason}"] = (count / max(judged, 1), judged)
+        for column, profile in known.profile.items():
+            for measure in ("nulls", "distinct"):
+                if measure in profile:
+                    figures["column", f"{source}.{column}", measure] = (float(profile[measure]), known.rows)
+    return figures
+
+
+# What the events say
+
+
+def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
+    figures: Figures = {}
+    for source, (by, columns) in LEVELS.items():
+        rows = _some(engine, lake, SOURCES[source].table, day, by, facts)
+        figures |= _quantiles(engine, rows, source, columns)
+    goods = _some(engine, lake, PRODUCTS, day, LEVELS["products"][0], facts)
+    figures |= _shares(engine, "off_scale", _off_scale(goods))
+    if before := _snapshot_before(lake, day):
+        former = engine.read(lake.files(PRODUCTS, [before]), EVENT_SCHEMAS[PRODUCTS])
+        figures |= _shares(engine, "jumped", _jumped(goods, former))
+    return figures
+
+
+def _some(engine: Engine, lake: Lake, table: str, day: date, by: str, facts: DayFacts) -> ir.Table:
+    """The day's rows of a table, or those of every so-manieth buyer or product."""
+    rows = engine.read(lake.files(table, [day]), EVENT_SCHEMAS[table])
+    count = max((one.rows for one in facts.sources.values() if one.table == table), default=0)
+    return rows.filter(rows[by] % many == 0) if (many := -(-count // READ_ROWS)) > 1 else rows
+
+
+def _quantiles(engine: Engine, rows: ir.Table, source: str, columns: Sequence[str]) -> Figures:
+    asked = {
+        f"{column} {name}": rows[column].quantile(share) for column in columns for name, share in QUANTILES.items()
+    }
+    counts = {f"{column} rows": rows[column].count() for column in columns}
+    schema = pa.schema([*((name, pa.float64()) for name in asked), *((name, pa.int64()) for name in counts)])
+    [found] = engine.batches(rows.aggregate(**asked, **counts), schema).read_all().to_pylist()
+    return {
+        ("column", f"{source}.{column}", name): (found[f"{column} {name}"], found[f"{column} rows"])
+        for column in columns
+        for name in QUANTILES
+        if found[f"{column} rows"]
+    }
+
+
+def _shares(engine: Engine, measure: str, marked: ir.Table) -> Figures:
+    """The share of rows that are `hit`, of those that can be told."""
+    schema = pa.schema({"hits": pa.int64(), "rows": pa.int64()})
+    told = marked.aggregate(hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count())
+    [found] = engine.batches(told, schema).read_all().to_pylist()
+    if not found["rows"]:
+        return {}
+    return {("column", f"products.{PRICE}", measure): (found["hits"] / found["rows"], found["rows"])}
+
+
+def _off_scale(goods: ir.Table) -> ir.Table:
+    middle = goods.group_by("category_path").agg(middle=goods[PRICE].median())
+    known = goods.join(middle, "category_path")
+    return known.select(hit=_apart(known[PRICE], known["middle"], FAR))
+
+
+def _jumped(goods: ir.Table, former: ir.Table) -> ir.Table:
+    known = goods.select("product_id", PRICE).join(former.select("product_id", before=former[PRICE]), "product_id")
+    return known.select(hit=_apart(known[PRICE], known["before"], JUMP))
+
+
+def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.BooleanValue:
+    """Whether one is at least so many times the other."""
+    dearer, cheaper = ibis.greatest(price, other), ibis.least(price, other)
+    return dearer >= cheaper * factor
+
+
+def _snapshot_before(lake: Lake, day: date) -> date | None:
+    first = day - timedelta(days=SNAPSHOT_DAYS)
+    return max((one for one in lake.days(PRODUCTS) if first <= one < day), default=None)

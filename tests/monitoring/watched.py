@@ -1,0 +1,121 @@
+"""A small shop that is watched: it learned from a week, half of its buyers see its rankings, and then things happen."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from rankloop.calendar import days_between
+from rankloop.champions.standing import opened, settle
+from rankloop.experiment import is_control
+from rankloop.features.build import aggregate_day, build_features
+from rankloop.marketplace import ledger
+from rankloop.marketplace.ledger import Draft
+from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
+from rankloop.scoring.batch import rankings_of_group
+from rankloop.scoring.ranker import load_version, policy_of
+from rankloop.settings import FeatureSettings, GateSettings, ScoringSettings, Settings
+from rankloop.simulator.living import Marketplace
+from rankloop.simulator.scenarios import Scenarios
+from rankloop.simulator.storefront import as_rankings
+from rankloop.training.running import run_training
+from rankloop.training_settings import TrainingSettings
+from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
+
+NOW = datetime(2026, 10, 8, 2, tzinfo=UTC)
+AS_OF = FIRST_DAY + timedelta(days=6)
+"""The day as of which the champion was trained."""
+LAST = AS_OF + timedelta(days=6)
+SHOWN = list(days_between(AS_OF + timedelta(days=1), LAST))
+"""The days on which half of the buyers see rankings of ours."""
+RIPE, UNRIPE = SHOWN[-2], SHOWN[-1]
+TRAINING = TrainingSettings.model_validate(
+    {
+        "train_days": 3,
+        "valid_days": 1,
+        "test_blocks": 1,
+        "test_block_days": 1,
+        "max_iter": 0,
+        "idle_share": 0.2,
+        "threads": 1,
+        "debias": "none",
+        "xgboost": {
+            "fix_params": {"negatives": 8, "max_depth": 3},
+            "fit_params": {"num_boost_round": 60, "early_stopping_rounds": 10},
+        },
+    }
+)
+EASY = GateSettings(confidence=0.51, resamples=100, min_lists=5, recall_tolerance=1.0, segment_floor=1.0)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A shop as it stands after its last day."""
+
+    settings: Settings
+    version: int
+    events: Mapping[date, DayOfEvents]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes shops that are alike until the day on which something happens to one of them."""
+
+    folder: Path
+    mlflow: str
+    mongo: str
+    scale: float = 0.2
+
+    def place(self, scenario: str = "", begin: date = SHOWN[0]) -> Marketplace:
+        """The marketplace, in which a scenario begins on a day."""
+        scenarios = Scenarios({scenario: begin} if scenario else {})
+        return Marketplace(7, self.scale, FIRST_DAY, ZONE, dirt=False, scenarios=scenarios)
+
+    def settings(self, home: Path) -> Settings:
+        """Settings of a shop with this home."""
+        return Settings(
+            home=home,
+            mlflow_uri=self.mlflow,
+            mongo_uri=SecretStr(self.mongo),
+            training=TRAINING,
+            gate=EASY,
+            scoring=ScoringSettings(top_n=60, candidates=100, explore=5),
+            features=FeatureSettings(threads=1),
+        )
+
+    @cached_property
+    def learned(self) -> tuple[Settings, int, list[Ranking]]:
+        """The shop on the evening before its first rankings are shown: a champion, and what it ranked."""
+        settings = self.settings(self.folder / "learned")
+        for day, events in clean_events(self.place(), days_between(FIRST_DAY, AS_OF)).items():
+            _built(settings, day, events)
+        run_training(settings, "watched", AS_OF, "the week is complete", lambda *_: None)
+        with opened(settings) as client:
+            ledger.append(client, Draft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW)
+            settle(settings, client)
+        ranker = load_version(settings, 1)
+        batch = Batch("b1", AS_OF, 1, policy_of(1), NOW)
+        found = [one for group in range(10) for one in rankings_of_group(settings, batch, ranker, group)]
+        return settings, 1, [one for one in found if one.account_id != ANYBODY]
+
+    def watched(self, name: str, scenario: str = "", begin: date = SHOWN[0]) -> Watched:
+        """The shop after its last day, and all that happened in it."""
+        before, version, ranked = self.learned
+        home = shutil.copytree(before.home, self.folder / name)
+        settings, place = self.settings(home), self.place(scenario, begin)
+        shares = is_control([one.account_id for one in ranked], settings.experiment.control_share)
+        shown = as_rankings(place.world, [one for one, stays in zip(ranked, shares, strict=True) if not stays])
+        events = clean_events(place, days_between(FIRST_DAY, LAST), dict.fromkeys(SHOWN, shown))
+        for day in SHOWN:
+            _built(settings, day, events[day])
+        return Watched(settings, version, events)
+
+
+def _built(settings: Settings, day: date, events: DayOfEvents) -> None:
+    put(settings, day, events)
+    aggregate_day(settings, day)
+    build_features(settings, day)
