@@ -1,8 +1,9 @@
 """Whether what buyers like is still what the champion learned, told on a day that is ripe.
 
-`fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how much
-NDCG@10 the small one has more, with an interval. It knows less than the champion, so on quiet days it lies below zero;
-above zero, with all of its interval, recent days teach something that the champion does not know.
+`fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how
+much NDCG@10 the small one has more, with an interval. It has seen less than the champion, so on quiet days it is no
+better; where all of the interval lies above zero, recent days teach something that the champion does not know. A change
+of taste shows only once some of the days that it learns from came after it.
 
 `residual`: by segment, the clicks that came over those expected from the champion's scores, less 1. What is expected
 was learned on the test lists of its own training, so it says what has changed since then. A change of all segments
@@ -50,9 +51,12 @@ NDCG = "ndcg@10"
 LEARNED_DAYS = 4
 """Days before the measured one that the small model learns from; by the last of them it stops."""
 FEWEST_DAYS = 2
-TREES = {"num_boost_round": 80, "early_stopping_rounds": 10}
-SHAPE = {**XGBOOST.fix_params, "max_depth": 3, "learning_rate": 0.15}
+TREES = {"num_boost_round": 150, "early_stopping_rounds": 20}
+SHAPE = {**XGBOOST.fix_params, "max_depth": 2, "learning_rate": 0.15, "negatives": 0}
+"""Shallow trees on whole lists: of what was tried they learned the most from so few days."""
 SCORE = "fresh_score"
+FEWEST_CLICKS = 10
+"""Expected clicks below which nothing is said of a segment."""
 
 
 def measure_concept(settings: Settings, day: date) -> dict[str, Any]:
@@ -100,7 +104,11 @@ def _fresh(settings: Settings, lake: Lake, day: date) -> Model | None:
 def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
     preprocessing = learn(training.preprocessing, data.columns(TRAIN, data.features))
     small = training.model_copy(
-        update={"ranker": "xgboost", "xgboost": XGBOOST.model_copy(update={"fix_params": SHAPE, "fit_params": TREES})}
+        update={
+            "debias": "none",
+            "ranker": "xgboost",
+            "xgboost": XGBOOST.model_copy(update={"fix_params": SHAPE, "fit_params": TREES}),
+        }
     )
     train, valid = (sampled(small, data, preprocessing, name) for name in (TRAIN, VALID))
     ranker = ranker_kind("xgboost").fit(train, valid, fit_options(small, preprocessing, SHAPE))
@@ -132,13 +140,15 @@ def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[
     for segment in segments(lists):
         column = lists.table[f"segment_{segment.kind}"]
         member = pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy().astype(bool)
-        yield _residual(segment.name, lists, likely, member, number)
+        if likely[member].sum() >= FEWEST_CLICKS:
+            yield _residual(segment.name, lists, likely, member, number)
 
 
 def _residual(subject: str, lists: ScoredLists, likely: Floats, member: Bools, number: int) -> Measured:
     by_list = np.repeat(np.arange(len(lists)), lists.sizes)
     clicks, expected = (
-        np.bincount(by_list, value * member, len(lists))[:, None] for value in (lists.label > 0, likely)
+        np.bincount(by_list, value * member, len(lists)).astype(np.float64)[:, None]
+        for value in (lists.label > 0, likely)
     )
     ratio = Tally(("calibration",), clicks, expected)
     stream = f"{RESIDUAL} {subject}"

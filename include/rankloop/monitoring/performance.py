@@ -3,8 +3,9 @@
 `live` is what buyers made of the lists that a version ranked and that buyers outside the control group were shown:
 over all of them (`all`), counted exactly, and by segment. Nothing that an evaluation said is comparable with it, so its
 `expected` is empty. An evaluation orders lists anew that the shop had chosen and placed; what buyers clicked there they
-clicked where the shop had put it. Live lists are our own choice of products in our own order, and their first places
-draw clicks because they are first: live NDCG lies above any promise whether the model is good or not.
+clicked where the shop had put it, among products of which few suited them. Live lists are our own choice of products in
+our own order: their first places draw clicks because they are first, and what stands there is hard to tell apart, since
+all of it suits the buyer. Live figures may lie above a promise or below, with a model that is as good as it was.
 
 `reranked` is the comparable figure: the lists that the shop ranked itself on the day, as the version would have put
 them, held against the same figure of the test lists of its training that the shop had ranked (`expected`). It needs no
@@ -47,6 +48,8 @@ from rankloop.settings import Settings
 NAMES = ("map@10", "recall@30", "ndcg@10", "ctr@10")
 COMPARED = {"ctr@10": SURFACE, "ndcg@10": SURFACE, "orders_per_buyer": ALL, "gmv_per_buyer": ALL}
 """By metric, the surface on which the arms are compared."""
+FEWEST_REACTED = 20
+"""Lists with a reaction below which nothing is said of a segment."""
 LIVE_SIGNAL, RERANKED, AGAINST_CONTROL, ERROR = "live", "reranked", "against_control", "error"
 
 Row = dict[str, Any]
@@ -98,7 +101,8 @@ def _of_version(settings: Settings, day: date, number: int) -> Iterator[Measured
     ours = as_shown(personalised(of_policy(lists, policy_of(number)), settings.experiment.control_share))
     for segment in segments(ours):
         some, judged = segment_lists(ours, segment)
-        yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
+        if some.reacted.sum() >= FEWEST_REACTED:
+            yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
     shops = of_policy(lists, BASE_POLICY)
     if len(shops):
         expected = _promised(settings, number)

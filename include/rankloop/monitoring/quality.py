@@ -9,6 +9,7 @@ those priced at fifty times the median of their category, or a fiftieth, which s
 right. The largest tables are read in part: the same buyers or products every day.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -47,8 +48,12 @@ JUMP, FAR = 100, 50
 SNAPSHOT_DAYS = 7
 """How long ago the snapshot before may be."""
 
-Figures = dict[tuple[str, str, str], tuple[float, int]]
-"""By signal, subject and measure: the value of a day, and how many rows stand behind it."""
+QUARANTINED = "quarantined_share"
+
+Key = tuple[str, str, str]
+"""Signal, subject and measure."""
+Figures = dict[Key, tuple[float, int]]
+"""The values of a day, each with how many rows stand behind it."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ def measure_quality(settings: Settings, day: date) -> dict[str, Any]:
         return {"skipped": f"the events of {day} are not in the lake"}
     found = {one: _of_facts(known) for one, known in facts.items()}
     with open_engine(settings) as engine:
-        for one in facts:
-            found[one] |= _of_rows(engine, lake, one, facts[one])
+        for one, known in facts.items():
+            found[one] |= _of_rows(engine, lake, one, known)
     return keep_measures(lake, QUALITY, day, _held_against(days, found))
 
 
@@ -88,27 +93,28 @@ def _days(settings: Settings, lake: Lake, day: date) -> Days:
 
 def _held_against(days: Days, found: Mapping[date, Figures]) -> Iterator[Measured]:
     """Each figure of the day beside what is usual for it."""
-    history = {**dict.fromkeys({key for figures in found.values() for key in figures})}
-    for key in history:
-        value, rows = found[days.day].get(key, (_absent(key), 0))
-        of = _usual_days(days, found, key)
-        known = usual(_kind(key), [found[one][key][0] for one in of], max(rows, 1))
+    for key in sorted({key for figures in found.values() for key in figures}):
+        value, rows = found[days.day].get(key, _absent(key))
+        known = usual(_kind(key), _history(days, found, key), max(rows, 1))
         low, high, expected = (known.low, known.high, known.value) if known else (None, None, None)
         yield Measured(*key, value, low, high, expected, rows)
 
 
-def _usual_days(days: Days, found: Mapping[date, Figures], key: tuple[str, str, str]) -> Sequence[date]:
-    same = [one for one in days.weekdays if key in found.get(one, {})]
-    recent = [one for one in days.recent if key in found.get(one, {})]
-    return same if len(same) >= FEWEST else recent
+def _history(days: Days, found: Mapping[date, Figures], key: Key) -> list[float]:
+    """What a figure was on the same weekdays, or where those are too few, on the last days."""
+    weekdays, recent = (
+        [value for one in some if one in found and math.isfinite(value := found[one].get(key, _absent(key))[0])]
+        for some in (days.weekdays, days.recent)
+    )
+    return weekdays if len(weekdays) >= FEWEST else recent
 
 
-def _absent(key: tuple[str, str, str]) -> float:
+def _absent(key: Key) -> tuple[float, int]:
     """What a figure is that other days have and this one lacks: a reason that rejected nothing, or nothing known."""
-    return 0.0 if key[2].startswith("quarantined") else float("nan")
+    return (0.0 if key[2].startswith(QUARANTINED) else math.nan), 0
 
 
-def _kind(key: tuple[str, str, str]) -> str:
+def _kind(key: Key) -> str:
     measure = key[2]
     if measure in {"rows", "distinct"}:
         return "count"
@@ -125,9 +131,9 @@ def _of_facts(facts: DayFacts) -> Figures:
         known = facts.sources.get(source) or SourceFacts(SOURCES[source].table, 0, 0, 0, 0)
         judged = known.rows_in - known.left_out
         figures["source", source, "rows"] = (known.rows, known.rows)
-        figures["source", source, "quarantined_share"] = (known.quarantined / max(judged, 1), judged)
+        figures["source", source, QUARANTINED] = (known.quarantined / max(judged, 1), judged)
         for reason, count in known.reasons.items():
-            figures["source", source, f"quarantined_share {reason}"] = (count / max(judged, 1), judged)
+            figures["source", source, f"{QUARANTINED} {reason}"] = (count / max(judged, 1), judged)
         for column, profile in known.profile.items():
             for measure in ("nulls", "distinct"):
                 if measure in profile:
@@ -141,9 +147,9 @@ def _of_facts(facts: DayFacts) -> Figures:
 def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
     figures: Figures = {}
     for source, (by, columns) in LEVELS.items():
-        rows = _some(engine, lake, SOURCES[source].table, day, by, facts)
+        rows = _some(engine, lake, SOURCES[source].table, by, facts)
         figures |= _quantiles(engine, rows, source, columns)
-    goods = _some(engine, lake, PRODUCTS, day, LEVELS["products"][0], facts)
+    goods = _some(engine, lake, PRODUCTS, LEVELS["products"][0], facts)
     figures |= _shares(engine, "off_scale", _off_scale(goods))
     if before := _snapshot_before(lake, day):
         former = engine.read(lake.files(PRODUCTS, [before]), EVENT_SCHEMAS[PRODUCTS])
@@ -151,9 +157,9 @@ def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
     return figures
 
 
-def _some(engine: Engine, lake: Lake, table: str, day: date, by: str, facts: DayFacts) -> ir.Table:
+def _some(engine: Engine, lake: Lake, table: str, by: str, facts: DayFacts) -> ir.Table:
     """The day's rows of a table, or those of every so-manieth buyer or product."""
-    rows = engine.read(lake.files(table, [day]), EVENT_SCHEMAS[table])
+    rows = engine.read(lake.files(table, [date.fromisoformat(facts.day)]), EVENT_SCHEMAS[table])
     count = max((one.rows for one in facts.sources.values() if one.table == table), default=0)
     return rows.filter(rows[by] % many == 0) if (many := -(-count // READ_ROWS)) > 1 else rows
 

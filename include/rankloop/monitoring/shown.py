@@ -21,9 +21,9 @@ from rankloop.features.engine import Engine, open_engine
 from rankloop.features.join import join_features, joined_schema
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.sums import HOURS
+from rankloop.ranking.labels import labelled
 from rankloop.ranking.lists import own_columns
 from rankloop.ranking.metrics import Ints, Tally
-from rankloop.ranking.labels import labelled
 from rankloop.ranking.model import Model
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, segment_columns
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
