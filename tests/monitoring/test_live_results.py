@@ -105,9 +105,15 @@ def counted(lists: Sequence[Row]) -> dict[tuple[str, int | None], float]:
         if liked:
             shares = [sum(m > 0 for m in marks[:k]) / sum(m > 0 for m in marks) for marks in liked]
             found["recall", k] = sum(shares) / len(shares)
+            found["map", k] = sum(average_precision(marks, k) for marks in liked) / len(liked)
             gains = [dcg(marks[:k]) / dcg(sorted(marks, reverse=True)[:k]) for marks in liked]
             found["ndcg", k] = sum(gains) / len(gains)
     return found
+
+
+def average_precision(marks: Sequence[int], k: int) -> float:
+    hits = [place for place, mark in enumerate(marks[:k], 1) if mark]
+    return sum(number / place for number, place in enumerate(hits, 1)) / min(sum(mark > 0 for mark in marks), k)
 
 
 def dcg(marks: Sequence[int]) -> float:

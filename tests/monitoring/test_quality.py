@@ -42,7 +42,7 @@ def market(*, bug_from: date | None = None) -> Mapping[date, DayOfEvents]:
 
 
 @pytest.fixture(scope="module")
-def quiet() -> Mapping[date, DayOfEvents]:
+def calm() -> Mapping[date, DayOfEvents]:
     return market()
 
 
@@ -86,13 +86,13 @@ def without(days: Mapping[date, DayOfEvents], table: str, rows: pa.Table) -> Map
     return {**days, TODAY: {**days[TODAY], table: rows}}
 
 
-def test_a_quiet_day_keeps_within_what_is_usual(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    found = measured(lay(tmp_path, quiet))
+def test_a_quiet_day_keeps_within_what_is_usual(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    found = measured(lay(tmp_path, calm))
     assert unusual(found) == set()
     known = found["source", "impressions", "rows"]
-    usual_rows = np.median([quiet[day]["events/impressions"].num_rows for day in DAYS[-8:-1]])
-    assert (known.value, known.expected) == (quiet[TODAY]["events/impressions"].num_rows, usual_rows)
-    price = quiet[TODAY][PRODUCTS]["final_price"].to_numpy()
+    usual_rows = np.median([calm[day]["events/impressions"].num_rows for day in DAYS[-8:-1]])
+    assert (known.value, known.expected) == (calm[TODAY]["events/impressions"].num_rows, usual_rows)
+    price = calm[TODAY][PRODUCTS]["final_price"].to_numpy()
     assert found["column", "products.final_price", "median"].value == np.median(price)
     assert found["column", "products.final_price", "p05"].value == pytest.approx(np.quantile(price, 0.05))
     assert all(one.expected is not None for one in found.values())
@@ -111,36 +111,36 @@ def test_prices_in_another_unit_show_on_the_day_and_on_those_after(tmp_path: Pat
     assert off in unusual(the_day_after)
 
 
-def test_a_source_gone_quiet_shows(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    found = measured(lay(tmp_path, without(quiet, REACTIONS, quiet[TODAY][REACTIONS].slice(0, 0))))
+def test_a_source_gone_quiet_shows(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    found = measured(lay(tmp_path, without(calm, REACTIONS, calm[TODAY][REACTIONS].slice(0, 0))))
     assert ("source", "interactions", "rows") in unusual(found)
     assert found["source", "interactions", "rows"].value == 0
 
 
-def test_a_column_that_is_empty_in_part_shows(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    rows = quiet[TODAY][REACTIONS]
+def test_a_column_that_is_empty_in_part_shows(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    rows = calm[TODAY][REACTIONS]
     named = rows["request_id"].to_pylist()
     place = rows.column_names.index("request_id")
     fewer = pa.array([None if number % 4 == 0 else name for number, name in enumerate(named)], pa.string())
-    found = measured(lay(tmp_path, without(quiet, REACTIONS, rows.set_column(place, "request_id", fewer))))
+    found = measured(lay(tmp_path, without(calm, REACTIONS, rows.set_column(place, "request_id", fewer))))
     assert ("column", "interactions.request_id", "nulls") in unusual(found)
 
 
-def test_quarantine_shows_by_its_reason(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    rows = quiet[TODAY][REACTIONS].num_rows
-    found = measured(lay(tmp_path, quiet, {(TODAY, "interactions"): rows // 10}))
+def test_quarantine_shows_by_its_reason(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    rows = calm[TODAY][REACTIONS].num_rows
+    found = measured(lay(tmp_path, calm, {(TODAY, "interactions"): rows // 10}))
     of = ("source", "interactions")
     assert unusual(found) == {(*of, "quarantined_share"), (*of, "quarantined_share bad_price")}
     assert found[*of, "quarantined_share bad_price"].value == (rows // 10) / (rows + rows // 10)
 
 
-def test_measured_again_it_is_the_same(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    settings = lay(tmp_path, quiet)
+def test_measured_again_it_is_the_same(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    settings = lay(tmp_path, calm)
     assert measure_quality(settings, TODAY)["digest"] == measure_quality(settings, TODAY)["digest"]
 
 
-def test_the_first_day_has_nothing_to_be_held_against(quiet: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
-    found = measured(lay(tmp_path, {DAYS[0]: quiet[DAYS[0]]}), DAYS[0])
+def test_the_first_day_has_nothing_to_be_held_against(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    found = measured(lay(tmp_path, {DAYS[0]: calm[DAYS[0]]}), DAYS[0])
     assert {one.expected for one in found.values()} == {None}
 
 

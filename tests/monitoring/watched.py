@@ -29,7 +29,7 @@ from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, pu
 NOW = datetime(2026, 10, 8, 2, tzinfo=UTC)
 AS_OF = FIRST_DAY + timedelta(days=6)
 """The day as of which the champion was trained."""
-LAST = AS_OF + timedelta(days=6)
+LAST = AS_OF + timedelta(days=5)
 SHOWN = list(days_between(AS_OF + timedelta(days=1), LAST))
 """The days on which half of the buyers see rankings of ours."""
 RIPE, UNRIPE = SHOWN[-2], SHOWN[-1]

@@ -58,6 +58,11 @@ def by_the_shop(shown: ir.Table) -> ir.BooleanValue:
     return shown["policy"] == BASE_POLICY
 
 
+def by_us(shown: ir.Table) -> ir.BooleanValue:
+    """What versions of ours ranked."""
+    return shown["policy"] != BASE_POLICY
+
+
 def by_anybody(shown: ir.Table) -> ir.BooleanValue:
     """Everything."""
     return shown["policy"].notnull()

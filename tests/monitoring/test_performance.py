@@ -1,0 +1,151 @@
+"""How our rankings do, what was expected of them, and whether tastes moved, in shops where that is known."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
+from rankloop.experiment import is_control
+from rankloop.features.build import lake_of
+from rankloop.monitoring.concept import measure_concept
+from rankloop.monitoring.estimates import ESTIMATES, measure_estimates
+from rankloop.monitoring.live_results import LIVE
+from rankloop.monitoring.measured import Measured, read_measures
+from rankloop.monitoring.measures import CONCEPT, PERFORMANCE, SCHEMA
+from rankloop.monitoring.performance import measure_performance
+from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
+
+pytestmark = pytest.mark.stack
+Key = tuple[str, str, str]
+
+
+def keyed(shop: Watched, table: str, day: date) -> dict[Key, Measured]:
+    """The day's measures by signal, subject and measure."""
+    lake = lake_of(shop.settings)
+    rows = read_measures(lake, table, day)
+    found = {(one.signal, one.subject, one.measure): one for one in rows}
+    assert len(found) == len(rows)
+    assert lake.read(table, [day]).schema.names == SCHEMA.names
+    return found
+
+
+@pytest.fixture(scope="module")
+def measured(quiet: Watched) -> dict[Key, Measured]:
+    """A ripe day of a shop in which nothing happens, estimated on its evening."""
+    assert measure_estimates(quiet.settings, RIPE)["rows"] == 2
+    assert measure_performance(quiet.settings, RIPE)["rows"]
+    return keyed(quiet, PERFORMANCE, RIPE)
+
+
+def test_live_figures_are_those_of_the_live_results(measured: dict[Key, Measured], quiet: Watched) -> None:
+    rows = lake_of(quiet.settings).read(LIVE, [RIPE]).to_pylist()
+    ours = {
+        f"{row['metric']}@{row['k']}": (row["value"], row["low"], row["high"], row["lists"])
+        for row in rows
+        if (row["arm"], row["policy"], row["surface"]) == ("personalised", "version 1", "all")
+    }
+    for name in ("map@10", "recall@30", "ndcg@10", "ctr@10"):
+        one = measured["live", "all", name]
+        assert (one.value, one.low, one.high, one.rows) == ours[name]
+        assert (one.version, one.expected) == (quiet.version, None)
+
+
+def test_segments_of_buyers_add_up_to_all_lists(measured: dict[Key, Measured], quiet: Watched) -> None:
+    rows = quiet.events[RIPE][SHOWN_LISTS].to_pylist()
+    names = {row["request_id"]: row["account_id"] for row in rows if row["policy"] == "version 1"}
+    assert measured["live", "all", "ctr@10"].rows == int((~is_control(list(names.values()), 0.5)).sum())
+    [regular] = [one for key, one in measured.items() if key == ("live", "buyer=regular", "ctr@10")]
+    assert regular.value == pytest.approx(measured["live", "all", "ctr@10"].value, rel=0.1)
+    for key, one in measured.items():
+        if key[0] == "live":
+            assert one.low is not None
+            assert one.high is not None
+            assert one.low <= one.value <= one.high
+
+
+def test_the_shops_lists_ranked_anew_hold_what_the_evaluation_promised(measured: dict[Key, Measured]) -> None:
+    for name in ("map@10", "recall@30", "ndcg@10"):
+        one = measured["reranked", "all", name]
+        assert one.expected is not None
+        assert one.low is not None
+        assert one.high is not None
+        # The promise comes from lists as few as these, so it is about as uncertain.
+        assert abs(one.value - one.expected) < one.high - one.low, name
+
+
+def test_ours_are_better_than_controls(measured: dict[Key, Measured]) -> None:
+    ctr = measured["against_control", "all", "ctr@10"]
+    assert ctr.low is not None
+    assert ctr.low > 0 == ctr.expected
+    assert {key[2] for key in measured if key[0] == "against_control"} == {
+        "ctr@10",
+        "ndcg@10",
+        "orders_per_buyer",
+        "gmv_per_buyer",
+    }
+
+
+def test_an_estimate_is_held_against_what_came(measured: dict[Key, Measured], quiet: Watched) -> None:
+    early = keyed(quiet, ESTIMATES, RIPE)
+    for name in ("ctr@10", "ndcg@10"):
+        estimate, live, error = (
+            early["estimated", "all", name],
+            measured["live", "all", name],
+            measured["estimated", name, "error"],
+        )
+        assert measured["estimated", "all", name] == estimate
+        assert error.value == estimate.value - live.value
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert live.low is not None
+        assert live.high is not None
+        assert max(estimate.low, live.low) <= min(estimate.high, live.high), name
+
+
+def test_what_has_not_ripened_is_estimated_and_no_more(quiet: Watched) -> None:
+    assert measure_estimates(quiet.settings, UNRIPE)["rows"] == 2
+    assert "not in the lake yet" in measure_performance(quiet.settings, UNRIPE)["skipped"]
+    assert "not in the lake yet" in measure_concept(quiet.settings, UNRIPE)["skipped"]
+    assert UNRIPE not in lake_of(quiet.settings).days(PERFORMANCE)
+
+
+def test_a_day_of_the_shops_own_rankings_says_nothing_of_ours(quiet: Watched) -> None:
+    assert "nobody was shown" in measure_performance(quiet.settings, AS_OF)["skipped"]
+    assert "no list" in measure_estimates(quiet.settings, AS_OF)["skipped"]
+    assert "not in the lake" in measure_concept(quiet.settings, SHOWN[-1] + timedelta(days=9))["skipped"]
+
+
+def test_a_day_measured_again_is_the_same(measured: dict[Key, Measured], quiet: Watched) -> None:
+    assert measured
+    lake = lake_of(quiet.settings)
+    for table, measure in ((ESTIMATES, measure_estimates), (PERFORMANCE, measure_performance)):
+        before = lake.digest(table, RIPE)
+        assert measure(quiet.settings, RIPE)["digest"] == before
+
+
+@pytest.fixture(scope="module")
+def concepts(quiet: Watched, shifted: Watched) -> Sequence[dict[Key, Measured]]:
+    """Of both shops, how far the champion still knows what buyers like."""
+    for shop in (quiet, shifted):
+        assert measure_concept(shop.settings, RIPE)["rows"]
+    return [keyed(shop, CONCEPT, RIPE) for shop in (quiet, shifted)]
+
+
+def test_scores_promise_more_than_comes_once_tastes_have_moved(concepts: Sequence[dict[Key, Measured]]) -> None:
+    calm, moved = (found["residual", "all", "calibration"] for found in concepts)
+    assert calm.low is not None
+    assert calm.high is not None
+    assert moved.high is not None
+    assert calm.low < 0 < calm.high
+    assert moved.high < 0
+    assert moved.value < -0.2
+
+
+def test_recent_days_teach_more_once_tastes_have_moved(concepts: Sequence[dict[Key, Measured]]) -> None:
+    calm, moved = (found["fresh", "all", "ndcg@10"] for found in concepts)
+    assert calm.low is not None
+    assert calm.low < 0
+    assert moved.value > calm.value
+    assert np.sign(moved.value) == 1
