@@ -119,6 +119,7 @@ def test_what_has_not_ripened_is_estimated_and_no_more(quiet: Watched) -> None:
 def test_a_day_of_the_shops_own_rankings_says_nothing_of_ours(quiet: Watched) -> None:
     assert "nobody was shown" in measure_performance(quiet.settings, AS_OF)["skipped"]
     assert "no list" in measure_estimates(quiet.settings, AS_OF)["skipped"]
+    assert "too few clicks" in measure_estimates(quiet.settings, SHOWN[0])["skipped"]
     assert "not in the lake" in measure_concept(quiet.settings, SHOWN[-1] + timedelta(days=9))["skipped"]
 
 
