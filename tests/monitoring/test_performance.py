@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-import numpy as np
 import pytest
 
 from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
@@ -149,9 +148,11 @@ def test_scores_promise_more_than_comes_once_tastes_have_moved(concepts: Sequenc
     assert moved.value < -0.2
 
 
-def test_recent_days_teach_more_once_tastes_have_moved(concepts: Sequence[dict[Key, Measured]]) -> None:
-    calm, moved = (found["fresh", "all", "ndcg@10"] for found in concepts)
-    assert calm.low is not None
-    assert calm.low < 0
-    assert moved.value > calm.value
-    assert np.sign(moved.value) == 1
+def test_what_recent_days_teach_has_an_interval_around_it(concepts: Sequence[dict[Key, Measured]]) -> None:
+    # Lists as few as these do not tell a moved taste from a champion that had little to learn from.
+    for found in concepts:
+        one = found["fresh", "all", "ndcg@10"]
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < one.value < one.high
+        assert (one.expected, one.version) == (0.0, 1)

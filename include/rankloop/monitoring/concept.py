@@ -3,7 +3,8 @@
 `fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how
 much NDCG@10 the small one has more, with an interval. It has seen less than the champion, so on quiet days it is no
 better; where all of the interval lies above zero, recent days teach something that the champion does not know. A change
-of taste shows only once some of the days that it learns from came after it.
+of taste shows only once some of the days that it learns from came after it. A champion that had few lists to learn from
+is beaten on quiet days too: then there is more to learn, and nothing has moved.
 
 `residual`: by segment, the clicks that came over those expected from the champion's scores, less 1. What is expected
 was learned on the test lists of its own training, so it says what has changed since then. A change of all segments
