@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from rankloop.drift_settings import DriftSettings
 from rankloop.errors import RankloopError
 from rankloop.serving_settings import ServingSettings
 from rankloop.training_settings import TrainingSettings
@@ -225,6 +226,7 @@ class Settings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     scoring: ScoringSettings = ScoringSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+    drift: DriftSettings = DriftSettings()
     serving: ServingSettings = ServingSettings()
     training: TrainingSettings = TrainingSettings()
     upkeep: UpkeepSettings = UpkeepSettings()

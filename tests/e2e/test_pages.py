@@ -45,8 +45,9 @@ def test_the_ml_lead_reads_approves_and_sees_the_champion_change(
     assert shop.entries[-1].reason == "better for new buyers"
 
 
-def test_who_is_not_signed_in_sees_no_ledger(stack: RunningStack) -> None:
+@pytest.mark.parametrize("address", ["/model-desk/", "/drift-reports/2026-10-01"])
+def test_who_is_not_signed_in_sees_no_page_of_ours(stack: RunningStack, address: str) -> None:
     with browser.browsing(stack.airflow) as page:
-        answer = page.goto("/model-desk/")
+        answer = page.goto(address)
         assert answer
         assert answer.status == 401

@@ -162,3 +162,13 @@ def test_tidying_removes_what_no_kept_version_needs(lake: Lake) -> None:
     assert not any(abandoned.iterdir())
     with pytest.raises(FileNotFoundError):
         numbers(lake, MONDAY, version=old.version)
+
+
+def test_a_file_that_is_put_again_is_whole_and_alone(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.get("reports/drift/page.html") is None
+    for content in (b"first", b"then" * 100_000):
+        lake.put("reports/drift/page.html", content)
+        assert lake.get("reports/drift/page.html") == content
+    assert [path.name for path in (tmp_path / "reports" / "drift").iterdir()] == ["page.html"]
+    assert lake.tables() == []

@@ -201,6 +201,24 @@ class Lake:
                     raise
         return self._table(table)
 
+    # Files that are no tables
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep a file, such as a page, under the root; a reader sees the former one or this, and nothing between."""
+        landing = f"{name}.{uuid.uuid4().hex}"
+        # Past a buffer, Arrow hands on a buffer of its own, which delta-rs refuses.
+        with self._store.open_output_stream(landing, buffer_size=len(content) + 1) as sink:
+            sink.write(content)
+        self._store.move(landing, name)
+
+    def get(self, name: str) -> bytes | None:
+        """What was put under this name, or None."""
+        [info] = self._store.get_file_info([name])
+        if info.type != pyarrow.fs.FileType.File:
+            return None
+        with self._store.open_input_file(name) as source:
+            return bytes(source.read())
+
     # Reading
 
     def tables(self) -> list[str]:

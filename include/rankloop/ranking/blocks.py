@@ -19,6 +19,7 @@ Ints = npt.NDArray[np.int64]
 PRODUCT = "product_id"
 KEYS = (REQUEST, PRODUCT)
 OWN = (*KEYS, "label", "position")
+BUYER_GROUPS = 20
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -79,6 +80,11 @@ def as_block(rows: pa.RecordBatch, preprocessing: Preprocessing) -> Block:
 def row_draws(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:
     """A number a row that follows from its list and product alone, for draws that are the same every time."""
     return column_hashes(REQUEST, rows[REQUEST]) + column_hashes(PRODUCT, rows[PRODUCT])
+
+
+def buyer_groups(accounts: pa.Array) -> npt.NDArray[np.int64]:
+    """The group of each buyer, one of `BUYER_GROUPS` by chance: the same each time, and nobody can be told from it."""
+    return np.asarray(column_hashes("group", accounts) % np.uint64(BUYER_GROUPS)).astype(np.int64)
 
 
 def thinned(block: Block, negatives: int, salt: int = 0) -> Block:

@@ -1,15 +1,21 @@
 """How a training ends: with a registered challenger, or with the reason why there is none."""
 
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rankloop.contracts.lake import DAY
+from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.errors import RankloopError
-from rankloop.ranking.blocks import KEYS, row_draws
+from rankloop.experiment import is_control
+from rankloop.ranking.blocks import KEYS, buyer_groups, row_draws
 from rankloop.ranking.gate import GateResult
+from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
 from rankloop.registry.aliases import retire
@@ -85,15 +91,29 @@ def _keep_reference(training: Training) -> None:
     About so many rows, by a hash of list and product: every n-th row would be of the same few positions.
     """
     model, data = training.model(), training.data
-    told, kept = [*model.features, "base_score", "weight"], []
-    share = min(1.0, REFERENCE_ROWS / max(sum(data.rows(name) for name in training.tests), 1))
+    told = [*dict.fromkeys([*KEYS, "account_id", "policy", *model.features, "base_score", "weight"])]
+    share, kept = min(1.0, REFERENCE_ROWS / max(sum(data.rows(name) for name in training.tests), 1)), []
     for name in training.tests:
-        for _, batch in data.batches(name, [*dict.fromkeys([*KEYS, *told])]):
-            some = batch.filter(pa.array(row_draws(batch) <= share * 2.0**64)).select(told)
-            kept.append(some.append_column(OURS, pa.array(model.score(some))))
+        for day, batch in data.batches(name, told):
+            some = batch.filter(pa.array(row_draws(batch) <= share * 2.0**64))
+            kept.append(_as_reference(training, model, day, some))
     with TemporaryDirectory() as folder:
         pq.write_table(pa.Table.from_batches(kept), Path(folder) / "reference.parquet", compression="zstd")
         training.run.put_file(record.REFERENCE, Path(folder) / "reference.parquet")
+
+
+def _as_reference(training: Training, model: Model, day: date, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows without whose they are, but with all that says what they may be compared with."""
+    control = is_control(rows["account_id"].to_numpy(), training.settings.experiment.control_share)
+    facts = {
+        DAY: pa.array([day] * rows.num_rows, pa.date32()),
+        "shops_own": pc.equal(rows["policy"], BASE_POLICY),
+        "control": pa.array(control),
+        "buyer_group": pa.array(buyer_groups(rows["account_id"])),
+        OURS: pa.array(model.score(rows)),
+    }
+    told = {name: rows[name] for name in (*model.features, "base_score", "weight")}
+    return pa.RecordBatch.from_pydict({**told, **facts})
 
 
 def outcome(settings: Settings, run_id: str) -> dict[str, Any]:

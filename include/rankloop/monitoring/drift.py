@@ -1,0 +1,144 @@
+"""Whether a day's lists are of the population that the champion was judged on: feature by feature, score, and whole.
+
+What is compared. The reference is a sample of the lists of the champion's test days. Our own batch would differ from
+it on the quietest day: it holds the hundred best of each buyer, chosen by us, and the reference what the shop showed.
+So the day's lists are those that the shop ranked itself, on all surfaces, of the control group alone where there is
+one, and of the reference the same buyers' rows are taken. Nothing in either was chosen by the champion, and weights of
+the reference make up for idle lists that training leaves out. `rankloop.monitoring.seen` says by which features.
+
+Days differ on their own: by weekday, by who came, and in a young shop by how much history there is. `expected` of PSI
+and KS is therefore the most that any day of the reference differs from the other ones, and that of the classifier what
+it makes of the newest of them. `context_weekday` is left out: one day against many has always drifted.
+
+What is exact: every row is counted, and means, shares and PSI do not depend on the order of rows in any bit; KS and
+the median are as `rankloop.monitoring.grid` says. The classifier sees a sample, of rows chosen by a hash of their list
+and product. Memory is bounded: rows are counted in portions, in one pass, where the engine has them.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rankloop.contracts.lake import CLEANED
+from rankloop.drift_settings import DriftSettings
+from rankloop.features import product
+from rankloop.features.build import lake_of
+from rankloop.features.engine import open_engine
+from rankloop.lake.tables import Lake
+from rankloop.monitoring import grid as grids
+from rankloop.monitoring.grid import Column, Floats, Grid
+from rankloop.monitoring.measured import Measured, keep_measures
+from rankloop.monitoring.measures import DRIFT
+from rankloop.monitoring.reference import SCORE, Reference, reference_of, version_of
+from rankloop.monitoring.seen import Seen, comparable_lists, seen_on
+from rankloop.monitoring.tally import Counted
+from rankloop.monitoring.telling_apart import Apart, Side, ranks, told_apart
+from rankloop.settings import Settings
+
+Measure = Callable[[Grid, Floats, Floats], float]
+
+
+def measure_drift(settings: Settings, day: date) -> dict[str, Any]:
+    """Write the drift of a day, or say why there is none to be measured."""
+    lake = lake_of(settings)
+    if why := not_there(lake, day):
+        return {"skipped": why}
+    if (number := version_of(settings, day)) is None:
+        return {"skipped": f"no model ranked as of {day}, so there is nothing that it was judged on"}
+    reference = reference_of(settings, number)
+    with open_engine(settings) as engine:
+        lists = comparable_lists(engine, settings, day)
+        if not lists.rows:
+            return {"skipped": f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"}
+        seen = seen_on(engine, settings, day, reference, lists)
+    return keep_measures(lake, DRIFT, day, measures(reference, seen, settings.drift))
+
+
+def not_there(lake: Lake, day: date) -> str:
+    """What a day's lists need and lack, if anything."""
+    if day not in lake.days(CLEANED):
+        return f"the events of {day} are not in the lake"
+    built = lake.days(product.TABLE.name)
+    lacking = [str(d) for d in (day - timedelta(days=1), day) if d not in built]
+    return f"there are no features as of {', '.join(lacking)}; build them by running daily_features" if lacking else ""
+
+
+def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measured]:
+    """All that is measured of a day's rows."""
+    found = [
+        one for number, counted in enumerate(seen.counted) for one in of_column(reference, number, counted, seen.rows)
+    ]
+    if apart := classified(reference, seen.sample, settings.sample_rows):
+        now, usual = apart
+        expected = usual.auc if usual else None
+        found.append(
+            Measured("population", "all", "auc", now.auc, now.low, now.high, expected, now.rows, reference.version)
+        )
+    return found
+
+
+def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measured]:
+    """What is measured of one feature, or of the score."""
+    name, grid, before = reference.columns[number], reference.grids[number], reference.by_day(number).sum(axis=0)
+    signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
+    found = {
+        "psi": (grids.psi(grid, before, now.cells), most_of_days(reference, number)),
+        "ks": (grids.ks(before, now.cells), most_of_days(reference, number, lambda _, *counts: grids.ks(*counts))),
+    }
+    if name != SCORE:
+        found |= _levels(grid, before, now, reference.values(name), reference.weights)
+    for measure, (value, expected) in found.items():
+        yield Measured(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
+
+
+def most_of_days(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
+    """The most that a day of the reference differs from its other ones in a column; None where there is one day."""
+    grid, days = reference.grids[number], reference.by_day(number)
+    if len(days) == 1:
+        return None
+    values = (measure(grid, days.sum(axis=0) - one, one) for one in days)
+    return max((value for value in values if not np.isnan(value)), default=None)
+
+
+def _levels(
+    grid: Grid, before: Floats, now: Counted, values: Column, weights: Floats
+) -> dict[str, tuple[float, float | None]]:
+    """Share missing, mean, median and, of codes, the share of new ones: now and in the reference."""
+    known = np.isfinite(values)
+    there, weigh = values[known].astype(np.float64), weights[known]
+    if not len(there):
+        return {"missing": (grids.missing(now.cells), grids.missing(before))}
+    bounds = float(there.min()), float(there.max())
+    middle = grids.median(grid, now.cells, now.least, now.greatest)
+    found: dict[str, tuple[float, float | None]] = {
+        "missing": (grids.missing(now.cells), grids.missing(before)),
+        "mean": (now.mean, float(np.average(there, weights=weigh))),
+        "median": (middle, grids.median(grid, before, *bounds)),
+    }
+    if grid.codes:
+        found["new_values"] = (grids.new_values(now.cells), 0.0)
+    return found
+
+
+def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart, Apart | None] | None:
+    """How well a day is told from the reference; and the reference's newest day from its other ones."""
+    features = [name for name in reference.columns if name != SCORE]
+    used = reference.grids[: len(features)]
+    counts = [reference.by_day(number).sum(axis=0) for number in range(len(features))]
+    newest = reference.days == reference.days.max()
+
+    def side(which: npt.NDArray[np.bool_]) -> Side:
+        chosen = np.flatnonzero(which)
+        # Rows lie day after day and list after list, so every n-th is of all days.
+        chosen = chosen[:: max(1, -(-len(chosen) // rows))]
+        values = ranks(used, counts, [reference.values(name)[chosen] for name in features])
+        return Side(values, reference.groups[chosen], reference.weights[chosen])
+
+    groups = sample["buyer_group"].to_numpy()
+    values = ranks(used, counts, [sample[name].to_numpy() for name in features])
+    now = told_apart(side(np.full(len(newest), fill_value=True)), Side(values, groups, np.ones(len(groups))))
+    return None if now is None else (now, told_apart(side(~newest), side(newest)))

@@ -1,0 +1,93 @@
+"""A day's drift as a page: Evidently's report on samples of the reference and of the day's lists.
+
+The page is for looking: every row is counted by `rankloop.monitoring.drift`, and that decides. Both samples are about
+`drift.report_rows` rows; the day's are whole lists chosen by a hash of their names, those of the reference are drawn by
+their weights with a fixed seed. PSI is Rankloop's own, within Evidently, and so are the thresholds: a feature must
+exceed `drift.psi` and so many times what the reference's own days differ. Evidently leaves unknown values out.
+"""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rankloop.features.build import lake_of
+from rankloop.features.engine import open_engine
+from rankloop.monitoring.drift import most_of_days, not_there
+from rankloop.monitoring.evidently_page import evidently_page
+from rankloop.monitoring.reference import Reference, reference_of, version_of
+from rankloop.monitoring.seen import comparable_lists, seen_on
+from rankloop.settings import Settings
+
+PAGES = "reports/drift"
+ADDRESS = "/drift-reports"
+SEED = 7
+
+
+def page_of(day: date) -> str:
+    """Where in the lake the page of a day is."""
+    return f"{PAGES}/dt={day.isoformat()}/report.html"
+
+
+def link_to(day: date) -> str:
+    """The address of a day's page within Airflow, whoever asks."""
+    return f"{ADDRESS}/{day.isoformat()}"
+
+
+def make_report(settings: Settings, day: date) -> dict[str, Any]:
+    """Write the page of a day, or say why there is none: where it is, which features drifted, Evidently's verdicts."""
+    lake = lake_of(settings)
+    if why := not_there(lake, day):
+        return {"skipped": why}
+    if (number := version_of(settings, day)) is None:
+        return {"skipped": f"no model ranked as of {day}, so there is nothing that it was judged on"}
+    reference = reference_of(settings, number)
+    now = _rows_of_day(settings, day, reference)
+    if not len(now):
+        return {"skipped": f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"}
+    page, told = evidently_page(_drawn(reference, settings.drift.report_rows), now, thresholds(reference, settings))
+    lake.put(page_of(day), page.encode())
+    drifted = sorted(test["column"] for test in told if test["drifted"])
+    return {
+        "report": f"{lake.root}/{page_of(day)}",
+        "link": link_to(day),
+        "drifted": drifted,
+        "tests": told,
+        "rows": len(now),
+        "version": number,
+    }
+
+
+def read_page(settings: Settings, day: date) -> str | None:
+    """The page of a day, or None if there is none."""
+    content = lake_of(settings).get(page_of(day))
+    return None if content is None else content.decode()
+
+
+def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
+    """By column, the PSI from which it has drifted."""
+    usual = (most_of_days(reference, number) for number in range(len(reference.columns)))
+    rule = settings.drift
+    return {
+        name: max(rule.psi, rule.times_usual * (most or 0.0))
+        for name, most in zip(reference.columns, usual, strict=True)
+    }
+
+
+def _rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:
+    """Whole lists of the day, about as many rows as the report takes."""
+    # All rows of the lists that are chosen are kept.
+    drift = settings.drift.model_copy(update={"sample_rows": 2 * settings.drift.report_rows})
+    wide = settings.model_copy(update={"drift": drift})
+    with open_engine(settings) as engine:
+        lists = comparable_lists(engine, settings, day, settings.drift.report_rows)
+        sample = seen_on(engine, wide, day, reference, lists).sample if lists.rows else None
+    return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
+
+
+def _drawn(reference: Reference, rows: int) -> pd.DataFrame:
+    """Rows of the reference, each by its weight, so that they look as what was shown."""
+    share = reference.weights / reference.weights.sum()
+    chosen = np.random.default_rng(SEED).choice(len(share), min(rows, len(share)), p=share)
+    return pd.DataFrame({name: reference.values(name)[chosen] for name in reference.columns})
