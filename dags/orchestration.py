@@ -49,6 +49,21 @@ def rank_anew() -> TriggerDagRunOperator:
     )
 
 
+def train_anew() -> TriggerDagRunOperator:
+    """Starts continuous_training as of the day and for the reason that the task `why_retrain` named; once for a day."""
+    return TriggerDagRunOperator(
+        task_id="retrain",
+        trigger_dag_id="continuous_training",
+        trigger_run_id="drift__{{ ti.xcom_pull('why_retrain')['day'] }}",
+        conf={
+            "day": "{{ ti.xcom_pull('why_retrain')['day'] }}",
+            "reason": "{{ ti.xcom_pull('why_retrain')['reason'] }}",
+            "drift": True,
+        },
+        skip_when_already_exists=True,
+    )
+
+
 def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (the task SDK's DagRun has no public type)
     """The market day a run is about: its partition, else the day it was asked for when started by hand.
 
@@ -84,3 +99,10 @@ def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: 
         return {"reason": f"the week {dag_run.partition_key} is complete", "drift": False}
     asked = {**params, **(dag_run.conf or {})}
     return {name: asked[name] for name in ("reason", "drift")}
+
+
+def tell(connection: str, title: str, text: str) -> None:
+    """Send a text by Apprise, through the Airflow connection of this name. Runs in the task worker."""
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+
+    AppriseHook(apprise_conn_id=connection).notify(body=text, title=title)

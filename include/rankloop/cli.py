@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rankloop.calendar import parse_day, yesterday
 from rankloop.errors import RankloopError
+from rankloop.monitoring.oncall import alerts_app, monitoring_app
 from rankloop.settings import load_settings
 from rankloop.stack import lifecycle, terminal
 
@@ -34,6 +35,8 @@ ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: who decided wha
 app.add_typer(ledger_app, name="ledger")
 live_app = typer.Typer(no_args_is_help=True, help="Live results: what buyers made of our rankings, against the shop's.")
 app.add_typer(live_app, name="live")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(monitoring_app, name="monitoring")
 
 
 @stack_app.command("run")

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from rankloop.drift_settings import DriftSettings
 from rankloop.errors import RankloopError
+from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.serving_settings import ServingSettings
 from rankloop.training_settings import TrainingSettings
 from rankloop.upkeep_settings import UpkeepSettings
@@ -229,6 +230,7 @@ class Settings(BaseSettings):
     drift: DriftSettings = DriftSettings()
     serving: ServingSettings = ServingSettings()
     training: TrainingSettings = TrainingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
 
     @field_validator("home")

@@ -18,7 +18,7 @@ from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA
 from rankloop.features import buyer, product
 from rankloop.features.build import lake_of
 from rankloop.lake.tables import Written
-from rankloop.marketplace import rankings
+from rankloop.marketplace import actions, rankings
 from rankloop.marketplace.connection import Client
 from rankloop.marketplace.rankings import ANYBODY, LISTED, Batch, Ranking
 from rankloop.scoring.batch import BatchError
@@ -125,6 +125,8 @@ def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
     """Why a batch comes too late, or nothing: a day cleared long after, or a decision about the champion since."""
     shown = rankings.live(client)
     champion = champion_of(settle(settings, client))
+    if batch.version is not None and (why := actions.held(client).get(batch.version)):
+        return f"{batch.policy} is held back: {why}"
     if batch.version != champion and not batch.facts["notes"]:
         return f"{batch.policy} ranked it, and is the champion no more; scoring was started when that was decided"
     if shown and shown.day > batch.day and shown.version == champion:
@@ -190,6 +192,21 @@ def show_again(settings: Settings, now: datetime) -> str:
         champion = champion_of(settle(settings, client))
         mine = (batch for batch in rankings.batches(client) if batch.published_at and batch.version == champion)
         if batch := max(mine, key=lambda batch: (batch.day, batch.published_at), default=None):
+            rankings.make_live(client, batch, now)
+    return batch.name if batch else ""
+
+
+def show_another(settings: Settings, now: datetime) -> str:
+    """Where what is live was ranked by a version that is held back: the newest other batch is shown at once.
+
+    The name of what is live then; empty if there is no other batch.
+    """
+    with opened(settings) as client:
+        held, shown = actions.held(client), rankings.live(client)
+        if shown and shown.version not in held:
+            return shown.batch
+        others = (one for one in rankings.batches(client) if one.published_at and one.version not in held)
+        if batch := max(others, key=lambda batch: (batch.day, batch.published_at), default=None):
             rankings.make_live(client, batch, now)
     return batch.name if batch else ""
 

@@ -1,4 +1,7 @@
-"""Who ranks: the champion, else the champion before it, else the shop's own ranking."""
+"""Who ranks: the champion, else the champion before it, else the shop's own ranking.
+
+A version that is held back, because buyers did worse with it than without, is passed over until it is released.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from rankloop.champions.line import before_champion, champion_of
 from rankloop.champions.standing import opened, settle
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.errors import RankloopError, TransientError
+from rankloop.marketplace import actions
 from rankloop.ranking.model import Model, load_model
 from rankloop.registry import versions
 from rankloop.settings import Settings
@@ -53,9 +57,12 @@ def version_of(policy: str) -> int | None:
 def choose_ranker(settings: Settings) -> Ranker:
     """The first of the named order that can be loaded; a server that is down is no reason to pass the champion over."""
     notes: list[str] = []
-    for role, number in _in_order(settings):
+    for role, number, why in _in_order(settings):
         if number is None:
             notes.append(f"there is no {role}")
+            continue
+        if why:
+            notes.append(f"the {role}, version {number}, is held back: {why}")
             continue
         try:
             found = load_version(settings, number)
@@ -79,8 +86,9 @@ def load_model_of(settings: Settings, number: int) -> Model:
         return load_model(versions.load(settings, versions.version(settings, number), Path(folder) / "model"))
 
 
-def _in_order(settings: Settings) -> Iterator[tuple[str, int | None]]:
+def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:
+    """Who would rank, best first, and why they are held back if they are."""
     with opened(settings) as client:
-        entries = settle(settings, client)
-    yield "champion", champion_of(entries)
-    yield "champion before it", before_champion(entries)
+        entries, held = settle(settings, client), actions.held(client)
+    for role, number in (("champion", champion_of(entries)), ("champion before it", before_champion(entries))):
+        yield role, number, held.get(number, "") if number is not None else ""

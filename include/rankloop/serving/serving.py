@@ -11,7 +11,7 @@ from rankloop.champions.standing import settle
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
-from rankloop.marketplace import rankings
+from rankloop.marketplace import actions, rankings
 from rankloop.marketplace.connection import asking, lasting_client
 from rankloop.marketplace.rankings import ANYBODY, Live, Ranking
 from rankloop.scoring.ranker import Ranker, choose_ranker
@@ -53,8 +53,8 @@ class Shown:
 @dataclass(frozen=True)
 class _Standing:
     ranker: Ranker
-    line: tuple[int | None, int | None]
-    """The champion and the one before it, as they were when the ranker was chosen."""
+    line: tuple[int | None, ...]
+    """The champion and the one before it, without those held back, as they were when the ranker was chosen."""
     at: float
 
 
@@ -158,10 +158,10 @@ class Serving:
 
     def _find_ranker(self, before: _Standing | None) -> _Standing:
         with asking(self.settings.mongo, self._options.mongo_timeout_s):
-            entries = settle(self.settings, self._client)
-        now = (champion_of(entries), before_champion(entries))
+            entries, held = settle(self.settings, self._client), actions.held(self._client)
+        now = tuple(one for one in (champion_of(entries), before_champion(entries)) if one not in held)
         if before and before.line == now:
-            as_wanted = before.ranker.version == now[0]
+            as_wanted = before.ranker.version == next(iter(now), None)
             if as_wanted or time.monotonic() - before.at < RETRY_S:
                 return before
         if before and before.ranker.model is None and self.day is None:

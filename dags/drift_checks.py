@@ -1,0 +1,102 @@
+"""Says each market day whether the world still is as the champion knows it, why not, and does something about it.
+
+It follows each day's features. Measured are the day's inputs and scores, its data, what its rankings will come to, and,
+of the day before, how buyers took our rankings and whether a fresh model would do better. Then the last days are
+judged by the policy (settings.monitoring), causes are named, incidents opened or closed, and, if it may: a training is
+started, or our rankings are taken off. Wrong data never trains a model. `rankloop alerts list` has what is open,
+`rankloop monitoring pause --reason …` stops whatever is done by itself.
+Owner: data platform.
+If this fails: nobody hears of drift that day; rankings and trainings go on. A day that is not measured is not bad.
+Safe to clear: every task, alone or with what follows; what was done once is not done twice. See
+docs/runbook.md#drift_checks.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import PartitionedAssetTimetable, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from measuring import measured
+from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, market_day, rank_anew, tell, train_anew
+from rankloop.settings import load_settings
+
+APPRISE = load_settings().monitoring.apprise
+
+
+@task
+def judge(dag_run=None, params=None) -> dict:
+    """Judge the last days by the policy."""
+    from rankloop.monitoring.judge import judge
+
+    return judge(load_settings(), market_day(dag_run, params)).summary()
+
+
+@task(pool="mongo")
+def explain(dag_run=None, params=None) -> str:
+    """Name the causes; open, renew or close their incidents, and tell on-call what is news."""
+    from rankloop.monitoring.incidents import explain
+
+    news = explain(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+    if news and APPRISE:
+        tell(APPRISE, f"Rankloop: {market_day(dag_run, params)}", news)
+    return news
+
+
+@task.branch(pool="mongo")
+def act(dag_run=None, params=None) -> list:
+    """Choose what is done: nothing, a training, or taking our rankings off."""
+    from rankloop.monitoring.acting import choose
+
+    follows = {"retrain": ["why_retrain"], "fall back": ["fall_back"], "nothing": []}
+    return follows[choose(load_settings(), market_day(dag_run, params), datetime.now(UTC))]
+
+
+@task
+def why_retrain(dag_run=None, params=None) -> dict:
+    """Say as of which day is trained, and why, for the report and the ML lead."""
+    from rankloop.monitoring.acting import why_retrain
+
+    day = market_day(dag_run, params)
+    return {"day": str(day), "reason": why_retrain(load_settings(), day)}
+
+
+@task(pool="mongo")
+def fall_back(dag_run=None, params=None) -> str:
+    """Hold the champion back, and show the newest other rankings at once."""
+    from rankloop.monitoring.acting import fall_back
+
+    return fall_back(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+
+
+@task
+def newest_day(shown: str) -> str:
+    """The day to rank anew without the champion; skip where no day is built."""
+    from rankloop.scoring.publish import newest_day
+
+    if not (day := newest_day(load_settings())):
+        raise AirflowSkipException(f"no day is built that could be ranked anew; live is {shown or 'nothing'}")
+    return str(day)
+
+
+@dag(
+    schedule=PartitionedAssetTimetable(assets=FEATURES),
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["monitoring"],
+    catchup=False,
+    # Verdicts follow one another: what was done for a day is known on the next.
+    max_active_runs=1,
+    # While paused it hears of no day: what was missed is asked for by hand, with the parameter `day`.
+    is_paused_upon_creation=True,
+    dagrun_timeout=timedelta(hours=12),
+    params=DAY_PARAM,
+)
+def drift_checks() -> None:
+    """How the tasks follow each other; each reads what it needs from the lake and from MongoDB."""
+    retrain, back = why_retrain(), fall_back()
+    measured() >> judge() >> explain() >> act() >> [retrain, back]
+    retrain >> train_anew()
+    newest_day(back) >> rank_anew()
+
+
+drift_checks()

@@ -1,0 +1,63 @@
+"""The tasks of drift_checks that measure: each writes one day of one table, or says why there is nothing to measure."""
+
+from datetime import timedelta
+
+from airflow.sdk import task
+
+from orchestration import market_day
+from rankloop.settings import load_settings
+
+
+@task
+def measure_drift(dag_run=None, params=None) -> dict:
+    """Hold the day's inputs and scores against those that the champion was judged on."""
+    from rankloop.monitoring.drift import measure_drift
+
+    return measure_drift(load_settings(), market_day(dag_run, params))
+
+
+@task
+def report(dag_run=None, params=None) -> dict:
+    """Make the page that shows each feature then and now."""
+    from rankloop.monitoring.drift_report import make_report
+
+    return make_report(load_settings(), market_day(dag_run, params))
+
+
+@task
+def measure_quality(dag_run=None, params=None) -> dict:
+    """Hold the day's data, source by source and column by column, against what is usual."""
+    from rankloop.monitoring.quality import measure_quality
+
+    return measure_quality(load_settings(), market_day(dag_run, params))
+
+
+@task
+def measure_performance(dag_run=None, params=None) -> dict:
+    """Say how buyers took the rankings of the day before, now that all their answers are in."""
+    from rankloop.monitoring.performance import measure_performance
+
+    return measure_performance(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+
+
+@task
+def measure_estimates(dag_run=None, params=None) -> dict:
+    """Estimate how buyers will have taken the day's rankings, before their answers are in."""
+    from rankloop.monitoring.estimates import measure_estimates
+
+    return measure_estimates(load_settings(), market_day(dag_run, params))
+
+
+@task
+def measure_concept(dag_run=None, params=None) -> dict:
+    """Ask whether a fresh model would have ranked the day before better than the champion."""
+    from rankloop.monitoring.concept import measure_concept
+
+    return measure_concept(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+
+
+def measured() -> list:
+    """All measures of a day, beside each other; the page follows the inputs, and nothing waits for it."""
+    drift = measure_drift()
+    drift >> report()
+    return [drift, measure_quality(), measure_performance(), measure_estimates(), measure_concept()]

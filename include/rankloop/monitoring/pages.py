@@ -1,0 +1,64 @@
+"""Verdicts and incidents on a page, in Markdown, for somebody who was asleep."""
+
+from collections.abc import Sequence
+
+from rankloop.marketplace.alerts import Alert
+from rankloop.monitoring.causes import Cause, Suspect
+from rankloop.monitoring.verdict import Verdict
+from rankloop.settings import Settings
+
+RUNBOOK = "docs/runbook.md#drift_checks"
+
+
+def told(settings: Settings, cause: Cause, verdict: Verdict) -> str:
+    """A cause, what to do about it first."""
+    champion = f"Champion is version {verdict.version}" if verdict.version is not None else "There is no champion"
+    judged = f"Judged for {verdict.day}: **{verdict.state}**. {champion}."
+    lines = [
+        f"# {cause.title}",
+        "",
+        f"{cause.kind.capitalize()}, since {cause.since}. {judged}",
+        *_listed("What to do", [f"{n}. {step}" for n, step in enumerate(cause.todo, 1)]),
+        *_listed("What is wrong", [f"- {reason}" for reason in cause.reasons]),
+        *_listed("Where it sits", [f"- {place}" for place in cause.where]),
+        *_suspects(cause.suspects),
+        *_listed("What is not done, and why", [f"- {why}" for why in verdict.held_back]),
+        *_listed("Whom it concerns", [f"{cause.concerns[0].upper()}{cause.concerns[1:]}."]),
+        *_listed("Read on", [f"- {link}" for link in _links(settings, verdict)]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"## {title}", "", *lines] if lines else []
+
+
+def _suspects(suspects: Sequence[Suspect]) -> list[str]:
+    if not suspects:
+        return []
+    factors = ["" if one.factor is None else f"{one.factor:.3g}" for one in suspects]
+    rows = [
+        f"| {one.feature} | {one.psi:.2f} | {one.importance:.1%} | {factor} |"
+        for one, factor in zip(suspects, factors, strict=True)
+    ]
+    head = ["| feature | PSI | importance | mean, times the usual |", "| --- | --- | --- | --- |"]
+    return _listed("Features, by drift and importance", [*head, *rows])
+
+
+def _links(settings: Settings, verdict: Verdict) -> list[str]:
+    found = [f"{RUNBOOK}: what each task's failure means, and what is safe to clear"]
+    if verdict.version is not None:
+        found.append(f"{settings.mlflow}/#/models/rankloop-ranker/versions/{verdict.version}: the champion")
+    found.append(f"`rankloop monitoring show --day {verdict.day}`: the verdict; `rankloop live show`: live results")
+    return found
+
+
+def incident_page(incident: Alert) -> str:
+    """An alert, with what was done about it."""
+    page = str(incident.facts.get("report") or f"# {incident.subject}\n\n{incident.message}\n")
+    since = incident.facts.get("since") or f"{incident.first_seen:%F %H:%M}"
+    lines = [page, "## State", "", f"- {incident.state}, since {since}; last seen {incident.last_seen:%F %H:%M} UTC"]
+    if known := incident.acknowledged:
+        lines.append(f"- {known['who']} knows of it since {known['at']:%F %H:%M} UTC: {known['note'] or 'no note'}")
+    lines += _listed("What was done", [f"- {what}" for what in incident.done])
+    return "\n".join(lines) + "\n"

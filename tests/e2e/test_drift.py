@@ -1,0 +1,56 @@
+"""A day checked for drift by the real scheduler: judged, killed, cleared, and the same verdict each time."""
+
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from rankloop.features.build import lake_of
+from rankloop.monitoring.judge import TABLES
+from rankloop.scoring.publish import newest_day
+from rankloop.stack.airflow_api import signed_in, switch_on
+from rankloop.stack.watching import watch
+from tests.e2e.clearing import Run
+from tests.running import RunningStack
+
+pytestmark = pytest.mark.stack
+DAG = "drift_checks"
+
+
+@pytest.fixture(scope="module")
+def run(stack: RunningStack, demo: str) -> Run:
+    """A run for the demo's newest day, which has ended well."""
+    assert demo
+    switch_on(stack.settings, DAG)
+    api, day = signed_in(stack.settings, "oncall"), newest_day(stack.settings)
+    body = {"logical_date": None, "conf": {"day": str(day)}}
+    asked = api.ask("POST", f"/dags/{DAG}/dagRuns", body)["dag_run_id"]
+    watch(api, DAG, asked, lambda _: None)
+    return Run(api, DAG, asked)
+
+
+def kept(stack: RunningStack) -> tuple[dict[str, Any], dict[str, str | None], int]:
+    """The day's verdict, what was measured, and how much was ever done."""
+    day, lake = newest_day(stack.settings), lake_of(stack.settings)
+    assert day
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        verdict = client["rankloop"]["verdicts"].find_one({"_id": day.isoformat()})
+        done = client["rankloop"]["actions"].count_documents({})
+    assert verdict
+    return verdict, {table: lake.digests(table, [day])[day] for table in TABLES if lake.has(table)}, done
+
+
+def test_a_day_is_measured_and_judged(stack: RunningStack, run: Run) -> None:
+    assert all(run.states(task) == {"success"} for task in ("judge", "explain", "act"))
+    verdict, measured, _ = kept(stack)
+    assert measured["monitoring/quality"]
+    assert f"{verdict['day']}  {verdict['state']}" in stack.rankloop("monitoring", "show").stdout
+
+
+@pytest.mark.parametrize("task", ["measure_quality", "measure_drift", "judge", "act"])
+def test_a_task_killed_and_cleared_leaves_the_same_verdict(task: str, stack: RunningStack, run: Run) -> None:
+    before = kept(stack)
+    run.kill(task, stack)
+    run.clear(task)
+    run.succeed(task)
+    assert kept(stack) == before

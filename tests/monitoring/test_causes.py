@@ -1,0 +1,183 @@
+"""Why something is wrong: the four things that happen to a marketplace, from what would be measured."""
+
+import pytest
+
+from rankloop.monitoring.causes import Cause
+from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.pages import told
+from rankloop.settings import Settings
+from tests.monitoring.measured_rows import (
+    DAY,
+    Measured,
+    before,
+    fresh,
+    ndcg,
+    psi,
+    row,
+    verdict,
+    wrong_unit,
+)
+
+BOTH = (1, 2)
+
+
+def cause(rows: list[Measured]) -> Cause:
+    """The one cause."""
+    [found] = verdict(rows).causes
+    return found
+
+
+def campaign() -> list[Measured]:
+    """Prices of seasonal products fall and demand follows them; rankings keep up."""
+    moved = [one for age in (0, 1) for one in psi(before(age), product_price=0.4, product_ctr=0.3)]
+    return [*moved, *(ndcg(before(age), 0.39, 0.42) for age in BOTH)]
+
+
+def shifted_taste() -> list[Measured]:
+    """Buyers love other things; the inputs stay."""
+    calm = [one for age in (0, 1) for one in psi(before(age))]
+    residual = [
+        row(CONCEPT, before(1), "residual category=1108 calibration", -0.4, low=-0.5, high=-0.3),
+        row(CONCEPT, before(1), "residual category=2000 calibration", 0.1, low=-0.1, high=0.3),
+    ]
+    newer = [fresh(before(age), 0.02, 0.05) for age in BOTH]
+    return [*calm, *residual, *newer, *(ndcg(before(age), 0.30, 0.33) for age in BOTH)]
+
+
+def test_a_campaign_is_a_covariate_shift_and_performance_holds() -> None:
+    found = cause(campaign())
+    assert (found.kind, verdict(campaign()).state) == ("covariate shift", "retrain")
+    assert "Performance holds so far." in found.reasons
+    # 0.4 of half the importance comes before 0.3 of three tenths.
+    assert [one.feature for one in found.suspects] == ["product_price", "product_ctr", "buyer_orders"]
+
+
+def test_inputs_that_moved_and_rankings_that_fell_are_a_covariate_shift_too() -> None:
+    rows = [*campaign()[:6], *(ndcg(before(age), 0.30, 0.33) for age in BOTH)]
+    found = cause(rows)
+    assert found.kind == "covariate shift"
+    assert "Performance has fallen with it." in found.reasons
+
+
+def test_other_tastes_are_a_concept_drift_and_the_page_says_where() -> None:
+    found = cause(shifted_taste())
+    assert (found.kind, verdict(shifted_taste()).state) == ("concept drift", "retrain")
+    assert found.where[0] == "category=1108: -40% clicks against the expected"
+    assert found.reasons[-1].startswith("The inputs stayed")
+
+
+def test_a_fresh_model_that_is_better_is_enough() -> None:
+    calm = [one for age in (0, 1) for one in psi(before(age))]
+    rows = [*calm, *(fresh(before(age), 0.02, 0.05) for age in BOTH)]
+    assert cause(rows).kind == "concept drift"
+    assert verdict(rows).state == "retrain"
+
+
+def test_new_shops_bring_values_never_seen_and_no_training_before_it_counts() -> None:
+    rows = [
+        one
+        for age in (0, 1)
+        for one in [*psi(before(age)), row(DRIFT, before(age), "feature product_age_days new_values", 0.35)]
+    ]
+    assert (cause(rows).kind, verdict(rows).state) == ("covariate shift", "alert")
+
+
+def test_another_unit_is_a_data_bug_whatever_else_moved() -> None:
+    rows = [*wrong_unit(DAY), *campaign(), *shifted_taste()]
+    found = cause(rows)
+    assert (found.kind, found.key, verdict(rows).state) == ("data bug", "data bug: products", "alert")
+    assert found.where == ("products.final_price",)
+    assert found.reasons[0] == (
+        "The median of products.final_price is 250, where 250,000 is usual: 1,000 times less, on 2026-11-20."
+    )
+    assert "What else is bad may follow from wrong data, and no training mends that." in found.reasons
+
+
+def test_prices_a_thousand_times_less_in_the_features_alone_are_a_data_bug() -> None:
+    rows = [row(DRIFT, DAY, "feature product_price median", 250.0, expected=250_000.0)]
+    assert (cause(rows).key, verdict(rows).state) == ("data bug: features", "alert")
+    twice = [row(DRIFT, DAY, "feature product_price median", 500_000.0, expected=250_000.0)]
+    assert verdict(twice).state == "ok"
+
+
+def test_a_silent_source_names_the_partition_to_clear() -> None:
+    rows = [
+        row(
+            QUALITY,
+            DAY,
+            "source interactions rows",
+            120.0,
+            expected=48_000.0,
+            low=4e4,
+            high=6e4,
+            rows=120,
+            version=None,
+        )
+    ]
+    found = cause(rows)
+    assert found.key == "data bug: interactions"
+    assert any("clear `extract` of interactions" in step and "partition 2026-11-20" in step for step in found.todo)
+
+
+@pytest.mark.parametrize(("measure", "share"), [("nulls", 0.3), ("off_scale", 0.03), ("jumped", 0.03)])
+def test_a_column_emptier_or_further_off_than_on_usual_days_is_a_data_bug(measure: str, share: float) -> None:
+    what, usual = (
+        f"column products.final_price {measure}",
+        {"low": 0.0, "high": 0.02, "expected": 0.01, "version": None},
+    )
+    assert cause([row(QUALITY, DAY, what, share, **usual)]).key == "data bug: products"
+    assert verdict([row(QUALITY, DAY, what, share, **usual | {"high": share})]).causes == ()
+    assert verdict([row(QUALITY, DAY, what, share, **usual | {"expected": share})]).causes == ()
+    unknown = {"low": None, "high": None, "expected": None, "version": None}
+    assert verdict([row(QUALITY, DAY, what, share, **unknown)]).causes == ()
+
+
+def test_the_prices_of_one_shop_in_another_unit_are_found_though_the_median_stays() -> None:
+    usual = {"version": None, "low": 0.0, "high": 0.002}
+    rows = [
+        row(QUALITY, DAY, "column products.final_price median", 249_000.0, expected=250_000.0, version=None),
+        row(QUALITY, DAY, "column products.final_price off_scale", 0.04, expected=0.001, **usual),
+        row(QUALITY, DAY, "column products.final_price jumped", 0.04, expected=0.0, **usual),
+        *psi(DAY, product_price=0.3),
+        *psi(before(1), product_price=0.3),
+    ]
+    found = cause(rows)
+    assert (found.key, verdict(rows).state) == ("data bug: products", "alert")
+    assert "off by a large factor in 4.0% of the rows" in found.reasons[0]
+
+
+def test_a_feature_that_differs_as_much_from_day_to_day_has_not_drifted() -> None:
+    def restless(usual: float) -> list[Measured]:
+        return [
+            (table, one | {"expected": usual}) for age in (0, 1) for table, one in psi(before(age), product_price=0.6)
+        ]
+
+    assert (verdict(restless(0.7)).state, verdict(restless(0.5)).state) == ("ok", "retrain")
+
+
+def test_two_broken_sources_are_two_incidents() -> None:
+    silent = row(QUALITY, DAY, "source buyers rows", 0.0, expected=2000.0, rows=0, version=None)
+    features = row(DRIFT, DAY, "feature product_price missing", 0.6, expected=0.1)
+    found = verdict([*wrong_unit(DAY), silent, features]).causes
+    assert [one.key for one in found] == ["data bug: buyers", "data bug: products"]
+
+
+def test_scores_that_moved_alone_are_watched_without_a_cause() -> None:
+    rows = [row(DRIFT, DAY, "prediction score psi", 0.5), *psi(DAY)]
+    assert (cause(rows).kind, verdict(rows).state) == ("unclear", "watch")
+
+
+def test_the_page_says_first_what_to_do() -> None:
+    found = verdict([*wrong_unit(DAY), *campaign()])
+    page = told(Settings(), found.causes[0], found)
+    titles = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["What to do", "What is wrong"]
+    assert titles[-2:] == ["Whom it concerns", "Read on"]
+    assert page.startswith("# The data of products is wrong\n\nData bug, since 2026-11-20.")
+    assert "| product_price | 0.40 | 50.0% |" in page
+    assert "Nothing is trained on wrong data: The data of products is wrong." in page
+
+
+def test_where_nothing_was_promised_nothing_has_fallen() -> None:
+    rows = [row(PERFORMANCE, before(age), "live all ndcg@10", 0.1, low=0.09, high=0.11) for age in BOTH]
+    assert verdict(rows).state == "ok"

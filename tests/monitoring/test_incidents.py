@@ -1,0 +1,176 @@
+"""Incidents: one for a cause, from its first bad day until it is over, whatever is judged again."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from rankloop.champions.standing import opened
+from rankloop.marketplace import actions
+from rankloop.marketplace.alerts import Alert, NoSuchAlertError, acknowledge, alert_called, alerts, close_by_hand
+from rankloop.monitoring.acting import choose
+from rankloop.monitoring.incidents import explain
+from rankloop.monitoring.judge import TABLES
+from rankloop.monitoring.pages import incident_page
+from rankloop.monitoring.verdict import NotJudgedError, Verdict, keep_verdict
+from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.settings import Settings
+from tests.monitoring.measured_rows import DAY, Measured, before, psi, verdict, wrong_unit
+from tests.running import rankloop
+
+pytestmark = pytest.mark.stack
+NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+NEXT = DAY + timedelta(days=1)
+DRIFTED = [*psi(DAY, product_price=0.6), *psi(before(1), product_price=0.6)]
+BUG = "drift:data bug: products"
+
+
+@pytest.fixture
+def watched(mongo: str, tmp_path: Path) -> Settings:
+    """A lake and a MongoDB with nothing in them; what is called for is done."""
+    return Settings(home=tmp_path, mongo_uri=SecretStr(mongo), monitoring=MonitoringSettings(mode="on"))
+
+
+def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measured: Sequence[str] = TABLES) -> Verdict:
+    """Keep the verdict of a day, as `judge` does."""
+    with opened(settings) as client:
+        found = verdict(rows, day=day, history=actions.before(client, day))
+        found = found.model_copy(update={"measured": tuple(measured)})
+        keep_verdict(client, found)
+    return found
+
+
+def there(settings: Settings, **which: Any) -> dict[str, Alert]:  # noqa: ANN401  (what `alerts` takes)
+    """The alerts by name."""
+    with opened(settings) as client:
+        return {alert.name: alert for alert in alerts(client, **which)}
+
+
+def days(settings: Settings, *of: date) -> list[str]:
+    """What is done about each of these days, judged as drifted."""
+    found = []
+    for day in of:
+        shift = day - DAY
+        judged(settings, [(table, one | {"dt": one["dt"] + shift}) for table, one in DRIFTED], day)
+        explain(settings, day, NOW)
+        found.append(choose(settings, day, NOW))
+    return found
+
+
+def test_a_verdict_comes_back_as_it_was_kept(watched: Settings) -> None:
+    found = judged(watched, [*wrong_unit(DAY), *DRIFTED])
+    with opened(watched) as client:
+        assert Verdict.model_validate(actions.verdict_of(client, DAY)) == found
+
+
+def test_a_cause_is_one_incident_and_news_once(watched: Settings) -> None:
+    judged(watched, wrong_unit(DAY))
+    news = explain(watched, DAY, NOW)
+    assert news.startswith("# The data of products is wrong")
+    assert explain(watched, DAY, NOW) == ""
+    judged(watched, [*wrong_unit(DAY), *wrong_unit(NEXT)], NEXT)
+    assert explain(watched, NEXT, NOW + timedelta(days=1)) == ""
+    [incident] = there(watched).values()
+    assert (incident.name, incident.facts["since"], incident.facts["day"]) == (BUG, str(DAY), str(NEXT))
+
+
+def test_it_closes_when_it_is_over_and_not_when_nothing_was_measured(watched: Settings) -> None:
+    judged(watched, wrong_unit(DAY))
+    explain(watched, DAY, NOW)
+    judged(watched, [], NEXT, measured=["monitoring/drift"])
+    explain(watched, NEXT, NOW)
+    assert set(there(watched)) == {BUG}
+    judged(watched, [], NEXT)
+    explain(watched, NEXT, NOW)
+    assert there(watched) == {}
+    assert there(watched, closed=True)[BUG].state == "closed"
+
+
+def test_an_earlier_day_judged_again_changes_no_incident_and_does_nothing(watched: Settings) -> None:
+    judged(watched, [], NEXT)
+    judged(watched, DRIFTED)
+    assert (explain(watched, DAY, NOW), choose(watched, DAY, NOW)) == ("", "nothing")
+    assert there(watched) == {}
+
+
+def test_what_is_only_watched_wakes_nobody(watched: Settings) -> None:
+    assert judged(watched, DRIFTED[:3]).state == "watch"
+    assert explain(watched, DAY, NOW) == ""
+
+
+def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settings) -> None:
+    assert days(watched, DAY) == ["retrain"]
+    assert days(watched, DAY, NEXT) == ["retrain", "nothing"]
+    assert days(watched, DAY, NEXT) == ["nothing", "nothing"]
+    with opened(watched) as client:
+        assert [(done.kind, done.day) for done in actions.before(client, date.max)] == [("retrain", DAY)]
+    [incident] = there(watched).values()
+    assert incident.done == (f"{DAY}: a training on the newest days was begun by itself",)
+
+
+@pytest.mark.parametrize("mode", ["off", "dry_run"])
+def test_nothing_is_begun_that_may_not_be_and_the_incident_says_so(watched: Settings, mode: str) -> None:
+    careful = watched.model_copy(update={"monitoring": MonitoringSettings(mode=mode)})  # type: ignore[arg-type]
+    assert days(careful, DAY) == ["nothing"]
+    [incident] = there(careful).values()
+    assert f"was called for, and not begun: monitoring.mode is {mode}" in incident.done[0]
+    # Nothing was done, so nothing cools down.
+    assert days(watched, NEXT) == ["retrain"]
+
+
+def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
+    with opened(watched) as client:
+        assert not actions.resume(client)
+        actions.pause(client, "oncall", "a sale is on", NOW)
+    assert days(watched, DAY) == ["nothing"]
+    assert "oncall switched it off" in next(iter(there(watched).values())).done[0]
+    with opened(watched) as client:
+        assert actions.resume(client)
+    assert days(watched, NEXT) == ["retrain"]
+
+
+def test_who_acknowledged_stays_noted_until_it_is_over(watched: Settings) -> None:
+    judged(watched, wrong_unit(DAY))
+    explain(watched, DAY, NOW)
+    with opened(watched) as client:
+        acknowledge(client, BUG, "oncall", "asked the catalogue team", NOW)
+    explain(watched, DAY, NOW + timedelta(hours=1))
+    with opened(watched) as client:
+        page = incident_page(alert_called(client, BUG))
+        assert "oncall knows of it since 2026-11-21 03:00 UTC: asked the catalogue team" in page
+        assert close_by_hand(client, BUG, "oncall", "mended", NOW).state == "closed"
+        with pytest.raises(NoSuchAlertError, match="is closed since"):
+            acknowledge(client, BUG, "oncall", "", NOW)
+        with pytest.raises(NoSuchAlertError, match="there is no alert 'drift:none'; open are none"):
+            close_by_hand(client, "drift:none", "oncall", "", NOW)
+    assert explain(watched, DAY, NOW).startswith("# The data of products is wrong")
+    assert there(watched)[BUG].acknowledged is None
+
+
+def test_a_day_without_a_verdict_is_named(watched: Settings) -> None:
+    with pytest.raises(NotJudgedError, match=f"{DAY} is not judged"):
+        explain(watched, DAY, NOW)
+
+
+def test_on_call_reads_acknowledges_and_closes_at_the_command_line(watched: Settings) -> None:
+    judged(watched, wrong_unit(DAY))
+    explain(watched, DAY, NOW)
+    environment = {"RANKLOOP_MONGO_URI": watched.mongo, "COLUMNS": "200"}
+
+    def said(*arguments: str) -> str:
+        answer = rankloop(*arguments, environment=environment)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    assert BUG in said("alerts", "list")
+    assert "1,000 times less" in said("alerts", "show", BUG)
+    assert "is yours" in said("alerts", "ack", BUG, "--note", "asked the catalogue team")
+    assert "is closed" in said("alerts", "close", BUG)
+    assert "Nothing is open" in said("alerts", "list")
+    assert f"{DAY}  alert      data bug: The data of products is wrong" in said("monitoring", "show")
+    assert "Nothing is done by itself" in said("monitoring", "pause", "--reason", "a sale is on")
+    assert "paused by" in said("monitoring", "show")
+    assert "Resumed; monitoring.mode is dry_run." in said("monitoring", "resume")
