@@ -22,6 +22,7 @@ from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack import approving, lifecycle, terminal
 from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.backfill import Progress, look_again, run_days
+from rankloop.stack.checking import check_day
 from rankloop.stack.people import passwords_file
 from rankloop.stack.scoring import rank_as_of
 from rankloop.stack.training import train_as_of
@@ -204,6 +205,22 @@ def _live_results(settings: Settings, console: Console, days: Sequence[date]) ->
     return f"live results of {len(judged)} days: `rankloop live show` has more"
 
 
+def watch_for_drift(settings: Settings, console: Console) -> str:
+    """The newest day measured and judged by Airflow's scheduler, and each day from now on."""
+    if not settings.simulated:
+        return LEFT_TO_YOU
+    # Heavy, and no other step needs them.
+    from rankloop.champions.standing import opened  # noqa: PLC0415
+    from rankloop.monitoring.verdict import verdict_of  # noqa: PLC0415
+
+    demo = days_of(settings)
+    day = (*demo.history, *demo.loop)[-1]
+    check_day(settings, day, lambda task: console.print(f"{task} …", highlight=False))
+    with opened(settings) as client:
+        verdict = verdict_of(client, day)
+    return f"{day} is judged: {verdict.state}. {verdict.reason}"
+
+
 def steps(*, answered_by_hand: bool = False) -> Sequence[Step]:
     """What the demo does, in its order; somebody at the keyboard may want to answer the request themselves."""
     return (
@@ -213,6 +230,7 @@ def steps(*, answered_by_hand: bool = False) -> Sequence[Step]:
         Step("Train a challenger", train_challenger),
         Step("Ask the ML lead", partial(ask_ml_lead, by_hand=answered_by_hand)),
         Step("Close the loop", close_the_loop),
+        Step("Watch for drift", watch_for_drift),
         Step("Let it live on, a day each night", let_it_live_on),
     )
 

@@ -1,12 +1,38 @@
-"""Watches one run of a DAG until it has ended well."""
+"""Finds or asks for the run of a market day, and watches a run until it has ended well."""
 
 import time
 from collections.abc import Callable
+from datetime import date
+from typing import Any
 from urllib.parse import quote
 
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError
 
 LOOK_EVERY_S = 2.0
+FURTHEST = ("failed", "queued", "running", "success")
+NEWEST = 100
+
+
+def run_of(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any] | None:
+    """The run of this day that got furthest, if there is any: one of its partition, or one that was asked for."""
+    found = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit={NEWEST}&order_by=-run_after")["dag_runs"]
+    key = day.isoformat()
+    runs = [run for run in found if key in {run["partition_key"], (run["conf"] or {}).get("day")}]
+    return max(runs, key=lambda run: FURTHEST.index(run["state"]), default=None)
+
+
+def ask_for(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any]:
+    """A new run for this day."""
+    body = {"logical_date": None, "conf": {"day": day.isoformat()}}
+    asked: dict[str, Any] = api.ask("POST", f"/dags/{dag_id}/dagRuns", body)
+    return asked
+
+
+def watch_on(api: AirflowApi, dag_id: str, run: dict[str, Any], on_task: Callable[[str], None]) -> None:
+    """Watch a run to its end; one that failed is cleared and goes on."""
+    if run["state"] == "failed":
+        run_again(api, dag_id, run["dag_run_id"])
+    watch(api, dag_id, run["dag_run_id"], on_task)
 
 
 def watch(api: AirflowApi, dag_id: str, run_id: str, on_task: Callable[[str], None]) -> None:
