@@ -26,6 +26,8 @@ from tests.mlflow_server import serving
 from tests.mongo_server import emptied
 from tests.training.steps import EASY_GATE, SMALL, Told, champion_is
 
+pytestmark = pytest.mark.stack
+
 QUIET, BUG = FIRST_DAY + timedelta(days=8), FIRST_DAY + timedelta(days=9)
 FIRST_BUILT = FIRST_DAY + timedelta(days=2)
 PLACE = Marketplace(

@@ -31,13 +31,13 @@ def evidently_page(
 
 def _snapshot(reference: pd.DataFrame, now: pd.DataFrame, limits: dict[str, float]) -> Any:  # noqa: ANN401  (theirs)
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (takes seconds, and few need it)
-    from evidently.presets import DataDriftPreset, DataSummaryPreset  # noqa: PLC0415
+    from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
     _teach()
     definition = DataDefinition(numerical_columns=list(limits))
     sides = (Dataset.from_pandas(side, data_definition=definition) for side in (now, reference))
     drift = DataDriftPreset(columns=list(limits), num_method=METHOD, per_column_threshold=limits)
-    return Report([drift, DataSummaryPreset()], include_tests=True).run(*sides)
+    return Report([drift], include_tests=True).run(*sides)
 
 
 def _verdicts(found: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
