@@ -2,10 +2,23 @@
 
 from datetime import timedelta
 
-from airflow.sdk import task
+from airflow.sdk import BaseOperatorLink, task
+from airflow.sdk.configuration import conf
 
 from orchestration import market_day
 from rankloop.settings import load_settings
+
+
+class Page(BaseOperatorLink):
+    """A button on a task's page that opens the report it made; greyed out where it made none."""
+
+    name = "Drift report"
+
+    def get_link(self, operator, *, ti_key) -> str:
+        """The report's address. It is asked for in the worker, once the task has ended, with the task instance."""
+        if not (made := ti_key.xcom_pull(task_ids=operator.task_id)) or "link" not in made:
+            return ""
+        return (conf.get("api", "base_url", fallback="") or "").rstrip("/") + made["link"]
 
 
 @task
@@ -58,6 +71,7 @@ def measure_concept(dag_run=None, params=None) -> dict:
 
 def measured() -> list:
     """All measures of a day, beside each other; the page follows the inputs, and nothing waits for it."""
-    drift = measure_drift()
-    drift >> report()
+    drift, page = measure_drift(), report()
+    page.operator.operator_extra_links = (Page(),)
+    drift >> page
     return [drift, measure_quality(), measure_performance(), measure_estimates(), measure_concept()]

@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from rankloop.settings import PREFIX, GateSettings, PromotionSettings, SimulatorSettings
+from rankloop.calendar import yesterday
+from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.settings import PREFIX, GateSettings, PromotionSettings, Settings, SimulatorSettings
 from rankloop.stack import lifecycle
 from rankloop.stack.environment import as_variables
 from rankloop.training_settings import TrainingSettings
@@ -65,7 +69,9 @@ def _nobody_elses_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One healthy stack, shared by every test that harms none; ended after the last."""
     # A tenth of the demo's marketplace and a few days of it show what there is to show.
-    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP)
+    # On its last day the largest shop sends prices in another unit, for the drift checks to find.
+    last = yesterday(datetime.now(UTC), ZoneInfo(Settings.model_fields["timezone"].default))
+    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP, scenarios={"unit_bug": last})
     # No day is built within four seconds, so each is late, and its alert can be looked for.
     settings = settings_in(
         tmp_path_factory.mktemp("stack"),
@@ -73,6 +79,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         deadline_hours=0.001,
         training=SHORT,
         gate=LENIENT,
+        monitoring=MonitoringSettings(mode="on"),
         # Long enough for every answer that a test gives, short enough to wait for the one that nobody gives.
         promotion=PromotionSettings(answer_within_days=ANSWER_WITHIN_S / 86_400),
     )

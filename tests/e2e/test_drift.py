@@ -46,6 +46,17 @@ def test_a_day_is_measured_and_judged(stack: RunningStack, run: Run) -> None:
     assert f"{verdict['day']}  {verdict['state']}" in stack.rankloop("monitoring", "show").stdout
 
 
+def test_prices_in_another_unit_are_called_wrong_data_and_train_nobody(stack: RunningStack, run: Run) -> None:
+    verdict, _, _ = kept(stack)
+    assert verdict["state"] == "alert"
+    assert [cause["key"] for cause in verdict["causes"]] == ["data bug: products"]
+    told = stack.rankloop("alerts", "show", "drift:data bug: products").stdout
+    assert "final_price" in told
+    assert "Do not train" in told
+    assert run.states("retrain") == {"skipped"}
+    assert not run.airflow.ask("GET", "/dags/continuous_training/dagRuns?run_id_pattern=drift__")["dag_runs"]
+
+
 @pytest.mark.parametrize("task", ["measure_quality", "measure_drift", "judge", "act"])
 def test_a_task_killed_and_cleared_leaves_the_same_verdict(task: str, stack: RunningStack, run: Run) -> None:
     before = kept(stack)

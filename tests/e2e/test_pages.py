@@ -2,13 +2,17 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
+from rankloop.scoring.publish import newest_day
 from rankloop.stack import approving
+from rankloop.stack.airflow_api import signed_in
 from rankloop.stack.home import read_private
 from rankloop.stack.people import passwords_file
+from rankloop.stack.watching import run_of
 from tests.e2e import browser
 from tests.promotion.shop import Shop
 from tests.running import RunningStack
@@ -43,6 +47,23 @@ def test_the_ml_lead_reads_approves_and_sees_the_champion_change(
         browser.picture(page, pictures / "model-desk.png")
     assert shop.aliases == {"champion": number, "previous": before}
     assert shop.entries[-1].reason == "better for new buyers"
+
+
+def test_on_call_opens_a_days_drift_report_from_its_task(stack: RunningStack, demo: str, tmp_path: Path) -> None:
+    api, day = signed_in(stack.settings, "oncall"), newest_day(stack.settings)
+    assert day
+    assert f"{day} is judged" in demo
+    run = run_of(api, "drift_checks", day)
+    assert run
+    with browser.browsing(stack.airflow) as page:
+        browser.sign_in(page, "oncall", read_private(passwords_file(stack.settings.home))["oncall"])
+        page.goto(f"/dags/drift_checks/runs/{quote(run['dag_run_id'])}/tasks/report")
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Drift report").click()
+        report = opened.value
+        assert report.url.endswith(f"/drift-reports/{day}")
+        expect(report.get_by_text("product_price", exact=True).first).to_be_visible()
+        browser.picture(report, Path(PICTURES or tmp_path) / "drift-report.png")
 
 
 @pytest.mark.parametrize("address", ["/model-desk/", "/drift-reports/2026-10-01"])

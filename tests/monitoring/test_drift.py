@@ -14,8 +14,9 @@ from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.monitoring import seen as module
+from rankloop.monitoring.addresses import link_to, page_of
 from rankloop.monitoring.drift import measure_drift
-from rankloop.monitoring.drift_report import link_to, make_report, page_of, read_page
+from rankloop.monitoring.drift_report import make_report, read_page
 from rankloop.monitoring.measures import DRIFT
 from rankloop.settings import ExperimentSettings, FeatureSettings, Settings
 from rankloop.simulator.living import Marketplace

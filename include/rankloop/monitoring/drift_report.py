@@ -14,25 +14,14 @@ import pandas as pd
 
 from rankloop.features.build import lake_of
 from rankloop.features.engine import open_engine
+from rankloop.monitoring.addresses import link_to, page_of
 from rankloop.monitoring.drift import most_of_days, not_there
 from rankloop.monitoring.evidently_page import evidently_page
 from rankloop.monitoring.reference import Reference, reference_of, version_of
 from rankloop.monitoring.seen import comparable_lists, seen_on
 from rankloop.settings import Settings
 
-PAGES = "reports/drift"
-ADDRESS = "/drift-reports"
 SEED = 7
-
-
-def page_of(day: date) -> str:
-    """Where in the lake the page of a day is."""
-    return f"{PAGES}/dt={day.isoformat()}/report.html"
-
-
-def link_to(day: date) -> str:
-    """The address of a day's page within Airflow, whoever asks."""
-    return f"{ADDRESS}/{day.isoformat()}"
 
 
 def make_report(settings: Settings, day: date) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rankloop.marketplace.alerts import Alert
+from rankloop.monitoring.addresses import link_to
 from rankloop.monitoring.causes import Cause, Suspect
 from rankloop.monitoring.verdict import Verdict
 from rankloop.settings import Settings
@@ -48,6 +49,7 @@ def _suspects(suspects: Sequence[Suspect]) -> list[str]:
 def _links(settings: Settings, verdict: Verdict) -> list[str]:
     found = [f"{RUNBOOK}: what each task's failure means, and what is safe to clear"]
     if verdict.version is not None:
+        found.append(f"{link_to(verdict.day)} in Airflow: each feature then and now")
         found.append(f"{settings.mlflow}/#/models/rankloop-ranker/versions/{verdict.version}: the champion")
     found.append(f"`rankloop monitoring show --day {verdict.day}`: the verdict; `rankloop live show`: live results")
     return found

@@ -3,6 +3,8 @@
 from rankloop.monitoring.findings import Finding
 
 LARGE = 1000
+SHORT = ("auc", "ctr", "ks", "map", "ndcg", "psi")
+"""What people write in capitals."""
 NAMES = {
     "inputs": "the drifted features have {value:.0%} of all importance (limit {threshold:.0%})",
     "prediction": "the scores are spread otherwise: {measure} {value:.2f} (limit {threshold:g})",
@@ -27,6 +29,7 @@ def sentence(finding: Finding) -> str:
     shown = finding.low is not None and finding.high is not None
     figures = finding.model_dump() | {
         "interval": f" [{finding.low:+.4g}, {finding.high:+.4g}]" if shown else "",
+        "measure": metric(finding.measure),
         "amount": amount(finding.value),
         "usual": amount(finding.expected or 0.0),
         "factor": factor(finding.value, finding.expected or 0.0),
@@ -34,6 +37,12 @@ def sentence(finding: Finding) -> str:
     }
     text = NAMES[finding.rule].format(**figures)
     return f"{text[0].upper()}{text[1:]}{_days(finding)}."
+
+
+def metric(name: str) -> str:
+    """A measure as people write it, `CTR@10`."""
+    kind, at, k = name.partition("@")
+    return f"{kind.upper() if kind in SHORT else kind}{at}{k}".replace("_", " ")
 
 
 def amount(value: float) -> str:
