@@ -13,6 +13,7 @@ from rankloop.marketplace.connection import MARKETPLACE, Client, connect
 from rankloop.marketplace.loading import lived_days
 from rankloop.stack.airflow_api import AirflowApi, signed_in
 from tests.conftest import HISTORY, LOOP
+from tests.e2e.conftest import let_nothing_follow
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -85,6 +86,7 @@ def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo
     assert demo
     before = mongo[MARKETPLACE]["impressions"].count_documents({})
     answer = stack.rankloop("demo")
+    let_nothing_follow(stack.settings)
     assert answer.returncode == 0, answer.stderr
     assert "nothing was missing" in answer.stdout
     assert f"features of {HISTORY} days, 0 built now" in answer.stdout

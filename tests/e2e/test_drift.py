@@ -1,5 +1,6 @@
 """A day checked for drift by the real scheduler: judged, killed, cleared, and the same verdict each time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from pymongo import MongoClient
 from rankloop.features.build import lake_of
 from rankloop.monitoring.judge import TABLES
 from rankloop.scoring.publish import newest_day
-from rankloop.stack.airflow_api import signed_in
+from rankloop.stack.airflow_api import signed_in, switch_on
 from rankloop.stack.watching import run_of
 from tests.e2e.clearing import Run
+from tests.e2e.conftest import let_nothing_follow
 from tests.running import RunningStack
 
 pytestmark = pytest.mark.stack
@@ -18,14 +20,16 @@ DAG = "drift_checks"
 
 
 @pytest.fixture(scope="module")
-def run(stack: RunningStack, demo: str) -> Run:
+def run(stack: RunningStack, demo: str) -> Iterator[Run]:
     """The demo's check of its newest day."""
+    switch_on(stack.settings, DAG)
     api, day = signed_in(stack.settings, "oncall"), newest_day(stack.settings)
     assert day
     assert f"{day} is judged" in demo
     found = run_of(api, DAG, day)
     assert found
-    return Run(api, DAG, found["dag_run_id"])
+    yield Run(api, DAG, found["dag_run_id"])
+    let_nothing_follow(stack.settings)
 
 
 def kept(stack: RunningStack) -> tuple[dict[str, Any], dict[str, str | None], int]:
