@@ -51,7 +51,7 @@ class Run:
             self.clear_at_rest(task)
             while not killed and not self.states(task) <= ENDED:
                 killed = kill_tasks(stack)
-        wait_until(lambda: self.states(task) <= {"up_for_retry", *ENDED}, f"{task} to be missed")
+        wait_until(lambda: self.states(task) <= {"up_for_retry", *ENDED}, f"{task} to be missed", within_s=120)
 
 
 def kill_tasks(stack: RunningStack) -> int:

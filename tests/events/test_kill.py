@@ -4,7 +4,6 @@ import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,10 +17,9 @@ from rankloop.lake.tables import Lake
 from rankloop.marketplace.connection import connect
 from tests.events.shop import DAY, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
 from tests.events.victims import make_day
-from tests.killing import Point
+from tests.killing import Point, forks
 
 pytestmark = pytest.mark.stack
-spawn = get_context("spawn")
 
 COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_file"
 QUARANTINE = "rankloop.events.cleaning:replace_quarantine"
@@ -62,7 +60,7 @@ def left(shop: Shop) -> tuple[Any, ...]:
 def killed(shop: Shop, point: Point | None, after_s: float = 120) -> int | None:
     """Make the day in a process that dies at the point, or after so many seconds; its exit code."""
     host, port = shop.client.address or ("", 0)
-    victim = spawn.Process(target=make_day, args=(f"mongodb://{host}:{port}", shop.site.lake.root, point))
+    victim = forks.Process(target=make_day, args=(f"mongodb://{host}:{port}", shop.site.lake.root, point))
     victim.start()
     victim.join(timeout=after_s)
     victim.kill()

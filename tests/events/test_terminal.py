@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from bson import Int64
@@ -58,19 +57,6 @@ def test_the_command_line_shows_what_is_in_quarantine(shop: Shop, mongo: str, mo
     assert "kind = peek" in rows.output
     assert "price = 0" in some.output
     assert "kind = peek" not in some.output
-
-
-def test_the_command_line_tidies_every_table_and_keeps_what_is_young(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RANKLOOP_HOME", str(tmp_path))
-    load_settings.cache_clear()
-    former = shop.clean().sources[INTERACTIONS]
-    shop.add(INTERACTIONS, a_reaction("i3", at(12)))
-    shop.clean()
-    young = CliRunner().invoke(app, ["lake", "tidy"])
-    load_settings.cache_clear()
-    assert (young.exit_code, shop.site.lake.digest(REACTIONS, DAY, former.version)) == (0, former.digest)
 
 
 def test_a_tables_days_name_the_version_that_they_were_last_written_with(shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 import shutil
 from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,15 @@ from rankloop.features.catalogue import AS_OF, DAILY
 from rankloop.settings import Settings
 from tests.features.market import FIRST_DAY, account, day_of, product, put, reaction, settings_for, shown_list
 from tests.features.victims import do
-from tests.killing import Point
+from tests.killing import Point, forks
 
 pytestmark = pytest.mark.stack
-spawn = get_context("spawn")
 
 COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_file"
 DAY, NEXT_DAY = FIRST_DAY, FIRST_DAY + timedelta(days=1)
 TABLES = [made.shape.name for made in (*DAILY, *AS_OF)]
 # The day is marked as under way, its tables follow, and at last it is marked as whole.
-AGGREGATING = [Point(COMMIT, call, after=True) for call in range(1, len(DAILY) + 2)]
+AGGREGATING = [Point(COMMIT, call, after=True) for call in (1, 2, len(DAILY), len(DAILY) + 1)]
 BUILDING = [Point(COMMIT, call, after=True) for call in (1, 4, len(AS_OF) - 1)]
 
 
@@ -75,7 +73,7 @@ def market(before: Settings, tmp_path: Path) -> Settings:
 
 
 def killed(task: str, settings: Settings, point: Point) -> int | None:
-    victim = spawn.Process(target=do, args=(task, settings, DAY, point))
+    victim = forks.Process(target=do, args=(task, settings, DAY, point))
     victim.start()
     victim.join(timeout=120)
     return victim.exitcode

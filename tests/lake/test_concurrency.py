@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing import get_context
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,18 @@ import pytest
 from deltalake import DeltaTable
 
 from rankloop.lake.tables import Lake
+from tests.killing import forks
 from tests.lake.writers import FIRST, ROWS, SCHEMA, TABLE, die_in_the_middle, replace_days, rows_of
 
 pytestmark = pytest.mark.stack
 
 WRITERS = 10
-spawn = get_context("spawn")
 
 
 @contextmanager
-def processes(target: Callable[..., None], arguments: list[tuple[Any, ...]]) -> Iterator[list[SpawnProcess]]:
+def processes(target: Callable[..., None], arguments: list[tuple[Any, ...]]) -> Iterator[list[ForkServerProcess]]:
     """Processes that all have ended at the end of the context."""
-    running = [spawn.Process(target=target, args=each) for each in arguments]
+    running = [forks.Process(target=target, args=each) for each in arguments]
     for process in running:
         process.start()
     yield running
@@ -33,7 +32,7 @@ def processes(target: Callable[..., None], arguments: list[tuple[Any, ...]]) -> 
 
 
 def write_at_once(lake: Lake, offsets: Callable[[int], list[int]]) -> list[int | None]:
-    together = spawn.Barrier(WRITERS)
+    together = forks.Barrier(WRITERS)
     arguments = [(lake.root, writer, offsets(writer), together) for writer in range(WRITERS)]
     with processes(replace_days, arguments) as running:
         pass

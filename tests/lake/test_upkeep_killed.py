@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from datetime import timedelta
-from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,15 +11,12 @@ import pytest
 
 from rankloop.lake.tables import Lake
 from rankloop.lake.upkeep import SCATTERED
-from tests.killing import Point
+from tests.killing import Point, forks
 from tests.lake.writers import FIRST, SCHEMA, TABLE, keep_up, rows_of
 from tests.running import wait_until
 
 pytestmark = pytest.mark.stack
 
-# Forked from a process that has imported everything: a victim lives a second instead of ten.
-forks = get_context("forkserver")
-forks.set_forkserver_preload(["tests.lake.writers"])
 WRITE, COMMIT, VACUUM = (f"rankloop.lake.tables:{name}" for name in ("write_file", "Lake._commit", "vacuum"))
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
 

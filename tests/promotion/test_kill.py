@@ -1,17 +1,14 @@
 """Killed anywhere in a decision and done again, it comes to the one right end."""
 
-from multiprocessing import get_context
 from typing import Any
 
 import pytest
 
 from rankloop.settings import Settings
-from tests.killing import Point, mine
+from tests.killing import Point, forks, mine
 from tests.promotion.shop import Shop
 
 pytestmark = pytest.mark.stack
-forks = get_context("forkserver")
-forks.set_forkserver_preload(["rankloop.promotion.rollback", "rankloop.promotion.deciding", "tests.promotion.shop"])
 
 INSERT = "pymongo.collection:Collection.insert_one"
 ALIAS, UNALIAS = "mlflow:MlflowClient.set_registered_model_alias", "mlflow:MlflowClient.delete_registered_model_alias"

@@ -1,7 +1,6 @@
 """Killed at any step of a batch and cleared, the same is shown, and until then nothing of it."""
 
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 
 import pytest
 
@@ -12,15 +11,13 @@ from rankloop.marketplace import rankings
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
-from tests.killing import Point
+from tests.killing import Point, forks
 from tests.promotion.shop import Shop
 from tests.scoring.batches import GROUPS, NOW, Content, content, live, recorded
 from tests.scoring.conftest import DAY
 from tests.scoring.victims import do, take
 
 pytestmark = pytest.mark.stack
-forks = get_context("forkserver")
-forks.set_forkserver_preload(["rankloop.scoring.publish", "rankloop.features.duck", "tests.scoring.victims"])
 
 UPDATE, REPLACE = "pymongo.collection:Collection.update_one", "pymongo.collection:Collection.replace_one"
 INSERT, INDEX = "pymongo.collection:Collection.insert_many", "pymongo.collection:Collection.create_index"

@@ -2,24 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import pytest
 
 from rankloop.settings import GateSettings, Settings
 from rankloop.training import ending, learning, record
-from tests.killing import Point, mine
+from tests.killing import Point, forks, mine
 from tests.training.steps import SMALL, STEPS, Told, begun, plan
 
 pytestmark = pytest.mark.stack
-# Forked from a process that has imported everything: a victim lives a second instead of ten.
-forks = get_context("forkserver")
-forks.set_forkserver_preload(
-    [
-        *("rankloop.training.running", "rankloop.ranking.rankers.boosted", "rankloop.features.duck"),
-        *("rankloop.simulator.living", "optuna"),
-    ]
-)
 
 UPLOAD, FOLDER = "rankloop.registry.artifacts:Artifacts._upload", "rankloop.registry.artifacts:Artifacts.put_folder"
 COMMIT, ROUND = "rankloop.lake.tables:Lake._commit", "xgboost:Booster.update"
