@@ -109,8 +109,6 @@ def _tunable() -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # A line for every heartbeat of every task would bury the rest.
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
-        # What did not change is read again every five minutes, rather than twice a minute; what did, at once.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         # A DAG file just written appears within half a minute, rather than five.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         # After a kill, tasks of the dead scheduler start again within half a minute, rather than five.
