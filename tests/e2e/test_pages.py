@@ -57,13 +57,11 @@ def test_on_call_opens_a_days_drift_report_from_its_task(stack: RunningStack, de
     assert run
     with browser.browsing(stack.airflow) as page:
         browser.sign_in(page, "oncall", read_private(passwords_file(stack.settings.home))["oncall"])
-        page.goto(f"/dags/drift_checks/runs/{quote(run['dag_run_id'])}/tasks/report")
-        with page.context.expect_page() as opened:
-            page.get_by_role("link", name="Drift report").click()
-        report = opened.value
-        assert report.url.endswith(f"/drift-reports/{day}")
-        expect(report.get_by_text("product_price", exact=True).first).to_be_visible()
-        browser.picture(report, Path(PICTURES or tmp_path) / "drift-report.png")
+        page.goto(f"/dags/drift_checks/runs/{quote(run['dag_run_id'])}/tasks/report/details")
+        page.get_by_role("link", name="Drift report").click()
+        page.wait_for_url(f"**/drift-reports/{day}")
+        expect(page.get_by_text("Data Drift Summary")).to_be_visible()
+        browser.picture(page, Path(PICTURES or tmp_path) / "drift-report.png")
 
 
 @pytest.mark.parametrize("address", ["/model-desk/", "/drift-reports/2026-10-01"])
