@@ -61,7 +61,7 @@ def test_prices_in_another_unit_are_called_wrong_data_and_train_nobody(stack: Ru
     assert not run.airflow.ask("GET", "/dags/continuous_training/dagRuns?run_id_pattern=drift__")["dag_runs"]
 
 
-@pytest.mark.parametrize("task", ["measure_quality", "measure_drift", "judge", "act"])
+@pytest.mark.parametrize("task", ["measure_drift", "act"])
 def test_a_task_killed_and_cleared_leaves_the_same_verdict(task: str, stack: RunningStack, run: Run) -> None:
     before = kept(stack)
     run.kill(task, stack)
