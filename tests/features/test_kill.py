@@ -19,7 +19,7 @@ COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:writ
 DAY, NEXT_DAY = FIRST_DAY, FIRST_DAY + timedelta(days=1)
 TABLES = [made.shape.name for made in (*DAILY, *AS_OF)]
 # The day is marked as under way, its tables follow, and at last it is marked as whole.
-AGGREGATING = [Point(COMMIT, call, after=True) for call in (1, 2, len(DAILY), len(DAILY) + 1)]
+AGGREGATING = [Point(COMMIT, call, after=True) for call in range(1, len(DAILY) + 2)]
 BUILDING = [Point(COMMIT, call, after=True) for call in (1, 4, len(AS_OF) - 1)]
 
 
