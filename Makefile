@@ -7,6 +7,8 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks
+# Container images often set it. Then every one of a hundred processes compiles Airflow and MLflow again: 8 seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: installed help demo start stop status clean test check lint format bench lock
