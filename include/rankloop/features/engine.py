@@ -44,6 +44,12 @@ class Engine(Protocol):
         ...
 
 
+def count_rows(engine: Engine, table: ir.Table) -> int:
+    """How many rows a table has."""
+    counted = engine.batches(table.aggregate(rows=table.count()), pa.schema({"rows": pa.int64()})).read_all()
+    return int(counted["rows"][0].as_py())
+
+
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
     """The engine that the settings name, for as long as the context lasts."""

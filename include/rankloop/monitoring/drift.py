@@ -44,21 +44,32 @@ Measure = Callable[[Grid, Floats, Floats], float]
 
 def measure_drift(settings: Settings, day: date) -> dict[str, Any]:
     """Write the drift of a day, or say why there is none to be measured."""
-    lake = lake_of(settings)
-    if why := not_there(lake, day):
-        return {"skipped": why}
-    if (number := version_of(settings, day)) is None:
-        return {"skipped": f"no model ranked as of {day}, so there is nothing that it was judged on"}
-    reference = reference_of(settings, number)
+    reference = reference_on(settings, day)
+    if isinstance(reference, str):
+        return {"skipped": reference}
     with open_engine(settings) as engine:
         lists = comparable_lists(engine, settings, day)
         if not lists.rows:
-            return {"skipped": f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"}
+            return {"skipped": shown_to_nobody(day)}
         seen = seen_on(engine, settings, day, reference, lists)
-    return keep_measures(lake, DRIFT, day, measures(reference, seen, settings.drift))
+    return keep_measures(lake_of(settings), DRIFT, day, measures(reference, seen, settings.drift))
 
 
-def not_there(lake: Lake, day: date) -> str:
+def reference_on(settings: Settings, day: date) -> Reference | str:
+    """What a day is held against, or why it cannot be."""
+    if why := _not_there(lake_of(settings), day):
+        return why
+    if (number := version_of(settings, day)) is None:
+        return f"no model ranked as of {day}, so there is nothing that it was judged on"
+    return reference_of(settings, number)
+
+
+def shown_to_nobody(day: date) -> str:
+    """Why a day that has its events and features may have nothing to hold against the reference."""
+    return f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"
+
+
+def _not_there(lake: Lake, day: date) -> str:
     """What a day's lists need and lack, if anything."""
     if day not in lake.days(CLEANED):
         return f"the events of {day} are not in the lake"

@@ -15,9 +15,9 @@ import pandas as pd
 from rankloop.features.build import lake_of
 from rankloop.features.engine import open_engine
 from rankloop.monitoring.addresses import link_to, page_of
-from rankloop.monitoring.drift import most_of_days, not_there
+from rankloop.monitoring.drift import most_of_days, reference_on, shown_to_nobody
 from rankloop.monitoring.evidently_page import evidently_page
-from rankloop.monitoring.reference import Reference, reference_of, version_of
+from rankloop.monitoring.reference import Reference
 from rankloop.monitoring.seen import comparable_lists, seen_on
 from rankloop.settings import Settings
 
@@ -26,16 +26,14 @@ SEED = 7
 
 def make_report(settings: Settings, day: date) -> dict[str, Any]:
     """Write the page of a day, or say why there is none: where it is, which features drifted, Evidently's verdicts."""
-    lake = lake_of(settings)
-    if why := not_there(lake, day):
-        return {"skipped": why}
-    if (number := version_of(settings, day)) is None:
-        return {"skipped": f"no model ranked as of {day}, so there is nothing that it was judged on"}
-    reference = reference_of(settings, number)
+    reference = reference_on(settings, day)
+    if isinstance(reference, str):
+        return {"skipped": reference}
     now = _rows_of_day(settings, day, reference)
     if not len(now):
-        return {"skipped": f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"}
+        return {"skipped": shown_to_nobody(day)}
     page, told = evidently_page(_drawn(reference, settings.drift.report_rows), now, thresholds(reference, settings))
+    lake = lake_of(settings)
     lake.put(page_of(day), page.encode())
     drifted = sorted(test["column"] for test in told if test["drifted"])
     return {
@@ -44,7 +42,7 @@ def make_report(settings: Settings, day: date) -> dict[str, Any]:
         "drifted": drifted,
         "tests": told,
         "rows": len(now),
-        "version": number,
+        "version": reference.version,
     }
 
 

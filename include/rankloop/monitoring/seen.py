@@ -20,7 +20,7 @@ from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.experiment import is_control
 from rankloop.features.build import lake_of
-from rankloop.features.engine import Engine
+from rankloop.features.engine import Engine, count_rows
 from rankloop.features.join import LIST_COLUMNS, Portion, join_features, joined_schema
 from rankloop.monitoring.grid import Grid
 from rankloop.monitoring.reference import SCORE, Reference
@@ -115,22 +115,17 @@ def comparable_lists(engine: Engine, settings: Settings, day: date, at_most: int
     else:
         shown = shown.filter(shown["policy"] == BASE_POLICY)
     lists = engine.keep(shown.select(*LIST_COLUMNS))
-    rows = _rows(engine, lists)
+    rows = count_rows(engine, lists)
     if at_most is None or rows <= at_most:
         return Lists(lists, rows)
     limit = f"{int(at_most / rows * 16**HEX_DIGITS):0{HEX_DIGITS}x}"
     some = engine.keep(lists.filter(lists["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) < limit))
-    return Lists(some, _rows(engine, some))
+    return Lists(some, count_rows(engine, some))
 
 
 def _of_control(share: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield batch.filter(pa.array(is_control(batch["account_id"].to_numpy(), share)))
-
-
-def _rows(engine: Engine, lists: ir.Table) -> int:
-    counted = engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()})).read_all()
-    return int(counted["rows"][0].as_py())
 
 
 def _joined(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)

@@ -17,7 +17,7 @@ from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.experiment import is_control
 from rankloop.features.build import lake_of
-from rankloop.features.engine import Engine, open_engine
+from rankloop.features.engine import Engine, count_rows, open_engine
 from rankloop.features.join import join_features, joined_schema
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.sums import HOURS
@@ -103,8 +103,7 @@ def shown_lists(
 def _lists(engine: Engine, lake: Lake, day: date, which: Which, *, judged: bool) -> ir.Table:
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     shown = shown.filter(which(shown))
-    counted = engine.batches(shown.aggregate(rows=shown.count()), pa.schema({"rows": pa.int64()})).read_all()
-    if (many := -(-counted["rows"][0].as_py() // SAMPLE_ROWS)) > 1:
+    if (many := -(-count_rows(engine, shown) // SAMPLE_ROWS)) > 1:
         shown = shown.filter(shown["account_id"] % many == 0)
     if judged:
         reactions = engine.read(lake.files(REACTIONS, [day, day + timedelta(days=1)]), EVENT_SCHEMAS[REACTIONS])

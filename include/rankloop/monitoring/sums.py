@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS, SHOWN
-from rankloop.features.engine import Engine
+from rankloop.features.engine import Engine, count_rows
 from rankloop.features.prices import within_reason
 from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import in_time, labelled
@@ -98,8 +98,7 @@ def _with_orders(rows: ir.Table, orders: ir.Table) -> ir.Table:
 
 def _portions(engine: Engine, rows: ir.Table) -> Iterator[pa.Table]:
     """The rows, list after list, some buyers at a time."""
-    counted = engine.batches(rows.aggregate(rows=rows.count()), pa.schema({"rows": pa.int64()})).read_all()
-    portions = max(1, -(-counted["rows"][0].as_py() // PORTION_ROWS))
+    portions = max(1, -(-count_rows(engine, rows) // PORTION_ROWS))
     for number in range(portions):
         part = rows.filter(rows["account_id"] % portions == number) if portions > 1 else rows
         table = engine.batches(part, ROWS).read_all()

@@ -16,7 +16,7 @@ import pyarrow as pa
 from rankloop.calendar import start_of
 from rankloop.champions.standing import opened
 from rankloop.errors import RankloopError
-from rankloop.features.engine import Engine, open_engine
+from rankloop.features.engine import Engine, count_rows, open_engine
 from rankloop.features.join import Portion
 from rankloop.marketplace import rankings
 from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
@@ -92,8 +92,7 @@ def as_lists(settings: Settings, market: Market, drawn: ir.Table) -> ir.Table:
 
 def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
     """Shares of the buyers, each with candidates for one go."""
-    counted = engine.batches(lists.aggregate(rows=lists.count()), pa.schema({"rows": pa.int64()})).read_all()
-    many = -(-counted["rows"][0].as_py() // PORTION_ROWS)
+    many = -(-count_rows(engine, lists) // PORTION_ROWS)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
     while many and gcd(many, GROUPS) > 1:
         many += 1
