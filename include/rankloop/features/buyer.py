@@ -3,10 +3,9 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, FLOAT, INT, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import ACCOUNT, FLOAT, INT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events, age_in_days, happened_by
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.reactions import COUNTS, looks
 from rankloop.features.windows import days_since, ratio, smoothed, total
@@ -202,9 +201,11 @@ def _cities(history: History) -> ir.Table:
     return ranked.mutate(buyer_city_tier=tier)
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its buyer's features."""
-    return attach(rows, known.read(TABLE.name), {"account_id": "account_id"}, FEATURES)
-
-
-FAMILY = Family("buyer", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "buyer",
+    __doc__,
+    FEATURES,
+    looked_up=(Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id"}, FEATURES),),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

@@ -3,17 +3,13 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, TEXT, Column, Family, Feature, Made, Shape
+from rankloop.features.categories import BRANCHES, DEPTHS, TELLING, first
+from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, TEXT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events
 from rankloop.features.favourites import BEYOND, numbered, ranked
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import COUNTS, looks, weigh
 from rankloop.features.windows import decayed, total
-
-DEPTHS = (1, 2, 3, 4)
-TELLING = (2, 3, 4)
-"""Depths at which two products can differ; the first is the root that all share."""
 
 DAILY = Shape(
     "daily/buyer_category",
@@ -102,7 +98,7 @@ def _categories(paths: ir.Table) -> ir.Table:
             paths.filter(ids.length() >= depth).select(
                 "path",
                 depth=ibis.literal(depth, type="int64"),
-                category=_first(paths["category_path"], depth),
+                category=first(paths["category_path"], depth),
             )
             for depth in DEPTHS
         )
@@ -110,24 +106,26 @@ def _categories(paths: ir.Table) -> ir.Table:
     return branches.join(numbered(branches, "category", "number"), "category")
 
 
-def _first(path: ir.StringValue, depth: int) -> ir.StringValue:
-    """The first so many ids of a path."""
-    return path.re_extract("^" + "/".join(["[^/]+"] * depth), 0)
+def _at_depth(depth: int) -> Lookup:
+    """What the buyer makes of the product's category at a depth."""
 
-
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with what its buyer makes of its product's category, at each depth."""
-    favourites = known.read(TABLE.name)
-    for depth in TELLING:
+    def read(known: AsOf) -> ir.Table:
+        favourites = known.read(TABLE.name)
         here = favourites.filter(favourites["depth"] == depth)
         renamed = here.rename(
             {feature.name: feature.name.removeprefix(f"category{depth}_") for feature in _features(depth)}
         )
-        renamed = renamed.mutate(**{f"category{depth}_rank": ibis.least(renamed[f"category{depth}_rank"], BEYOND)})
-        at_depth = rows.mutate(_category=_first(rows["category_path"], depth))
-        rows = attach(at_depth, renamed, {"account_id": "account_id", "_category": "category"}, _features(depth))
-        rows = rows.drop("_category")
-    return rows
+        rank = f"category{depth}_rank"
+        return renamed.mutate(**{rank: ibis.least(renamed[rank], BEYOND)})
+
+    return Lookup(read, {"account_id": "account_id", BRANCHES[depth].name: "category"}, _features(depth))
 
 
-FAMILY = Family("buyer_category", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "buyer_category",
+    __doc__,
+    FEATURES,
+    looked_up=tuple(_at_depth(depth) for depth in TELLING),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

@@ -4,8 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from rankloop.features import buyer_category
-from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.history import AsOf, History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.windows import ratio
@@ -65,18 +64,34 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its price against its buyer's; after the product's and the buyer's own features."""
-    where = {"account_id": "account_id", "category_path": "category_path"}
-    t = attach(rows, known.read(TABLE.name), where, (*USUAL, *SHARES))
-    quartile = t["product_price_quartile"]
-    in_mine = quartile.cases(*((k, t[f"quartile{k}"]) for k in QUARTILES))
-    return t.mutate(
-        price_quartile_share=ratio(in_mine, t["price_category_looks"]),
-        price_quartile_gap=quartile - t["price_usual_quartile"],
-        price_rank_gap=(t["product_price_rank"] - t["price_usual_rank"]).abs(),
-        price_buyer_gap=(t["product_price_rank"] - t["buyer_price_rank"]).abs(),
-    ).drop(*(column.name for column in SHARES))
+def compute(rows: ir.Table, _known: AsOf) -> ir.Table:
+    """Each row with its price against its buyer's."""
+    quartile = rows["product_price_quartile"]
+    in_mine = quartile.cases(*((k, rows[f"quartile{k}"]) for k in QUARTILES))
+    return rows.mutate(
+        price_quartile_share=ratio(in_mine, rows["price_category_looks"]),
+        price_quartile_gap=quartile - rows["price_usual_quartile"],
+        price_rank_gap=(rows["product_price_rank"] - rows["price_usual_rank"]).abs(),
+        price_buyer_gap=(rows["product_price_rank"] - rows["buyer_price_rank"]).abs(),
+    )
 
 
-FAMILY = Family("buyer_price", __doc__, FEATURES, join, as_of=Made(TABLE, roll_up))
+OWN = Lookup(
+    lambda known: known.read(TABLE.name),
+    {"account_id": "account_id", "category_path": "category_path"},
+    (*USUAL, *SHARES),
+)
+FAMILY = Family(
+    "buyer_price",
+    __doc__,
+    FEATURES,
+    looked_up=(OWN,),
+    compute=compute,
+    takes=(
+        "product_price_quartile",
+        "product_price_rank",
+        "buyer_price_rank",
+        *(column.name for column in OWN.columns),
+    ),
+    as_of=Made(TABLE, roll_up),
+)

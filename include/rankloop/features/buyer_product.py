@@ -4,7 +4,7 @@ import ibis.expr.types as ir
 
 from rankloop.contracts.lake import DAY
 from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, FLOAT, INT, PRODUCT, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import ACCOUNT, FLOAT, INT, PRODUCT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
@@ -61,10 +61,9 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with what its buyer did with its product."""
-    rows = attach(rows, _seen(known), PAIR, SEEN)
-    return attach(rows, known.read(TABLE.name), PAIR, DONE)
+def compute(rows: ir.Table, known: AsOf) -> ir.Table:
+    """Each row with how often its buyer was shown its product."""
+    return attach(rows, _seen(known), PAIR, SEEN)
 
 
 def _seen(known: AsOf) -> ir.Table:
@@ -83,4 +82,12 @@ def _seen(known: AsOf) -> ir.Table:
     )
 
 
-FAMILY = Family("buyer_product", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "buyer_product",
+    __doc__,
+    FEATURES,
+    looked_up=(Lookup(lambda known: known.read(TABLE.name), PAIR, DONE),),
+    compute=compute,
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

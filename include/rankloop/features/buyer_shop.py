@@ -3,11 +3,10 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, FLOAT, INT, SHOP, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import ACCOUNT, FLOAT, INT, SHOP, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events
 from rankloop.features.favourites import BEYOND, ranked
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import History
 from rankloop.features.reactions import COUNTS, weigh
 from rankloop.features.windows import decayed, total
 
@@ -51,9 +50,13 @@ def roll_up(history: History) -> ir.Table:
     return named.select(*TABLE.keys, *(feature.name for feature in FEATURES))
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with what its buyer makes of its product's shop."""
-    return attach(rows, known.read(TABLE.name), {"account_id": "account_id", "shop_id": "shop_id"}, FEATURES)
-
-
-FAMILY = Family("buyer_shop", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "buyer_shop",
+    __doc__,
+    FEATURES,
+    looked_up=(
+        Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id", "shop_id": "shop_id"}, FEATURES),
+    ),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

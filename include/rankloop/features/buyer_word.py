@@ -87,16 +87,17 @@ def _vocabulary(days: ir.Table) -> ir.Table:
     return everybody.select("word", usual=usual).join(numbered(days, "word", "number"), "word")
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
+def compute(rows: ir.Table, known: AsOf) -> ir.Table:
     """Each row with how well its product's name matches its buyer's words."""
     return attach(rows, _match(known), {"account_id": "account_id", "product_id": "product_id"}, FEATURES)
 
 
 def _match(known: AsOf) -> ir.Table:
     looked_at = known.read(TABLE.name)
-    vocabulary = numbered(looked_at, "word", "number")
-    mine = looked_at.join(vocabulary, "word").drop("word")
+    vocabulary = known.keep(numbered(looked_at, "word", "number"))
+    mine = known.keep(looked_at.join(vocabulary, "word").select("account_id", "number", "rank", "share", "surprise"))
     named = words(known.read(product.TABLE.name)).join(vocabulary, "word").select("product_id", "number")
+    named = known.keep(named)
     pairs = known.lists.select("account_id", "product_id").distinct().join(named, "product_id")
     # An inner join could be taken in another order, every buyer's words with every product's: billions of rows.
     found = pairs.left_join(mine, ["account_id", "number"])
@@ -109,4 +110,6 @@ def _match(known: AsOf) -> ir.Table:
     )
 
 
-FAMILY = Family("buyer_word", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "buyer_word", __doc__, FEATURES, compute=compute, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up)
+)

@@ -35,7 +35,7 @@ FEATURES = (
 )
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
+def compute(rows: ir.Table, known: AsOf) -> ir.Table:
     """Each row with the features of its list and its place in it; after the product's category is known."""
     local = second(rows["ts"]) + _offset(rows["ts"], known.day, known.zone)
     score = (rows["base_score"] * MILLIONTH).round().cast("int64")
@@ -78,4 +78,4 @@ def _ahead(moment: datetime, zone: ZoneInfo) -> int:
     return int((offset or timedelta()).total_seconds())
 
 
-FAMILY = Family("context", __doc__, FEATURES, join)
+FAMILY = Family("context", __doc__, FEATURES, compute=compute, takes=("category_path",))

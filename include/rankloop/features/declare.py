@@ -1,6 +1,6 @@
 """How a feature, the table that holds it and the family it belongs to are declared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,16 +64,39 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """What rows of lists are told of something that they speak of, as it stands in a table; nothing is worked out.
+
+    So it does not matter who looks it up: an engine joins, and whoever holds the table in memory takes its rows.
+    """
+
+    read: Callable[[Any], ir.Table]
+    """Gives the table, from what is known as of a day; a key stands in one row of it."""
+    on: Mapping[str, str]
+    """By column of the rows, the column of the table's key."""
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
 class Family:
     """Features that answer one question about a list's row."""
 
     name: str
     meaning: str
     features: tuple[Feature, ...]
-    join: Callable[[ir.Table, Any], ir.Table]
-    """Gives each row of the lists the features of this family, from the tables as of a day."""
+    looked_up: tuple[Lookup, ...] = ()
+    compute: Callable[[ir.Table, Any], ir.Table] | None = None
+    """Gives each row of the lists the features that are not looked up, from what is known as of a day."""
+    takes: tuple[str, ...] = ()
+    """The columns looked up, by this family or one before it, that `compute` asks for."""
     daily: Made | None = None
     as_of: Made | None = None
+
+    @property
+    def computed(self) -> tuple[Feature, ...]:
+        """The features that are not looked up."""
+        found = {column.name for lookup in self.looked_up for column in lookup.columns}
+        return tuple(feature for feature in self.features if feature.name not in found)
 
 
 ACCOUNT = Column("account_id", INT, "the buyer")

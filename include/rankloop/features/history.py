@@ -64,3 +64,5 @@ class AsOf:
     """Gives a `features/*` table of the day."""
     seen: ir.Table
     """`events/impressions` of the last days, the day included."""
+    keep: Callable[[ir.Table], ir.Table] = lambda table: table
+    """Has the engine work out once what is asked for again with other lists, where there are others."""

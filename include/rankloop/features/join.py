@@ -1,6 +1,6 @@
 """Joins lists with the features of the day before: one function for training and for scoring, so that they agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -11,9 +11,10 @@ from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, SHOWN
 from rankloop.errors import RankloopError
 from rankloop.features import product
+from rankloop.features.attach import attach
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF, FAMILIES, FEATURES
-from rankloop.features.declare import FLOAT
+from rankloop.features.declare import FLOAT, Feature, Lookup
 from rankloop.features.engine import Engine
 from rankloop.features.history import AsOf
 from rankloop.settings import Settings
@@ -61,12 +62,26 @@ def join_features(  # noqa: PLR0913  (the last two are for reproducing and for b
     whole. `versions` pins tables of the lake, as a training run noted them.
     """
     refuse_unlike_lists(lists.columns)
-    known = _known(engine, settings, portion.take(engine, lists), as_of, versions or {}, portion)
-    rows = product.locate(known.lists, known)
+    known = known_as_of(engine, settings, portion.take(engine, lists), as_of, versions or {}, portion)
+    rows = _looked_up(known.lists, product.LOCATED, known)
     for family in FAMILIES:
-        rows = family.join(rows, known)
+        for lookup in family.looked_up:
+            rows = _looked_up(rows, lookup, known)
+        rows = family.compute(rows, known) if family.compute else rows
     own = {name: rows[name] for name in lists.columns}
-    return rows.select(**own, **{feature.name: _filled(rows[feature.name], feature.unknown) for feature in FEATURES})
+    return rows.select(**own, **filled(rows, FEATURES))
+
+
+def _looked_up(rows: ir.Table, lookup: Lookup, known: AsOf) -> ir.Table:
+    return attach(rows, lookup.read(known), lookup.on, lookup.columns)
+
+
+def filled(rows: ir.Table, features: Iterable[Feature]) -> dict[str, ir.Value]:
+    """By name, these features with what stands for each where nothing is known."""
+    return {
+        feature.name: rows[feature.name] if feature.unknown is None else rows[feature.name].fill_null(feature.unknown)
+        for feature in features
+    }
 
 
 def joined_batches(  # noqa: PLR0913  (likewise)
@@ -100,9 +115,10 @@ def refuse_unlike_lists(columns: Sequence[str]) -> None:
         raise JoinError(f"lists already have columns that features bring: {', '.join(clashing)}. Rename or drop them.")
 
 
-def _known(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
+def known_as_of(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
     engine: Engine, settings: Settings, lists: ir.Table, as_of: date, versions: Mapping[str, int], portion: Portion
 ) -> AsOf:
+    """What these lists, a portion already, are joined with."""
     lake = lake_of(settings)
     built = lake.files(product.TABLE.name, [as_of], versions.get(product.TABLE.name))
     if not built:
@@ -114,7 +130,3 @@ def _known(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
     days = days_between(as_of - timedelta(days=settings.features.seen_days - 1), as_of)
     seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
     return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(engine, seen))
-
-
-def _filled(value: ir.Value, unknown: float | None) -> ir.Value:
-    return value if unknown is None else value.fill_null(unknown)

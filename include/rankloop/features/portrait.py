@@ -10,6 +10,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.errors import RankloopError
 from rankloop.features import buyer, buyer_category, buyer_price, buyer_shop, buyer_word
 from rankloop.features.build import lake_of
+from rankloop.features.categories import TELLING
 from rankloop.features.declare import Shape
 from rankloop.features.engine import open_engine
 from rankloop.settings import Settings
@@ -58,9 +59,7 @@ def portrait(settings: Settings, account_id: int, day: date) -> Portrait:
             account_id=account_id,
             day=day,
             facts={feature.name: facts[0][feature.name] for feature in buyer.FEATURES},
-            categories={
-                depth: [row for row in categories if row["depth"] == depth][:FIRST] for depth in buyer_category.TELLING
-            },
+            categories={depth: [row for row in categories if row["depth"] == depth][:FIRST] for depth in TELLING},
             shops=_first(rows(buyer_shop.TABLE), "buyer_shop_rank", FIRST),
             words=_first(rows(buyer_word.TABLE), "rank", FIRST * 2),
             prices=_first(rows(buyer_price.TABLE), "price_category_looks", FIRST, reverse=True),

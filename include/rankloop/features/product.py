@@ -2,10 +2,23 @@
 
 import ibis.expr.types as ir
 
-from rankloop.features.attach import attach
-from rankloop.features.declare import CATEGORY, FLOAT, INT, PRODUCT, SHOP, TEXT, Column, Family, Feature, Made, Shape
+from rankloop.features.categories import BRANCHES, with_branches
+from rankloop.features.declare import (
+    CATEGORY,
+    FLOAT,
+    INT,
+    PRODUCT,
+    SHOP,
+    TEXT,
+    Column,
+    Family,
+    Feature,
+    Lookup,
+    Made,
+    Shape,
+)
 from rankloop.features.events import Events, age_in_days
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.reactions import COUNTS
 from rankloop.features.windows import ratio, smoothed, total, trend
@@ -174,14 +187,17 @@ def _rates(counted: ir.Table, history: History) -> ir.Table:
     )
 
 
-def locate(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its product's shop and category, which other families are joined by."""
-    return attach(rows, known.read(TABLE.name), {"product_id": "product_id"}, (SHOP, CATEGORY))
-
-
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its product's features."""
-    return attach(rows, known.read(TABLE.name), {"product_id": "product_id"}, FEATURES)
-
-
-FAMILY = Family("product", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+LOCATED = Lookup(
+    lambda known: with_branches(known.read(TABLE.name)),
+    {"product_id": "product_id"},
+    (SHOP, CATEGORY, *BRANCHES.values()),
+)
+"""The product's shop and category, which other families look up by."""
+FAMILY = Family(
+    "product",
+    __doc__,
+    FEATURES,
+    looked_up=(Lookup(lambda known: known.read(TABLE.name), {"product_id": "product_id"}, FEATURES),),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

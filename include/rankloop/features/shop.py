@@ -3,10 +3,9 @@
 import ibis.expr.types as ir
 
 from rankloop.features import product
-from rankloop.features.attach import attach
-from rankloop.features.declare import FLOAT, INT, SHOP, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import FLOAT, INT, SHOP, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events, age_in_days
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import History
 from rankloop.features.reactions import COUNTS
 from rankloop.features.windows import ratio, smoothed, total, trend
 
@@ -101,9 +100,11 @@ def _with_everything(counted: ir.Table) -> ir.Table:
     )
 
 
-def join(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with its product's shop's features."""
-    return attach(rows, known.read(TABLE.name), {"shop_id": "shop_id"}, FEATURES)
-
-
-FAMILY = Family("shop", __doc__, FEATURES, join, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up))
+FAMILY = Family(
+    "shop",
+    __doc__,
+    FEATURES,
+    looked_up=(Lookup(lambda known: known.read(TABLE.name), {"shop_id": "shop_id"}, FEATURES),),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

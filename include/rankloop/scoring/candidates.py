@@ -12,13 +12,14 @@ import ibis.expr.types as ir
 
 from rankloop.features import buyer_category, buyer_product, buyer_shop, buyer_word
 from rankloop.features.buyer_word import words
+from rankloop.features.categories import DEPTHS
 from rankloop.scoring.market import Market
 
 PAIR = ("account_id", "product_id")
 FAVOURITE_CATEGORIES, FAVOURITE_SHOPS, FAVOURITE_WORDS = 6, 5, 8
 OF_CATEGORY, OF_SHOP, OF_WORD = 15, 10, 8
 LOOKED_AT, RISING = 40, 20
-LEAF = buyer_category.DEPTHS[-1]
+LEAF = DEPTHS[-1]
 FEW_CLICKS = 3
 """Fewer in a week say nothing of where a product is heading."""
 BUYERS_APART, DAYS_APART, DRAWS_APART, PRIME = 7_919, 104_729, 611_953, 1_000_003
