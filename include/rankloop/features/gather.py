@@ -1,0 +1,229 @@
+"""Joins lists in this process for whoever scores many: what `join_features` gives, as blocks of a ranker's matrix.
+
+Most features are not worked out but looked up, so they are the same numbers for every row that speaks of the same buyer
+or product. They are cast and prepared once for each of those, and gathered by row number; DuckDB would carry a hundred
+columns through every join. What is computed row by row DuckDB computes, from a few columns, by the expressions that
+everybody uses. Families declare which is which, once for both ways; a test holds both to the same bits.
+
+In memory are the features of the lists' buyers and products, 4 bytes each, and a block of rows.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankloop.features.catalogue import FAMILIES, FEATURES
+from rankloop.features.declare import Feature, Lookup
+from rankloop.features.duck import DuckEngine
+from rankloop.features.history import AsOf
+from rankloop.features.join import EVERYBODY, LIST_COLUMNS, filled, joined_schema, known_as_of, refuse_unlike_lists
+from rankloop.features.lookups import Held, Ints, hold, numbers_of
+from rankloop.features.product import LOCATED
+from rankloop.settings import Settings
+
+Matrix = npt.NDArray[np.float32]
+Prepare = Callable[[str, Matrix], Matrix]
+"""What is done to a feature's values before a ranker sees them: to each value by itself."""
+GIVEN, ROW = "rankloop_given", "_row"
+PAIR = ("account_id", "product_id")
+RANK = "context_base_rank"
+BLOCK_ROWS, PIECE_ROWS = 1 << 16, 1 << 13
+"""What is scored at a time, and what of it is gathered at a time: few enough to stay in the processor's cache."""
+KINDS = joined_schema(pa.schema([]))
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What goes into some columns of the matrix, and from where, row by row."""
+
+    columns: slice | Ints
+    values: Matrix
+    places: Ints
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Rows of lists joined with the features that a ranker takes."""
+
+    rows: int
+    base_rank: Ints
+    features: int
+    fillings: Sequence[Filling]
+    pool: ThreadPoolExecutor
+
+    def blocks(self) -> Iterator[Matrix]:
+        """The rows in their order, a block at a time; the next block takes the place of the last."""
+        room = np.empty((min(self.rows, BLOCK_ROWS), self.features), np.float32)
+        for first in range(0, self.rows, BLOCK_ROWS):
+            block = room[: min(BLOCK_ROWS, self.rows - first)]
+            list(self.pool.map(lambda at, first=first, block=block: self._fill(block, first, at), _pieces(block)))
+            yield block
+
+    def _fill(self, block: Matrix, first: int, at: int) -> None:
+        piece = block[at : at + PIECE_ROWS]
+        for filling in self.fillings:
+            places = filling.places[first + at : first + at + len(piece)]
+            piece[:, filling.columns] = filling.values.take(places, axis=0, mode="clip")
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """A lookup in memory, with what of it goes into the matrix."""
+
+    held: Held
+    columns: slice | Ints
+    values: Matrix
+    located: dict[str, Ints]
+    """By column that says something of a product, the number of each product's value among the keys."""
+
+
+class Gatherer:
+    """Everything that lists are joined with as of a day, of the buyers and products that stand in them."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  (as in `join_features`, and what a ranker takes)
+        self,
+        engine: DuckEngine,
+        settings: Settings,
+        lists: ir.Table,
+        as_of: date,
+        features: Sequence[str],
+        prepare: Prepare,
+    ) -> None:
+        refuse_unlike_lists(lists.columns)
+        self._engine, self._features, self._prepare = engine, tuple(features), prepare
+        self._pool = ThreadPoolExecutor(settings.features.threads)
+        known = _of_these(engine, known_as_of(engine, settings, lists, as_of, {}, EVERYBODY), lists)
+        wanted = {*features, RANK}
+        families = [family for family in FAMILIES if wanted & {feature.name for feature in family.computed}]
+        self._computed = [feature for family in families for feature in family.computed if feature.name in wanted]
+        self._takes = {name for family in families for name in family.takes}
+        self._located = hold(engine, LOCATED, known, {column.name for column in LOCATED.columns})
+        self._lookups = [
+            self._hold(lookup, known)
+            for family in FAMILIES
+            for lookup in family.looked_up
+            if (wanted | self._takes) & {column.name for column in lookup.columns}
+        ]
+        rows = ibis.table(self._given_schema(lists.schema().to_pyarrow()), name=GIVEN)
+        known = replace(known, lists=rows)
+        for family in families:
+            rows = family.compute(rows, known) if family.compute else rows
+        schema = pa.schema([pa.field(ROW, pa.int64()), *(KINDS.field(feature.name) for feature in self._computed)])
+        self._statement = engine.statement(rows.select(ROW, **filled(rows, self._computed)), schema)
+
+    def join(self, rows: pa.Table) -> Joined:
+        """Rows of whole lists with their features."""
+        product = self._located.places([numbers_of(rows["product_id"], self._located.keys[0])])
+        places = list(self._pool.map(lambda lookup: _places(lookup, rows, product), self._lookups))
+        computed = self._engine.ask(self._statement, {GIVEN: self._given(rows, product, places)})
+        back = np.empty(rows.num_rows, np.int64)
+        back[computed[ROW].to_numpy()] = np.arange(rows.num_rows)
+        fillings = [
+            Filling(lookup.columns, lookup.values, place)
+            for lookup, place in zip(self._lookups, places, strict=True)
+            if lookup.values.shape[1]
+        ]
+        mine = [feature for feature in self._computed if feature.name in self._features]
+        values = self._pool.map(lambda feature: self._prepared(feature.name, computed[feature.name]), mine)
+        fillings += [
+            Filling(np.array([self._features.index(feature.name)]), column[:, None], back)
+            for feature, column in zip(mine, values, strict=True)
+        ]
+        rank = np.asarray(computed[RANK].to_numpy())[back]
+        return Joined(rows.num_rows, rank, len(self._features), fillings, self._pool)
+
+    def _hold(self, lookup: Lookup, known: AsOf) -> _Lookup:
+        features = [column for column in lookup.columns if column.name in self._features]
+        held = hold(self._engine, lookup, known, {column.name for column in features} | self._takes)
+        values = np.empty((held.table.num_rows, len(features)), np.float32)
+        for number, feature in enumerate(features):
+            column = held.table[feature.name]
+            if isinstance(feature, Feature) and feature.unknown is not None:
+                column = pc.fill_null(column, feature.unknown)
+            values[:, number] = self._prepared(feature.name, column)
+        located = {
+            column: numbers_of(self._located.table[column], keys)
+            for column, keys in zip(held.on, held.keys, strict=True)
+            if column not in PAIR
+        }
+        takes = [name for name in held.table.column_names if name in self._takes]
+        held = replace(held, table=held.table.select(takes))
+        return _Lookup(held, _together([self._features.index(feature.name) for feature in features]), values, located)
+
+    def _prepared(self, name: str, values: pa.ChunkedArray) -> Matrix:
+        """The values as training lists hold them, or the same product would get another score than in evaluation."""
+        narrow = pc.cast(values, pa.float32(), safe=False)
+        return self._prepare(name, np.asarray(narrow.to_numpy(), dtype=np.float32))
+
+    def _given_schema(self, lists: pa.Schema) -> ibis.Schema:
+        """The columns that are computed from. What is only ever compared is there by number: text takes longer."""
+        held = [self._located, *(lookup.held for lookup in self._lookups)]
+        fields = {
+            name: pa.int64() if pa.types.is_string(kind) else kind
+            for table in held
+            for name, kind in zip(table.table.schema.names, table.table.schema.types, strict=True)
+            if name in self._takes
+        }
+        own = {name: lists.field(name).type for name in LIST_COLUMNS} | {"request_id": pa.int64()}
+        return ibis.Schema.from_pyarrow(pa.schema({ROW: pa.int64(), **own, **fields}))
+
+    def _given(self, rows: pa.Table, product: Ints, places: Sequence[Ints]) -> pa.Table:
+        columns = {ROW: pa.array(np.arange(rows.num_rows)), **{name: rows[name] for name in LIST_COLUMNS}}
+        columns["request_id"] = _numbered(rows["request_id"])
+        held = [
+            (self._located, product),
+            *((one.held, place) for one, place in zip(self._lookups, places, strict=True)),
+        ]
+        for table, place in held:
+            for name in table.table.column_names:
+                if name in self._takes:
+                    values = table.table[name]
+                    values = _numbered(values) if pa.types.is_string(values.type) else values
+                    columns[name] = values.take(pa.array(place))
+        return pa.table(columns)
+
+
+def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> AsOf:
+    """What is known of the buyers and products in these lists, worked out once."""
+
+    @cache
+    def read(table: str) -> ir.Table:
+        rows = known.read(table)
+        key = next((name for name in PAIR if name in rows.columns), None)
+        return engine.keep(rows.semi_join(lists.select(key).distinct(), key) if key else rows)
+
+    pairs = lists.select(*PAIR).distinct()
+    return replace(known, read=read, seen=engine.keep(known.seen.semi_join(pairs, PAIR)), keep=engine.keep)
+
+
+def _places(lookup: _Lookup, rows: pa.Table, product: Ints) -> Ints:
+    numbers = [
+        lookup.located[column][product] if column in lookup.located else numbers_of(rows[column], keys)
+        for column, keys in zip(lookup.held.on, lookup.held.keys, strict=True)
+    ]
+    return lookup.held.places(numbers)
+
+
+def _numbered(values: pa.ChunkedArray) -> pa.Array:
+    """Each value's number; equal values have the same, and empty ones none."""
+    return values.combine_chunks().dictionary_encode().indices.cast(pa.int64())
+
+
+def _together(columns: Sequence[int]) -> slice | Ints:
+    """These columns, as a slice where they lie side by side: that is quicker to fill."""
+    if list(columns) == list(range(columns[0], columns[0] + len(columns))) if columns else True:
+        return slice(columns[0], columns[0] + len(columns)) if columns else slice(0, 0)
+    return np.asarray(columns)
+
+
+def _pieces(block: Matrix) -> range:
+    return range(0, len(block), PIECE_ROWS)
