@@ -40,11 +40,11 @@ from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
-from rankloop.scoring.batch import as_lists, portions, rankings_of_group
+from rankloop.scoring.batch import as_lists, rankings_of_group
 from rankloop.scoring.candidates import candidates
 from rankloop.scoring.market import GROUPS, open_market
 from rankloop.scoring.ranker import Ranker
-from rankloop.scoring.shelf import narrow, ranked, scorer_of
+from rankloop.scoring.shelf import narrow, portions, ranked, scorer_of
 from rankloop.settings import Settings
 from rankloop.training_settings import PreprocessingSettings
 
@@ -106,8 +106,8 @@ def scoring(home: Path) -> dict[str, float]:
             model.ranker.booster.inplace_predict(values, predict_type="margin")
             bare.append(len(values) / (perf_counter() - started))
             started = perf_counter()
-            for portion in portions(engine, lists):
-                ranked(engine, settings, lists, feature_events.LAST, scorer=scorer, portion=portion)
+            for _ in ranked(engine, settings, lists, feature_events.LAST, scorer=scorer):
+                pass
             ours.append(count / (perf_counter() - started))
     return {"drawn": count / drawn, "ours": median(ours), "bare": median(bare), "rows": count}
 

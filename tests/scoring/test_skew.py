@@ -44,8 +44,7 @@ def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(market: Shop, tm
     own = pa.schema([("request_id", pa.string()), ("product_id", pa.int64())])
     with open_engine(settings) as engine:
         shown = engine.read(lake_of(settings).files(SHOWN, [SHOWN_ON]), EVENT_SCHEMAS[SHOWN])
-        rows = scored(engine, settings, shown, AS_OF, scorer=scorer_of(model, "digest"), own=own)
-        told = engine.batches(rows, own.append(pa.field("score", pa.float64()))).read_all()
+        told = pa.concat_tables(scored(engine, settings, shown, AS_OF, scorer=scorer_of(model, "digest"), own=own))
     assert dict(zip(keys(told), told["score"].to_pylist(), strict=True)) == evaluated
     assert len(set(evaluated.values())) > 50
 

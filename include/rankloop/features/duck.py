@@ -1,6 +1,6 @@
 """DuckDB in this process: bounded memory, and results that stream into the lake."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import count
@@ -91,13 +91,14 @@ class DuckEngine:
         """The rows in the columns and types of the schema, in the order of these columns if any."""
         return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
 
-    def ask(self, statement: str, given: Mapping[str, pa.Table]) -> pa.Table:
-        """What a statement makes of these rows, each a temporary table by its name."""
-        for name, rows in given.items():
-            # As a table, for of Arrow's rows DuckDB does not know how many there are.
-            self._ibis.con.register(THROUGH, rows)
-            self._ibis.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM {THROUGH}")
-            self._ibis.con.unregister(THROUGH)
+    def hand_in(self, name: str, rows: pa.Table) -> None:
+        """Make these the rows of a temporary table: of Arrow's own DuckDB does not know how many there are."""
+        self._ibis.con.register(THROUGH, rows)
+        self._ibis.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM {THROUGH}")
+        self._ibis.con.unregister(THROUGH)
+
+    def ask(self, statement: str) -> pa.Table:
+        """What a statement gives."""
         return self._ibis.con.sql(statement).to_arrow_table()
 
     def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:

@@ -8,8 +8,9 @@ everybody uses. Families declare which is which, once for both ways; a test hold
 In memory are the features of the lists' buyers and products, 4 bytes each, and a block of rows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -21,8 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.features.catalogue import FAMILIES, FEATURES
-from rankloop.features.declare import Feature, Lookup
+from rankloop.features.catalogue import FAMILIES
+from rankloop.features.declare import Family, Feature, Lookup
 from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
 from rankloop.features.join import EVERYBODY, LIST_COLUMNS, filled, joined_schema, known_as_of, refuse_unlike_lists
@@ -36,6 +37,9 @@ Prepare = Callable[[str, Matrix], Matrix]
 GIVEN, ROW = "rankloop_given", "_row"
 PAIR = ("account_id", "product_id")
 RANK = "context_base_rank"
+NUMBER = pa.int32()
+UTC = pa.timestamp("ms")
+"""Of which DuckDB knows no zone: where it does, it asks a calendar for every row."""
 BLOCK_ROWS, PIECE_ROWS = 1 << 16, 1 << 13
 """What is scored at a time, and what of it is gathered at a time: few enough to stay in the processor's cache."""
 KINDS = joined_schema(pa.schema([]))
@@ -87,10 +91,11 @@ class _Lookup:
 
 
 class Gatherer:
-    """Everything that lists are joined with as of a day, of the buyers and products that stand in them."""
+    """Everything that lists are joined with as of a day; see `open_gatherer`."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  (as in `join_features`, and what a ranker takes)
+    def __init__(  # noqa: PLR0913, PLR0917  (as in `open_gatherer`)
         self,
+        pool: ThreadPoolExecutor,
         engine: DuckEngine,
         settings: Settings,
         lists: ir.Table,
@@ -99,12 +104,10 @@ class Gatherer:
         prepare: Prepare,
     ) -> None:
         refuse_unlike_lists(lists.columns)
-        self._engine, self._features, self._prepare = engine, tuple(features), prepare
-        self._pool = ThreadPoolExecutor(settings.features.threads)
+        self._engine, self._features, self._prepare, self._pool = engine, tuple(features), prepare, pool
         known = _of_these(engine, known_as_of(engine, settings, lists, as_of, {}, EVERYBODY), lists)
         wanted = {*features, RANK}
         families = [family for family in FAMILIES if wanted & {feature.name for feature in family.computed}]
-        self._computed = [feature for family in families for feature in family.computed if feature.name in wanted]
         self._takes = {name for family in families for name in family.takes}
         self._located = hold(engine, LOCATED, known, {column.name for column in LOCATED.columns})
         self._lookups = [
@@ -113,33 +116,41 @@ class Gatherer:
             for lookup in family.looked_up
             if (wanted | self._takes) & {column.name for column in lookup.columns}
         ]
-        rows = ibis.table(self._given_schema(lists.schema().to_pyarrow()), name=GIVEN)
-        known = replace(known, lists=rows)
-        for family in families:
-            rows = family.compute(rows, known) if family.compute else rows
-        schema = pa.schema([pa.field(ROW, pa.int64()), *(KINDS.field(feature.name) for feature in self._computed)])
-        self._statement = engine.statement(rows.select(ROW, **filled(rows, self._computed)), schema)
+        self._in_memory = [self._taken(held) for held in (self._located, *(one.held for one in self._lookups))]
+        given = ibis.table(self._given_schema(lists.schema().to_pyarrow()), name=GIVEN)
+        self._statements = [self._statement(family, replace(known, lists=given), wanted) for family in families]
 
     def join(self, rows: pa.Table) -> Joined:
         """Rows of whole lists with their features."""
         product = self._located.places([numbers_of(rows["product_id"], self._located.keys[0])])
         places = list(self._pool.map(lambda lookup: _places(lookup, rows, product), self._lookups))
-        computed = self._engine.ask(self._statement, {GIVEN: self._given(rows, product, places)})
-        back = np.empty(rows.num_rows, np.int64)
-        back[computed[ROW].to_numpy()] = np.arange(rows.num_rows)
+        self._engine.hand_in(GIVEN, self._given(rows, product, places))
         fillings = [
             Filling(lookup.columns, lookup.values, place)
             for lookup, place in zip(self._lookups, places, strict=True)
             if lookup.values.shape[1]
         ]
-        mine = [feature for feature in self._computed if feature.name in self._features]
-        values = self._pool.map(lambda feature: self._prepared(feature.name, computed[feature.name]), mine)
-        fillings += [
-            Filling(np.array([self._features.index(feature.name)]), column[:, None], back)
-            for feature, column in zip(mine, values, strict=True)
-        ]
-        rank = np.asarray(computed[RANK].to_numpy())[back]
-        return Joined(rows.num_rows, rank, len(self._features), fillings, self._pool)
+        computed: dict[str, tuple[pa.ChunkedArray, Ints]] = {}
+        for statement in self._statements:
+            found = self._engine.ask(statement)
+            back = np.empty(rows.num_rows, np.int64)
+            back[found[ROW].to_numpy()] = np.arange(rows.num_rows)
+            computed |= {name: (found[name], back) for name in found.column_names if name != ROW}
+        fillings += self._pool.map(
+            lambda name: Filling(
+                self._columns([name]), self._prepared(name, computed[name][0])[:, None], computed[name][1]
+            ),
+            [name for name in computed if name in self._features],
+        )
+        ranks, back = computed[RANK]
+        return Joined(rows.num_rows, ranks.to_numpy()[back], len(self._features), fillings, self._pool)
+
+    def _statement(self, family: Family, known: AsOf, wanted: Collection[str]) -> str:
+        """What computes a family's features from the rows that are given: each alone, so that it carries little."""
+        features = [feature for feature in family.computed if feature.name in wanted]
+        rows = family.compute(known.lists, known) if family.compute else known.lists
+        schema = pa.schema([pa.field(ROW, pa.int64()), *(KINDS.field(feature.name) for feature in features)])
+        return self._engine.statement(rows.select(ROW, **filled(rows, features)), schema)
 
     def _hold(self, lookup: Lookup, known: AsOf) -> _Lookup:
         features = [column for column in lookup.columns if column.name in self._features]
@@ -155,9 +166,22 @@ class Gatherer:
             for column, keys in zip(held.on, held.keys, strict=True)
             if column not in PAIR
         }
-        takes = [name for name in held.table.column_names if name in self._takes]
-        held = replace(held, table=held.table.select(takes))
-        return _Lookup(held, _together([self._features.index(feature.name) for feature in features]), values, located)
+        return _Lookup(held, self._columns([feature.name for feature in features]), values, located)
+
+    def _taken(self, held: Held) -> dict[str, pa.Array]:
+        """What is computed from. Text, which is only ever compared, is there by number: that takes less time."""
+        columns = {name: held.table[name] for name in held.table.column_names if name in self._takes}
+        return {
+            name: _numbered(column) if pa.types.is_string(column.type) else column.combine_chunks()
+            for name, column in columns.items()
+        }
+
+    def _columns(self, features: Sequence[str]) -> slice | Ints:
+        """Where these features are in the matrix; as a slice where they lie side by side, which is quicker to fill."""
+        found = np.array([self._features.index(name) for name in features], np.int64)
+        if len(found) and np.array_equal(found, np.arange(found[0], found[0] + len(found))):
+            return slice(int(found[0]), int(found[0]) + len(found))
+        return found
 
     def _prepared(self, name: str, values: pa.ChunkedArray) -> Matrix:
         """The values as training lists hold them, or the same product would get another score than in evaluation."""
@@ -165,31 +189,36 @@ class Gatherer:
         return self._prepare(name, np.asarray(narrow.to_numpy(), dtype=np.float32))
 
     def _given_schema(self, lists: pa.Schema) -> ibis.Schema:
-        """The columns that are computed from. What is only ever compared is there by number: text takes longer."""
-        held = [self._located, *(lookup.held for lookup in self._lookups)]
-        fields = {
-            name: pa.int64() if pa.types.is_string(kind) else kind
-            for table in held
-            for name, kind in zip(table.table.schema.names, table.table.schema.types, strict=True)
-            if name in self._takes
-        }
-        own = {name: lists.field(name).type for name in LIST_COLUMNS} | {"request_id": pa.int64()}
-        return ibis.Schema.from_pyarrow(pa.schema({ROW: pa.int64(), **own, **fields}))
+        """The columns that are computed from."""
+        own = {name: lists.field(name).type for name in LIST_COLUMNS} | {"request_id": NUMBER, "ts": UTC}
+        taken = {name: column.type for held in self._in_memory for name, column in held.items()}
+        return ibis.Schema.from_pyarrow(pa.schema({ROW: pa.int64(), **own, **taken}))
 
     def _given(self, rows: pa.Table, product: Ints, places: Sequence[Ints]) -> pa.Table:
-        columns = {ROW: pa.array(np.arange(rows.num_rows)), **{name: rows[name] for name in LIST_COLUMNS}}
-        columns["request_id"] = _numbered(rows["request_id"])
-        held = [
-            (self._located, product),
-            *((one.held, place) for one, place in zip(self._lookups, places, strict=True)),
+        """The rows with the columns that are computed from."""
+        taken = [
+            (name, column, place)
+            for held, place in zip(self._in_memory, (product, *places), strict=True)
+            for name, column in held.items()
         ]
-        for table, place in held:
-            for name in table.table.column_names:
-                if name in self._takes:
-                    values = table.table[name]
-                    values = _numbered(values) if pa.types.is_string(values.type) else values
-                    columns[name] = values.take(pa.array(place))
-        return pa.table(columns)
+        found = self._pool.map(lambda one: one[1].take(pa.array(one[2])), taken)
+        columns = {ROW: pa.array(np.arange(rows.num_rows)), **{name: rows[name] for name in LIST_COLUMNS}}
+        columns |= {"request_id": _numbered(rows["request_id"]), "ts": rows["ts"].cast(UTC)}
+        return pa.table(columns | {name: column for (name, _, _), column in zip(taken, found, strict=True)})
+
+
+@contextmanager
+def open_gatherer(  # noqa: PLR0913, PLR0917  (as in `join_features`, and what a ranker takes)
+    engine: DuckEngine,
+    settings: Settings,
+    lists: ir.Table,
+    as_of: date,
+    features: Sequence[str],
+    prepare: Prepare,
+) -> Iterator[Gatherer]:
+    """What is known as of a day of the buyers and products in these lists, ready for portions of them."""
+    with ThreadPoolExecutor(settings.features.threads) as pool:
+        yield Gatherer(pool, engine, settings, lists, as_of, features, prepare)
 
 
 def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> AsOf:
@@ -215,14 +244,7 @@ def _places(lookup: _Lookup, rows: pa.Table, product: Ints) -> Ints:
 
 def _numbered(values: pa.ChunkedArray) -> pa.Array:
     """Each value's number; equal values have the same, and empty ones none."""
-    return values.combine_chunks().dictionary_encode().indices.cast(pa.int64())
-
-
-def _together(columns: Sequence[int]) -> slice | Ints:
-    """These columns, as a slice where they lie side by side: that is quicker to fill."""
-    if list(columns) == list(range(columns[0], columns[0] + len(columns))) if columns else True:
-        return slice(columns[0], columns[0] + len(columns)) if columns else slice(0, 0)
-    return np.asarray(columns)
+    return values.combine_chunks().dictionary_encode().indices
 
 
 def _pieces(block: Matrix) -> range:

@@ -6,7 +6,6 @@ A batch is named after what it is made from. Nobody sees anything of it before i
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from math import gcd
 from typing import Any
 
 import ibis
@@ -16,20 +15,17 @@ import pyarrow as pa
 from rankloop.calendar import start_of
 from rankloop.champions.standing import opened
 from rankloop.errors import RankloopError
-from rankloop.features.engine import Engine, count_rows, open_engine
-from rankloop.features.join import Portion
+from rankloop.features.engine import Engine, open_engine
 from rankloop.marketplace import rankings
 from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
 from rankloop.scoring.candidates import NAMES, candidates
 from rankloop.scoring.inputs import inputs_digest
-from rankloop.scoring.market import GROUPS, Market, open_market
+from rankloop.scoring.market import Market, open_market
 from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_of
 from rankloop.scoring.shelf import ranked, scorer_of
 from rankloop.settings import Settings
 
 log = logging.getLogger(__name__)
-PORTION_ROWS = 1 << 19
-"""Candidates joined with features at a time: about a gigabyte."""
 SURFACE = "home"
 
 
@@ -76,8 +72,7 @@ def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: i
     with open_engine(settings) as engine:
         market = open_market(engine, settings, batch.day, group)
         lists = engine.keep(as_lists(settings, market, candidates(market)))
-        for portion in portions(engine, lists):
-            rows = ranked(engine, settings, lists, batch.day, scorer=scorer, portion=portion)
+        for rows in ranked(engine, settings, lists, batch.day, scorer=scorer):
             yield from _by_buyer(rows, batch.policy)
         if group == 0:
             yield _for_anybody(engine, settings, market)
@@ -88,15 +83,6 @@ def as_lists(settings: Settings, market: Market, drawn: ir.Table) -> ir.Table:
     at = start_of(market.day + timedelta(days=1), settings.zone) + timedelta(hours=settings.scoring.hour)
     moment = ibis.literal(at.astimezone(UTC), type="timestamp('UTC')")
     return drawn.mutate(request_id=drawn["account_id"].cast("string"), ts=moment, surface=ibis.literal(SURFACE))
-
-
-def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
-    """Shares of the buyers, each with candidates for one go."""
-    many = -(-count_rows(engine, lists) // PORTION_ROWS)
-    # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
-    while many and gcd(many, GROUPS) > 1:
-        many += 1
-    return (Portion(number, many) for number in range(many))
 
 
 def _by_buyer(rows: pa.Table, policy: str) -> Iterator[Ranking]:

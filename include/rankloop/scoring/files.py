@@ -16,7 +16,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.errors import RankloopError
 from rankloop.features.engine import open_engine
-from rankloop.scoring.batch import SURFACE, portions
+from rankloop.scoring.batch import SURFACE
 from rankloop.scoring.publish import newest_day
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.scoring.shelf import scored, scorer_of
@@ -28,7 +28,6 @@ GIVEN = pa.schema([*NEEDED.items(), ("ts", TIMESTAMP), ("surface", pa.string())]
 ADDED = ("score", "rank", "policy", "fault")
 ROW = "row"
 OWN = pa.schema({ROW: pa.int64()})
-SCORED = pa.schema([*OWN, ("base_rank", pa.int64()), ("score", pa.float64())])
 
 
 class ListsError(RankloopError):
@@ -73,9 +72,7 @@ def score_file(
         file.parent.mkdir()
         pq.write_table(lists, file)
         rows = engine.read([str(file)], lists.schema)
-        for portion in portions(engine, rows):
-            found = scored(engine, settings, rows, day, scorer=scorer, own=OWN, portion=portion)
-            told = engine.batches(found, SCORED).read_all()
+        for told in scored(engine, settings, rows, day, scorer=scorer, own=OWN):
             score[told[ROW].to_numpy()] = told["score"].to_numpy()
             on_rows(told.num_rows)
     policy = pc.if_else(good, ranker.policy, pa.scalar(None, pa.string()))
