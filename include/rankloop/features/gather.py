@@ -223,15 +223,16 @@ def open_gatherer(  # noqa: PLR0913, PLR0917  (as in `join_features`, and what a
 
 def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> AsOf:
     """What is known of the buyers and products in these lists, worked out once."""
+    asked = {key: engine.keep(lists.select(key).distinct()) for key in PAIR}
 
     @cache
     def read(table: str) -> ir.Table:
         rows = known.read(table)
         key = next((name for name in PAIR if name in rows.columns), None)
-        return engine.keep(rows.semi_join(lists.select(key).distinct(), key) if key else rows)
+        return engine.keep(rows.semi_join(asked[key], key) if key else rows)
 
-    pairs = lists.select(*PAIR).distinct()
-    return replace(known, read=read, seen=engine.keep(known.seen.semi_join(pairs, PAIR)), keep=engine.keep)
+    seen = known.seen.semi_join(lists.select(*PAIR), PAIR)
+    return replace(known, read=read, seen=engine.keep(seen), keep=engine.keep)
 
 
 def _places(lookup: _Lookup, rows: pa.Table, product: Ints) -> Ints:
