@@ -4,9 +4,10 @@
 
 Events are of feature_events.py, seven days of them. The model has 300 trees of depth 5, fitted on candidates to labels
 that favourites and chance make, by every feature there is. Scoring is what `rank_group` does between candidates and
-documents: load, join with every feature the model takes, prepare, predict, keep the best 100; each round begins anew. Its peer is
-`Booster.inplace_predict` alone, on the same rows joined and prepared beforehand, with the same two threads. Publishing
-is `write_group`; its peer is `insert_many` of the same documents, made beforehand. Each takes turns with its peer,
+documents: load what is known, join with every feature the model takes, prepare, predict, keep the best 100 of each
+buyer; each round begins anew. Its peer is `Booster.inplace_predict` alone, on the same rows joined and prepared
+beforehand, with the same two threads. Publishing is `write_group`; its peer is `insert_many` of the same documents,
+made beforehand. Each takes turns with its peer,
 three times; the medians stand in the table. `--large` ranks for 100 000 buyers, all ten groups in one process, and
 tells its peak memory. Every measurement runs in a process of its own.
 """
