@@ -120,11 +120,11 @@ def test_lists_that_lack_a_column_are_refused_by_name(known: Settings, lived: Ma
         pass
 
 
-def test_every_feature_is_either_looked_up_or_computed() -> None:
+def test_every_feature_is_looked_up_or_an_overlap_or_computed() -> None:
     told = [
         column.name
         for family in FAMILIES
-        for columns in (*(lookup.columns for lookup in family.looked_up), family.computed)
+        for columns in (*(lookup.columns for lookup in family.looked_up), family.shared, family.computed)
         for column in columns
         if column in FEATURES
     ]

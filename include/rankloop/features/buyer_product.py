@@ -3,14 +3,12 @@
 import ibis.expr.types as ir
 
 from rankloop.contracts.lake import DAY
-from rankloop.features.attach import attach
+from rankloop.features.attach import PAIR, attach
 from rankloop.features.declare import ACCOUNT, FLOAT, INT, PRODUCT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
 from rankloop.features.windows import DECAY_UNIT, days_since, decayed, total, with_age
-
-PAIR = {"account_id": "account_id", "product_id": "product_id"}
 
 DAILY = Shape(
     "daily/buyer_product",

@@ -8,8 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from rankloop.features import product
-from rankloop.features.attach import attach
-from rankloop.features.declare import ACCOUNT, FLOAT, INT, WORD, Column, Family, Feature, Made, Shape
+from rankloop.features.declare import ACCOUNT, FLOAT, INT, WORD, Column, Family, Feature, Made, Overlap, Shape
 from rankloop.features.events import Events
 from rankloop.features.favourites import numbered
 from rankloop.features.history import AsOf, History
@@ -87,29 +86,28 @@ def _vocabulary(days: ir.Table) -> ir.Table:
     return everybody.select("word", usual=usual).join(numbered(days, "word", "number"), "word")
 
 
-def compute(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with how well its product's name matches its buyer's words."""
-    return attach(rows, _match(known), {"account_id": "account_id", "product_id": "product_id"}, FEATURES)
+def _of_buyer(known: AsOf) -> ir.Table:
+    mine = known.read(TABLE.name)
+    top = (mine["rank"] <= FEW).ifelse(1, 0)
+    return mine.select("account_id", "word", "rank", "share", "surprise", hit=ibis.literal(1), top=top)
 
 
-def _match(known: AsOf) -> ir.Table:
-    looked_at = known.read(TABLE.name)
-    vocabulary = known.keep(numbered(looked_at, "word", "number"))
-    mine = known.keep(looked_at.join(vocabulary, "word").select("account_id", "number", "rank", "share", "surprise"))
-    named = words(known.read(product.TABLE.name)).join(vocabulary, "word").select("product_id", "number")
-    named = known.keep(named)
-    pairs = known.lists.select("account_id", "product_id").distinct().join(named, "product_id")
-    # An inner join could be taken in another order, every buyer's words with every product's: billions of rows.
-    found = pairs.left_join(mine, ["account_id", "number"])
-    return found.group_by(["account_id", "product_id"]).agg(
-        word_match=found["share"].sum() / MILLIONTH,
-        word_surprise=found["surprise"].sum() / MILLIONTH,
-        word_hits=found.count(where=found["rank"].notnull()),
-        word_top_hits=found.count(where=found["rank"] <= FEW),
-        word_best_rank=found["rank"].min(),
-    )
+def _of_product(known: AsOf) -> ir.Table:
+    return words(known.read(product.TABLE.name)).select("product_id", "word")
 
 
+OVERLAP = Overlap(
+    "word",
+    _of_buyer,
+    _of_product,
+    sums={
+        "word_match": ("share", MILLIONTH),
+        "word_surprise": ("surprise", MILLIONTH),
+        "word_hits": ("hit", 1),
+        "word_top_hits": ("top", 1),
+    },
+    least={"word_best_rank": "rank"},
+)
 FAMILY = Family(
-    "buyer_word", __doc__, FEATURES, compute=compute, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up)
+    "buyer_word", __doc__, FEATURES, overlap=OVERLAP, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up)
 )

@@ -78,6 +78,25 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """What a buyer and a product have in common, such as words: what of the buyer's own adds up over it.
+
+    As with what is looked up, it does not matter who adds up: all of it is whole numbers.
+    """
+
+    thing: str
+    """The column of both tables that names a thing; a buyer and a product has it once."""
+    of_buyer: Callable[[Any], ir.Table]
+    """Gives the things of each `account_id` with what is added up, from what is known as of a day."""
+    of_product: Callable[[Any], ir.Table]
+    """Gives the things of each `product_id`."""
+    sums: Mapping[str, tuple[str, int]]
+    """By feature, which is 0 where they have nothing in common, the column that is summed, and the sum's unit."""
+    least: Mapping[str, str]
+    """By feature, which is empty there, the column of which the least counts."""
+
+
+@dataclass(frozen=True)
 class Family:
     """Features that answer one question about a list's row."""
 
@@ -85,17 +104,25 @@ class Family:
     meaning: str
     features: tuple[Feature, ...]
     looked_up: tuple[Lookup, ...] = ()
+    overlap: Overlap | None = None
     compute: Callable[[ir.Table, Any], ir.Table] | None = None
-    """Gives each row of the lists the features that are not looked up, from what is known as of a day."""
+    """Gives each row of the lists the other features, from what is known as of a day."""
     takes: tuple[str, ...] = ()
     """The columns looked up, by this family or one before it, that `compute` asks for."""
     daily: Made | None = None
     as_of: Made | None = None
 
     @property
+    def shared(self) -> tuple[Feature, ...]:
+        """The features that say what buyer and product have in common."""
+        names = {*self.overlap.sums, *self.overlap.least} if self.overlap else set()
+        return tuple(feature for feature in self.features if feature.name in names)
+
+    @property
     def computed(self) -> tuple[Feature, ...]:
-        """The features that are not looked up."""
+        """The features that are neither looked up nor an overlap."""
         found = {column.name for lookup in self.looked_up for column in lookup.columns}
+        found |= {feature.name for feature in self.shared}
         return tuple(feature for feature in self.features if feature.name not in found)
 
 

@@ -55,6 +55,17 @@ class DuckEngine:
         """The same rows in a temporary table."""
         return self._ibis.create_table(next(self._names), table, temp=True)
 
+    def among(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
+        """The rows of a table whose key stands in another, in a temporary table; both have to be tables already.
+
+        Ibis would take twenty milliseconds for each such statement, and a group of buyers needs many.
+        """
+        name = next(self._names)
+        self._ibis.raw_sql(
+            f'CREATE TEMP TABLE {name} AS FROM "{table.op().name}" SEMI JOIN "{of.op().name}" USING ("{key}")'
+        )
+        return self._ibis.table(name)
+
     def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
         """These rows in files of their own; all shares are written when the first is asked for.
 

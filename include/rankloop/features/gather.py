@@ -28,6 +28,7 @@ from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
 from rankloop.features.join import EVERYBODY, LIST_COLUMNS, filled, joined_schema, known_as_of, refuse_unlike_lists
 from rankloop.features.lookups import Held, Ints, hold, numbers_of
+from rankloop.features.overlap import Overlaps
 from rankloop.features.product import LOCATED
 from rankloop.settings import Settings
 
@@ -116,6 +117,11 @@ class Gatherer:
             for lookup in family.looked_up
             if (wanted | self._takes) & {column.name for column in lookup.columns}
         ]
+        self._overlaps = [
+            Overlaps(engine, family.overlap, known, self._located.keys[0])
+            for family in FAMILIES
+            if family.overlap and wanted & {feature.name for feature in family.shared}
+        ]
         self._in_memory = [self._taken(held) for held in (self._located, *(one.held for one in self._lookups))]
         given = ibis.table(self._given_schema(lists.schema().to_pyarrow()), name=GIVEN)
         self._statements = [self._statement(family, replace(known, lists=given), wanted) for family in families]
@@ -136,6 +142,9 @@ class Gatherer:
             back = np.empty(rows.num_rows, np.int64)
             back[found[ROW].to_numpy()] = np.arange(rows.num_rows)
             computed |= {name: (found[name], back) for name in found.column_names if name != ROW}
+        shared = [one for overlaps in self._overlaps for one in overlaps.of(rows["account_id"], product)]
+        as_they_are = np.arange(rows.num_rows)
+        computed |= {name: (values, as_they_are) for name, values in shared}
         fillings += self._pool.map(
             lambda name: Filling(
                 self._columns([name]), self._prepared(name, computed[name][0])[:, None], computed[name][1]
@@ -229,7 +238,7 @@ def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> AsOf:
     def read(table: str) -> ir.Table:
         rows = known.read(table)
         key = next((name for name in PAIR if name in rows.columns), None)
-        return engine.keep(rows.semi_join(asked[key], key) if key else rows)
+        return engine.among(rows, key, asked[key]) if key else rows
 
     seen = known.seen.semi_join(lists.select(*PAIR), PAIR)
     return replace(known, read=read, seen=engine.keep(seen), keep=engine.keep)

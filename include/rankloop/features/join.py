@@ -11,7 +11,7 @@ from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, SHOWN
 from rankloop.errors import RankloopError
 from rankloop.features import product
-from rankloop.features.attach import attach
+from rankloop.features.attach import PAIR, attach, in_common
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF, FAMILIES, FEATURES
 from rankloop.features.declare import FLOAT, Feature, Lookup
@@ -67,6 +67,8 @@ def join_features(  # noqa: PLR0913  (the last two are for reproducing and for b
     for family in FAMILIES:
         for lookup in family.looked_up:
             rows = _looked_up(rows, lookup, known)
+        if family.overlap:
+            rows = attach(rows, in_common(family.overlap, known), PAIR, family.shared)
         rows = family.compute(rows, known) if family.compute else rows
     own = {name: rows[name] for name in lists.columns}
     return rows.select(**own, **filled(rows, FEATURES))
