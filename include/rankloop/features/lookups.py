@@ -38,13 +38,13 @@ def hold(engine: DuckEngine, lookup: Lookup, known: AsOf, wanted: Collection[str
     keys, kinds = list(lookup.on.values()), source.schema().to_pyarrow()
     columns = [pa.field(column.name, pa.type_for_alias(column.type)) for column in lookup.columns]
     columns = [field for field in columns if field.name in wanted]
-    named = source.select(**{f"_key_{key}": source[key] for key in keys}, **{f.name: source[f.name] for f in columns})
+    schema = pa.schema([*(pa.field(key, kinds.field(key).type) for key in keys), *columns])
+    rows = engine.batches(source, schema).read_all()
     for key in keys:
         # Nothing equals an empty key in an engine's join.
-        named = named.filter(named[f"_key_{key}"].notnull())
-    schema = pa.schema([*(pa.field(f"_key_{key}", kinds.field(key).type) for key in keys), *columns])
-    rows = engine.batches(named, schema).read_all().combine_chunks()
-    found = [_whole(rows[f"_key_{key}"]) for key in keys]
+        rows = rows.filter(pc.is_valid(rows[key]))
+    rows = rows.combine_chunks()
+    found = [_whole(rows[key]) for key in keys]
     table = pa.concat_tables([rows.select([f.name for f in columns]), pa.schema(columns).empty_table()])
     nothing = pa.table([pa.nulls(1, field.type) for field in columns], schema=pa.schema(columns))
     table = pa.concat_tables([table, nothing]).combine_chunks()
