@@ -2,9 +2,23 @@
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
 
 from rankloop.features import buyer_category
-from rankloop.features.declare import ACCOUNT, CATEGORY, FLOAT, INT, Column, Family, Feature, Lookup, Made, Shape
+from rankloop.features.declare import (
+    ACCOUNT,
+    CATEGORY,
+    FLOAT,
+    INT,
+    Column,
+    Family,
+    Feature,
+    Floats,
+    Lookup,
+    Made,
+    Shape,
+)
 from rankloop.features.history import AsOf, History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.windows import ratio
@@ -76,6 +90,20 @@ def compute(rows: ir.Table, _known: AsOf) -> ir.Table:
     )
 
 
+def compute_here(rows: pa.Table, _known: AsOf) -> dict[str, Floats]:
+    """The same for rows in memory."""
+    column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in FAMILY.takes}
+    quartile, rank = column["product_price_quartile"], column["product_price_rank"]
+    in_mine = np.select([quartile == k for k in QUARTILES], [column[f"quartile{k}"] for k in QUARTILES], np.nan)
+    looks = column["price_category_looks"]
+    return {
+        "price_quartile_share": in_mine / np.where(looks == 0, np.nan, looks),
+        "price_quartile_gap": quartile - column["price_usual_quartile"],
+        "price_rank_gap": np.abs(rank - column["price_usual_rank"]),
+        "price_buyer_gap": np.abs(rank - column["buyer_price_rank"]),
+    }
+
+
 OWN = Lookup(
     lambda known: known.read(TABLE.name),
     {"account_id": "account_id", "category_path": "category_path"},
@@ -87,6 +115,7 @@ FAMILY = Family(
     FEATURES,
     looked_up=(OWN,),
     compute=compute,
+    compute_here=compute_here,
     takes=(
         "product_price_quartile",
         "product_price_rank",

@@ -3,7 +3,7 @@
 import ibis.expr.types as ir
 
 from rankloop.contracts.lake import DAY
-from rankloop.features.attach import PAIR, attach
+from rankloop.features.attach import PAIR
 from rankloop.features.declare import ACCOUNT, FLOAT, INT, PRODUCT, Column, Family, Feature, Lookup, Made, Shape
 from rankloop.features.events import Events
 from rankloop.features.history import AsOf, History
@@ -59,11 +59,6 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def compute(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with how often its buyer was shown its product."""
-    return attach(rows, _seen(known), PAIR, SEEN)
-
-
 def _seen(known: AsOf) -> ir.Table:
     """How often the pairs of these rows were shown in the last days.
 
@@ -84,8 +79,7 @@ FAMILY = Family(
     "buyer_product",
     __doc__,
     FEATURES,
-    looked_up=(Lookup(lambda known: known.read(TABLE.name), PAIR, DONE),),
-    compute=compute,
+    looked_up=(Lookup(_seen, PAIR, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR, DONE)),
     daily=Made(DAILY, aggregate),
     as_of=Made(TABLE, roll_up),
 )

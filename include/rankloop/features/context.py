@@ -9,12 +9,16 @@ from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rankloop.calendar import start_of
-from rankloop.features.declare import FLOAT, INT, Family, Feature
+from rankloop.features.declare import FLOAT, INT, Family, Feature, Floats, Ints
 from rankloop.features.events import DAY_S, second
 from rankloop.features.history import AsOf
 
+SURFACES = ("home", "category", "search")
 MILLIONTH = 1_000_000
 AHEAD = 8
 """Days after the features for which changes of the clocks are known."""
@@ -45,7 +49,7 @@ def compute(rows: ir.Table, known: AsOf) -> ir.Table:
     alike = ibis.window(group_by=["request_id", "category_path"])
     length = t.count().over(in_list)
     mean = t["_score"].sum().over(in_list) / length
-    surfaces = {name: (t["surface"] == name).ifelse(1, 0) for name in ("home", "category", "search")}
+    surfaces = {name: (t["surface"] == name).ifelse(1, 0) for name in SURFACES}
     return t.mutate(
         context_hour=t["_second"] // 3600,
         context_weekday=(t["_day"] + THURSDAY) % 7,
@@ -58,19 +62,74 @@ def compute(rows: ir.Table, known: AsOf) -> ir.Table:
     ).drop("_day", "_second", "_score")
 
 
+def compute_here(rows: pa.Table, known: AsOf) -> dict[str, Floats]:
+    """The same for rows in memory, whose lists and categories are numbers and whose `ts` is in milliseconds."""
+    lists, base = rows["request_id"].to_numpy(), rows["base_score"].to_numpy()
+    at = rows["ts"].cast(pa.int64()).to_numpy() // 1000
+    day, of_day = np.divmod(at + _offset_here(at, known.day, known.zone), DAY_S)
+    length = np.bincount(lists)[lists]
+    score = _rounded(base * MILLIONTH)
+    surface = {f"context_is_{name}": pc.equal(rows["surface"], name).to_numpy() for name in SURFACES}
+    found = {
+        "context_hour": of_day // 3600,
+        "context_weekday": (day + THURSDAY) % 7,
+        **surface,
+        "context_list_length": length,
+        "context_base_score": base,
+        "context_base_rank": _ranks(lists, base, rows["product_id"].to_numpy()),
+        "context_base_lift": (score - np.bincount(lists, score)[lists] / length) / MILLIONTH,
+        "context_category_share": _alike(lists, rows["category_path"]) / length,
+    }
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}
+
+
+def _rounded(values: Floats) -> Floats:
+    """Halves go away from zero, as in engines; NumPy's own go to the even number."""
+    whole = np.trunc(values)
+    return whole + np.copysign(np.abs(values - whole) >= 0.5, values)  # noqa: PLR2004  (a half)
+
+
+def _ranks(lists: Ints, base: Floats, products: Ints) -> Ints:
+    order = np.lexsort((products, -base, lists))
+    sizes = np.bincount(lists)
+    ranks = np.empty(len(lists), np.int64)
+    ranks[order] = np.arange(1, len(lists) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks
+
+
+def _alike(lists: Ints, categories: pa.ChunkedArray) -> Floats:
+    """How many products of the list are in the same category."""
+    category = categories.fill_null(-1).to_numpy() + 1
+    both = lists.astype(np.int64) * (category.max(initial=0) + 1) + category
+    return np.where(category == 0, np.nan, np.bincount(both)[both])
+
+
+def _offset_here(at: Ints, day: date, zone: ZoneInfo) -> Ints:
+    first, changes = _offsets(day, zone)
+    found = np.full(len(at), first)
+    for moment, ahead in changes:
+        found[at >= moment] = ahead
+    return found
+
+
 def _offset(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.IntegerValue:
     """Seconds by which the market's clocks are ahead of UTC.
 
     Engines know time zones from different tables, so the offset comes from Python's alone.
     """
-    hours = AHEAD * 24
-    first = start_of(day, zone)
-    offsets = [(moment, _ahead(moment, zone)) for moment in (first + timedelta(hours=hour) for hour in range(hours))]
-    changes = [(at, now) for (_, before), (at, now) in pairwise(offsets) if now != before]
-    offset = ibis.literal(offsets[0][1], type="int64")
+    first, changes = _offsets(day, zone)
+    offset = ibis.literal(first, type="int64")
     for moment, ahead in changes:
-        offset = (second(instant) >= int(moment.timestamp())).ifelse(ahead, offset)
+        offset = (second(instant) >= moment).ifelse(ahead, offset)
     return offset
+
+
+def _offsets(day: date, zone: ZoneInfo) -> tuple[int, list[tuple[int, int]]]:
+    """The offset at the end of the day before the lists, and from when on it is another."""
+    first = start_of(day, zone)
+    moments = (first + timedelta(hours=hour) for hour in range(AHEAD * 24))
+    offsets = [(int(moment.timestamp()), _ahead(moment, zone)) for moment in moments]
+    return offsets[0][1], [(at, now) for (_, before), (at, now) in pairwise(offsets) if now != before]
 
 
 def _ahead(moment: datetime, zone: ZoneInfo) -> int:
@@ -78,4 +137,4 @@ def _ahead(moment: datetime, zone: ZoneInfo) -> int:
     return int((offset or timedelta()).total_seconds())
 
 
-FAMILY = Family("context", __doc__, FEATURES, compute=compute, takes=("category_path",))
+FAMILY = Family("context", __doc__, FEATURES, compute=compute, compute_here=compute_here, takes=("category_path",))

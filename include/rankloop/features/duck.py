@@ -102,16 +102,6 @@ class DuckEngine:
         """The rows in the columns and types of the schema, in the order of these columns if any."""
         return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
 
-    def hand_in(self, name: str, rows: pa.Table) -> None:
-        """Make these the rows of a temporary table: of Arrow's own DuckDB does not know how many there are."""
-        self._ibis.con.register(THROUGH, rows)
-        self._ibis.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM {THROUGH}")
-        self._ibis.con.unregister(THROUGH)
-
-    def ask(self, statement: str) -> pa.Table:
-        """What a statement gives."""
-        return self._ibis.con.sql(statement).to_arrow_table()
-
     def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
         """The same in DuckDB's SQL, for whoever asks it more than once."""
         sql = f"SELECT {_typed(schema)} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)

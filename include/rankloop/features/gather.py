@@ -2,32 +2,31 @@
 
 Most features are not worked out but looked up, so they are the same numbers for every row that speaks of the same buyer
 or product. They are cast and prepared once for each of those, and gathered by row number; DuckDB would carry a hundred
-columns through every join. What is computed row by row DuckDB computes, from a few columns, by the expressions that
-everybody uses. Families declare which is which, once for both ways; a test holds both to the same bits.
+columns through every join. What has to be worked out row by row is worked out in NumPy. Families declare which is
+which, and for the few features of the latter kind say it twice; a test holds both ways to the same bits.
 
 In memory are the features of the lists' buyers and products, 4 bytes each, and a block of rows.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.features.catalogue import FAMILIES
-from rankloop.features.declare import Family, Feature, Lookup
+from rankloop.features.catalogue import FAMILIES, FEATURES
+from rankloop.features.declare import Feature, Floats, Ints, Lookup
 from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
-from rankloop.features.join import EVERYBODY, LIST_COLUMNS, filled, joined_schema, known_as_of, refuse_unlike_lists
-from rankloop.features.lookups import Held, Ints, hold, numbers_of
+from rankloop.features.join import EVERYBODY, LIST_COLUMNS, known_as_of, refuse_unlike_lists
+from rankloop.features.lookups import Held, hold, numbers_of
 from rankloop.features.overlap import Overlaps
 from rankloop.features.product import LOCATED
 from rankloop.settings import Settings
@@ -35,15 +34,11 @@ from rankloop.settings import Settings
 Matrix = npt.NDArray[np.float32]
 Prepare = Callable[[str, Matrix], Matrix]
 """What is done to a feature's values before a ranker sees them: to each value by itself."""
-GIVEN, ROW = "rankloop_given", "_row"
 PAIR = ("account_id", "product_id")
 RANK = "context_base_rank"
-NUMBER = pa.int32()
-UTC = pa.timestamp("ms")
-"""Of which DuckDB knows no zone: where it does, it asks a calendar for every row."""
+UNKNOWN = {feature.name: feature.unknown for feature in FEATURES if feature.unknown is not None}
 BLOCK_ROWS, PIECE_ROWS = 1 << 16, 1 << 13
 """What is scored at a time, and what of it is gathered at a time: few enough to stay in the processor's cache."""
-KINDS = joined_schema(pa.schema([]))
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,14 @@ class Filling:
 
     columns: slice | Ints
     values: Matrix
-    places: Ints
+    places: Ints | None
+    """By row, its place among the values; without, the values are those of the rows."""
+
+    def of(self, first: int, rows: int) -> Matrix:
+        """The values of so many rows."""
+        if self.places is None:
+            return self.values[first : first + rows]
+        return self.values.take(self.places[first : first + rows], axis=0, mode="clip")
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,7 @@ class Joined:
     def _fill(self, block: Matrix, first: int, at: int) -> None:
         piece = block[at : at + PIECE_ROWS]
         for filling in self.fillings:
-            places = filling.places[first + at : first + at + len(piece)]
-            piece[:, filling.columns] = filling.values.take(places, axis=0, mode="clip")
+            piece[:, filling.columns] = filling.of(first + at, len(piece))
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Gatherer:
         known = _of_these(engine, known_as_of(engine, settings, lists, as_of, {}, EVERYBODY), lists)
         wanted = {*features, RANK}
         families = [family for family in FAMILIES if wanted & {feature.name for feature in family.computed}]
+        self._known, self._computing = known, [family.compute_here for family in families if family.compute_here]
         self._takes = {name for family in families for name in family.takes}
         self._located = hold(engine, LOCATED, known, {column.name for column in LOCATED.columns})
         self._lookups = [
@@ -123,43 +125,30 @@ class Gatherer:
             if family.overlap and wanted & {feature.name for feature in family.shared}
         ]
         self._in_memory = [self._taken(held) for held in (self._located, *(one.held for one in self._lookups))]
-        given = ibis.table(self._given_schema(lists.schema().to_pyarrow()), name=GIVEN)
-        self._statements = [self._statement(family, replace(known, lists=given), wanted) for family in families]
 
     def join(self, rows: pa.Table) -> Joined:
         """Rows of whole lists with their features."""
         product = self._located.places([numbers_of(rows["product_id"], self._located.keys[0])])
         places = list(self._pool.map(lambda lookup: _places(lookup, rows, product), self._lookups))
-        self._engine.hand_in(GIVEN, self._given(rows, product, places))
+        given = self._given(rows, product, places)
+        computed: dict[str, Floats] = {}
+        for overlaps in self._overlaps:
+            computed |= overlaps.of(rows["account_id"], product)
+        for compute in self._computing:
+            computed |= compute(given, self._known)
         fillings = [
             Filling(lookup.columns, lookup.values, place)
             for lookup, place in zip(self._lookups, places, strict=True)
             if lookup.values.shape[1]
         ]
-        computed: dict[str, tuple[pa.ChunkedArray, Ints]] = {}
-        for statement in self._statements:
-            found = self._engine.ask(statement)
-            back = np.empty(rows.num_rows, np.int64)
-            back[found[ROW].to_numpy()] = np.arange(rows.num_rows)
-            computed |= {name: (found[name], back) for name in found.column_names if name != ROW}
-        shared = [one for overlaps in self._overlaps for one in overlaps.of(rows["account_id"], product)]
-        as_they_are = np.arange(rows.num_rows)
-        computed |= {name: (values, as_they_are) for name, values in shared}
-        fillings += self._pool.map(
-            lambda name: Filling(
-                self._columns([name]), self._prepared(name, computed[name][0])[:, None], computed[name][1]
-            ),
-            [name for name in computed if name in self._features],
-        )
-        ranks, back = computed[RANK]
-        return Joined(rows.num_rows, ranks.to_numpy()[back], len(self._features), fillings, self._pool)
-
-    def _statement(self, family: Family, known: AsOf, wanted: Collection[str]) -> str:
-        """What computes a family's features from the rows that are given: each alone, so that it carries little."""
-        features = [feature for feature in family.computed if feature.name in wanted]
-        rows = family.compute(known.lists, known) if family.compute else known.lists
-        schema = pa.schema([pa.field(ROW, pa.int64()), *(KINDS.field(feature.name) for feature in features)])
-        return self._engine.statement(rows.select(ROW, **filled(rows, features)), schema)
+        names = [name for name in self._features if name in computed]
+        values = np.empty((rows.num_rows, len(names)), np.float32)
+        for number, name in enumerate(names):
+            known = np.isfinite(computed[name]) if name in UNKNOWN else True
+            filled = np.where(known, computed[name], UNKNOWN.get(name, np.nan))
+            values[:, number] = self._prepare(name, filled.astype(np.float32))
+        fillings.append(Filling(self._columns(names), values, None))
+        return Joined(rows.num_rows, computed[RANK].astype(np.int64), len(self._features), fillings, self._pool)
 
     def _hold(self, lookup: Lookup, known: AsOf) -> _Lookup:
         features = [column for column in lookup.columns if column.name in self._features]
@@ -197,12 +186,6 @@ class Gatherer:
         narrow = pc.cast(values, pa.float32(), safe=False)
         return self._prepare(name, np.asarray(narrow.to_numpy(), dtype=np.float32))
 
-    def _given_schema(self, lists: pa.Schema) -> ibis.Schema:
-        """The columns that are computed from."""
-        own = {name: lists.field(name).type for name in LIST_COLUMNS} | {"request_id": NUMBER, "ts": UTC}
-        taken = {name: column.type for held in self._in_memory for name, column in held.items()}
-        return ibis.Schema.from_pyarrow(pa.schema({ROW: pa.int64(), **own, **taken}))
-
     def _given(self, rows: pa.Table, product: Ints, places: Sequence[Ints]) -> pa.Table:
         """The rows with the columns that are computed from."""
         taken = [
@@ -211,8 +194,8 @@ class Gatherer:
             for name, column in held.items()
         ]
         found = self._pool.map(lambda one: one[1].take(pa.array(one[2])), taken)
-        columns = {ROW: pa.array(np.arange(rows.num_rows)), **{name: rows[name] for name in LIST_COLUMNS}}
-        columns |= {"request_id": _numbered(rows["request_id"]), "ts": rows["ts"].cast(UTC)}
+        columns = {name: rows[name] for name in LIST_COLUMNS}
+        columns |= {"request_id": _numbered(rows["request_id"]), "ts": rows["ts"].cast(pa.timestamp("ms"))}
         return pa.table(columns | {name: column for (name, _, _), column in zip(taken, found, strict=True)})
 
 

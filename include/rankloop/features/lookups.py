@@ -4,15 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.features.declare import Lookup
+from rankloop.features.declare import Ints, Lookup
 from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What buyers and products have in common, added up in memory for many rows at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import ibis.expr.types as ir
 import numpy as np
@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.features.declare import Overlap
+from rankloop.features.declare import Floats, Ints, Overlap
 from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
-from rankloop.features.lookups import Ints, numbers_of
+from rankloop.features.lookups import numbers_of
 
 BUYERS_AT_ONCE = 64
 """Of so many buyers, all that they have stays in the processor's cache."""
@@ -43,7 +43,7 @@ class Overlaps:
             numbers_of(its["product_id"], products), numbers_of(its[overlap.thing], things), len(products), self._many
         )
 
-    def of(self, accounts: pa.ChunkedArray, product: Ints) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    def of(self, accounts: pa.ChunkedArray, product: Ints) -> dict[str, Floats]:
         """The features of rows with these buyers and these products, of which the numbers are known."""
         buyer = numbers_of(accounts, self._buyers)
         sums = np.zeros((len(buyer), self._sums.shape[1]), np.int64)
@@ -64,10 +64,10 @@ class Overlaps:
                 added += self._sums.take(entry, axis=0)
                 np.minimum(lowest, self._least.take(entry, axis=0), out=lowest)
             sums[rows], least[rows] = added, lowest
-        for number, (name, (_, unit)) in enumerate(self._overlap.sums.items()):
-            yield name, pa.chunked_array([sums[:, number] / unit if unit > 1 else sums[:, number]])
+        found = {name: sums[:, number] / unit for number, (name, (_, unit)) in enumerate(self._overlap.sums.items())}
         for number, name in enumerate(self._overlap.least):
-            yield name, pa.chunked_array([pa.array(least[:, number], mask=least[:, number] == NOTHING)])
+            found[name] = np.where(least[:, number] == NOTHING, np.nan, least[:, number])
+        return found
 
     def _entries(self, first: int) -> Ints:
         """By buyer from the first on, and by thing, the row of what the buyer has of it."""
