@@ -29,9 +29,10 @@ class Run:
         entries = self.airflow.ask("GET", f"{self.path}/taskInstances?limit=100")["task_instances"]
         return {entry["state"] for entry in entries if entry["task_id"] == task}
 
-    def clear(self, task: str) -> None:
-        """Clear one task, and nothing that follows."""
+    def clear(self, task: str, *, with_what_follows: bool = False) -> None:
+        """Clear one task, and nothing that follows unless that is asked for."""
         body = {"dry_run": False, "only_failed": False, "reset_dag_runs": True, "task_ids": [task]}
+        body["include_downstream"] = with_what_follows
         self.airflow.ask("POST", f"/dags/{self.dag}/clearTaskInstances", {**body, "dag_run_id": self.run_id})
 
     def clear_at_rest(self, task: str) -> None:

@@ -1,19 +1,23 @@
 """A day checked for drift by the real scheduler: judged, killed, cleared, and the same verdict each time."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 
+from rankloop.champions.standing import standing_champion
 from rankloop.features.build import lake_of
 from rankloop.monitoring.judge import TABLES
+from rankloop.monitoring.measured import Measured, keep_measures
+from rankloop.monitoring.measures import PERFORMANCE
 from rankloop.scoring.publish import newest_day
 from rankloop.stack.airflow_api import signed_in, switch_on
-from rankloop.stack.watching import run_of
+from rankloop.stack.watching import ask_for, run_of, watch
 from tests.e2e.clearing import Run
 from tests.e2e.conftest import let_nothing_follow
-from tests.running import RunningStack
+from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
 DAG = "drift_checks"
@@ -68,3 +72,51 @@ def test_a_task_killed_and_cleared_leaves_the_same_verdict(task: str, stack: Run
     run.clear(task)
     run.succeed(task)
     assert kept(stack) == before
+
+
+def put_down(stack: RunningStack, days: list[date], low: float, high: float) -> None:
+    """Have these days measured as ones on which buyers took our rankings so, where 0.40 was promised."""
+    champion = standing_champion(stack.settings)
+    assert champion
+    live = Measured("live", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
+    for day in days:
+        keep_measures(lake_of(stack.settings), PERFORMANCE, day, [live])
+
+
+def judged_again(checked: Run) -> set[str | None]:
+    """What became of the retraining once the day is judged again."""
+    checked.clear("judge", with_what_follows=True)
+    wait_until(lambda: checked.airflow.ask("GET", checked.path)["state"] == "success", "the verdict", within_s=180)
+    return checked.states("retrain")
+
+
+def trainings(run: Run) -> list[str]:
+    found = run.airflow.ask("GET", "/dags/continuous_training/dagRuns?run_id_pattern=drift__")["dag_runs"]
+    return [one["dag_run_id"] for one in found]
+
+
+def test_two_bad_days_retrain_once_and_a_dip_within_noise_never(stack: RunningStack, run: Run) -> None:
+    newest = newest_day(stack.settings)
+    assert newest
+    day, api = newest - timedelta(days=1), signed_in(stack.settings, "admin")
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        client["rankloop"]["verdicts"].delete_one({"_id": newest.isoformat()})  # as on the evening before
+    api.ask("PATCH", "/dags/continuous_training", {"is_paused": True})  # that it is asked for will do
+    asked = ask_for(api, DAG, day)
+    watch(api, DAG, asked["dag_run_id"], lambda _: None)
+    checked = Run(api, DAG, asked["dag_run_id"])
+    before = [day - timedelta(days=2), day - timedelta(days=1)]
+    try:
+        put_down(stack, before, 0.33, 0.41)
+        assert judged_again(checked) == {"skipped"}
+        put_down(stack, before, 0.30, 0.32)
+        assert judged_again(checked) == {"success"}
+        assert trainings(run) == [f"drift__{day}"]
+        assert judged_again(checked) == {"skipped"}  # for there is one already
+        put_down(stack, [day], 0.30, 0.32)
+        assert judged_again(run) == {"skipped"}
+        assert trainings(run) == [f"drift__{day}"]
+    finally:
+        for one in trainings(run):
+            api.ask("DELETE", f"/dags/continuous_training/dagRuns/{one}")
+        api.ask("PATCH", "/dags/continuous_training", {"is_paused": False})
