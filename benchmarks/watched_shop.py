@@ -172,7 +172,7 @@ def servers(folder: Path, port: int) -> Iterator[tuple[str, SecretStr]]:
     mlflow += ["--artifacts-destination", str(folder / "artifacts")]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     environment = {**os.environ, **quiet, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    (folder / "mongo").mkdir(parents=True)
+    (folder / "mongo").mkdir(parents=True, exist_ok=True)
     with ExitStack() as ends:
         log = ends.enter_context((folder / "servers.log").open("ab"))
         for command in (mongo, mlflow):

@@ -38,8 +38,9 @@ class Rule(BaseModel):
 class Inputs(Rule):
     """Features that moved away from those that the champion was judged on."""
 
-    threshold: float = Field(
-        0.2, ge=0, description="PSI from which a feature has drifted, if days of the reference differ by less"
+    threshold: float = Field(0.2, ge=0, description="PSI from which a feature may have drifted")
+    times_usual: float = Field(
+        2.0, ge=1, description="by so much it must also exceed what a day of the reference differs from the others"
     )
     share: float = Field(0.3, gt=0, le=1, description="share of all importance that the drifted features must have")
     severity: Severity = Field("retrain", description=SEVERITY)
@@ -67,9 +68,12 @@ class Missing(Rule):
 
 
 class NewValues(Rule):
-    """Values that the champion never saw."""
+    """Codes that the champion never saw."""
 
-    threshold: float = Field(0.3, ge=0, le=1, description="share of rows with such a value")
+    threshold: float = Field(0.3, ge=0, le=1, description="share of rows with such a code")
+    codes: tuple[str, ...] = Field(
+        ("*_id", "*_gender", "*_tier"), description="features that are codes and not counts, as patterns"
+    )
 
 
 class Jump(Rule):

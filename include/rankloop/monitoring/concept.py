@@ -143,7 +143,7 @@ def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[
         if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
             subject = segment.name if segment else ALL
             rows = int(_members(lists, segment).sum())
-            found = _against_then(subject, (now, buyers_of(lists)), (before, buyers_of(judged_on)))
+            found = against_then(subject, (now, buyers_of(lists)), (before, buyers_of(judged_on)))
             yield Measured(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
 
 
@@ -165,7 +165,7 @@ def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tall
     return Tally((CALIBRATION,), came, expected)
 
 
-def _against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
+def against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
     """Clicks over those expected, now by what it was on the test lists, less 1; with both sides' uncertainty.
 
     The curve is one for all segments, so a segment may be off on its own test lists, and stays so on quiet days.
