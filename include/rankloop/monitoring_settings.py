@@ -46,6 +46,16 @@ class Inputs(Rule):
     severity: Severity = Field("retrain", description=SEVERITY)
 
 
+class Feature(Rule):
+    """One feature that moved far beyond what it does from day to day, however little the champion goes by it."""
+
+    threshold: float = Field(
+        10.0, gt=1, description="PSI, in times what a day of the reference differs from the others, 0.025 at least"
+    )
+    days: int = Field(1, ge=1, le=28, description=DAYS)
+    of: int = Field(1, ge=1, le=28, description=OF)
+
+
 class Prediction(Rule):
     """Scores that are spread otherwise than when the champion was judged."""
 
@@ -174,6 +184,7 @@ class MonitoringSettings(BaseModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of the intervals, before they are widened")
     apprise: str = Field("", description="an Airflow connection of type apprise, by which on-call is told as well")
     inputs: Inputs = Inputs()
+    feature: Feature = Feature()
     prediction: Prediction = Prediction()
     population: Population = Population()
     missing: Missing = Missing()

@@ -1,4 +1,4 @@
-"""Clicks against those that the scores promise, now and on the test lists: a segment that was off before has not moved."""
+"""Clicks against those promised, now and on the test lists: a segment that was off before has not moved."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,9 @@ def lists(rate: float, promised: float, *, count: int, seed: int) -> Side:
 
 
 def test_a_segment_that_was_off_on_its_test_lists_is_not_off_now() -> None:
-    value, low, high = against_then("category=1", lists(1.3, 1.0, count=300, seed=1), lists(1.3, 1.0, count=2000, seed=2))
+    value, low, high = against_then(
+        "category=1", lists(1.3, 1.0, count=300, seed=1), lists(1.3, 1.0, count=2000, seed=2)
+    )
     assert low < 0 < high
     assert value == pytest.approx(0, abs=0.2)
 

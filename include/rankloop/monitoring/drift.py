@@ -39,6 +39,9 @@ from rankloop.monitoring.tally import Counted
 from rankloop.monitoring.telling_apart import Apart, Side, ranks, told_apart
 from rankloop.settings import Settings
 
+CALM_PSI = 0.1
+"""PSI below which days are commonly said not to differ."""
+
 Measure = Callable[[Grid, Floats, Floats], float]
 
 
@@ -83,7 +86,7 @@ def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[
     found = [
         one for number, counted in enumerate(seen.counted) for one in of_column(reference, number, counted, seen.rows)
     ]
-    if apart := classified(reference, seen.sample, settings.sample_rows):
+    if calm_features(reference) and (apart := classified(reference, seen.sample, settings.sample_rows)):
         now, usual = apart
         expected = usual.auc if usual else None
         found.append(
@@ -135,11 +138,18 @@ def _levels(
     }
 
 
+def calm_features(reference: Reference) -> list[str]:
+    """The features in which days of the reference hardly differ: by the others a classifier would know any day."""
+    usual = {name: most_of_days(reference, number) for number, name in enumerate(reference.columns) if name != SCORE}
+    return [name for name, most in usual.items() if most is None or most < CALM_PSI]
+
+
 def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart, Apart | None] | None:
     """How well a day is told from the reference; and the reference's newest day from its other ones."""
-    features = [name for name in reference.columns if name != SCORE]
-    used = reference.grids[: len(features)]
-    counts = [reference.by_day(number).sum(axis=0) for number in range(len(features))]
+    features = calm_features(reference)
+    numbers = [reference.columns.index(name) for name in features]
+    used = [reference.grids[number] for number in numbers]
+    counts = [reference.by_day(number).sum(axis=0) for number in numbers]
     newest = reference.days == reference.days.max()
 
     def side(which: npt.NDArray[np.bool_]) -> Side:
