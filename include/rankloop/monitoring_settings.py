@@ -38,11 +38,22 @@ class Rule(BaseModel):
 class Inputs(Rule):
     """Features that moved away from those that the champion was judged on."""
 
-    threshold: float = Field(
-        0.2, ge=0, description="PSI from which a feature has drifted, if days of the reference differ by less"
+    threshold: float = Field(0.2, ge=0, description="PSI from which a feature may have drifted")
+    times_usual: float = Field(
+        2.0, ge=1, description="by so much it must also exceed what a day of the reference differs from the others"
     )
     share: float = Field(0.3, gt=0, le=1, description="share of all importance that the drifted features must have")
     severity: Severity = Field("retrain", description=SEVERITY)
+
+
+class Feature(Rule):
+    """One feature that moved far beyond what it does from day to day, however little the champion goes by it."""
+
+    threshold: float = Field(
+        10.0, gt=1, description="PSI, in times what a day of the reference differs from the others, 0.025 at least"
+    )
+    days: int = Field(1, ge=1, le=28, description=DAYS)
+    of: int = Field(1, ge=1, le=28, description=OF)
 
 
 class Prediction(Rule):
@@ -67,9 +78,12 @@ class Missing(Rule):
 
 
 class NewValues(Rule):
-    """Values that the champion never saw."""
+    """Codes that the champion never saw."""
 
-    threshold: float = Field(0.3, ge=0, le=1, description="share of rows with such a value")
+    threshold: float = Field(0.3, ge=0, le=1, description="share of rows with such a code")
+    codes: tuple[str, ...] = Field(
+        ("*_id", "*_gender", "*_tier"), description="features that are codes and not counts, as patterns"
+    )
 
 
 class Jump(Rule):
@@ -170,6 +184,7 @@ class MonitoringSettings(BaseModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of the intervals, before they are widened")
     apprise: str = Field("", description="an Airflow connection of type apprise, by which on-call is told as well")
     inputs: Inputs = Inputs()
+    feature: Feature = Feature()
     prediction: Prediction = Prediction()
     population: Population = Population()
     missing: Missing = Missing()

@@ -105,7 +105,7 @@ def test_what_is_the_same_has_not_drifted(values: Column) -> None:
     assert missing(same) == np.isnan(values).mean()
     if not np.isnan(values).all():
         assert ks(same, same) == 0
-        assert new_values(same) == 0
+        assert new_values(same, same) == 0
 
 
 @given(ANY, ANY, st.randoms(use_true_random=False), st.integers(0, 80))

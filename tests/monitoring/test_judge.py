@@ -175,3 +175,8 @@ def test_cool_down_ends() -> None:
     rows = [*psi(DAY, **BAD), *psi(before(1), **BAD)]
     assert verdict(rows, history=[Action(RETRAIN, DAY - timedelta(days=6), 6, "drift")]).state == "retrain"
     assert verdict(rows, history=[Action(RETRAIN, DAY - timedelta(days=5), 6, "drift")]).state == "alert"
+
+
+def test_a_count_that_was_never_so_high_is_no_new_code() -> None:
+    rows = [row(DRIFT, before(age), "feature shop_products new_values", 0.7) for age in (0, 1)]
+    assert verdict(rows).state == "ok"

@@ -166,7 +166,7 @@ def _mend(source: str, days: Sequence[date]) -> tuple[str, ...]:
 
 def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) -> Cause:
     """Inputs that moved, or what buyers like."""
-    inputs = [one for one in found if one.rule in {"inputs", "new_values"}]
+    inputs = [one for one in found if one.rule in {"inputs", "feature", "new_values"}]
     fell = [one for one in found if one.role == "performance"]
     newer = [one for one in found if one.role == "concept"]
     told = [sentence(one) for one in found]

@@ -6,14 +6,15 @@ better; where all of the interval lies above zero, recent days teach something t
 of taste shows only once some of the days that it learns from came after it. A champion that had few lists to learn from
 is beaten on quiet days too: then there is more to learn, and nothing has moved.
 
-`residual`: by segment, the clicks that came over those expected from the champion's scores, less 1. What is expected
-was learned on the test lists of its own training, so it says what has changed since then. A change of all segments
+`residual`: by segment, the clicks that came over those expected from the champion's scores, against the same on the
+test lists of its own training, less 1, so it says what has changed since then. A change of all segments
 alike is one of demand; one that pulls them apart is one of taste.
 
 Both look only at lists that the shop ranked itself. Where the champion's own order was shown, clicks follow it because
 it was shown, and no other model could ever look better.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -35,12 +36,12 @@ from rankloop.monitoring.shown import against_nothing, buyers_of, by_the_shop, s
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.fitting import fit_options, sampled
 from rankloop.ranking.lists import prepare_day
-from rankloop.ranking.metrics import Bools, Floats, Tally, tally
+from rankloop.ranking.metrics import Bools, Floats, Ints, Tally, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.protocol import ranker_kind
 from rankloop.ranking.scored import OURS, ScoredLists
-from rankloop.ranking.segments import segments
+from rankloop.ranking.segments import Segment, segments
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, Windows
 from rankloop.scoring.ranker import load_model_of
@@ -48,7 +49,7 @@ from rankloop.settings import Settings
 from rankloop.training_settings import XGBOOST, TrainingSettings
 
 FRESH, RESIDUAL = "fresh", "residual"
-NDCG = "ndcg@10"
+NDCG, CALIBRATION = "ndcg@10", "calibration"
 LEARNED_DAYS = 4
 """Days before the measured one that the small model learns from; by the last of them it stops."""
 FEWEST_DAYS = 2
@@ -136,25 +137,51 @@ def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[
         return
     score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
     curve = fit_clicks(score, position, judged_on.label > 0, judged_on.row_weight)
-    likely = curve.apply(lists.score(OURS), lists.table["position"].to_numpy())
-    yield _residual(ALL, lists, likely, np.ones(len(likely), dtype=bool), number)
-    for segment in segments(lists):
-        column = lists.table[f"segment_{segment.kind}"]
-        member = pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy().astype(bool)
-        if likely[member].sum() >= FEWEST_CLICKS:
-            yield _residual(segment.name, lists, likely, member, number)
+    likely, then = (curve.apply(some.score(OURS), some.table["position"].to_numpy()) for some in (lists, judged_on))
+    for segment in (None, *segments(lists)):
+        now, before = _clicks(lists, likely, segment), _clicks(judged_on, then, segment)
+        if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
+            subject = segment.name if segment else ALL
+            rows = int(_members(lists, segment).sum())
+            found = against_then(subject, (now, buyers_of(lists)), (before, buyers_of(judged_on)))
+            yield Measured(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
 
 
-def _residual(subject: str, lists: ScoredLists, likely: Floats, member: Bools, number: int) -> Measured:
-    by_list = np.repeat(np.arange(len(lists)), lists.sizes)
-    clicks, expected = (
-        np.bincount(by_list, value * member, len(lists)).astype(np.float64)[:, None]
+def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
+    """The products of a segment; all of them where none is named."""
+    if segment is None:
+        return np.ones(len(lists.label), dtype=bool)
+    column = lists.table[f"segment_{segment.kind}"]
+    return np.asarray(pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy(), dtype=bool)
+
+
+def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tally:
+    """By list, the clicks that came, and those that were to be expected."""
+    by_list, weight = np.repeat(np.arange(len(lists)), lists.sizes), lists.row_weight * _members(lists, segment)
+    came, expected = (
+        np.bincount(by_list, value * weight, len(lists)).astype(np.float64)[:, None]
         for value in (lists.label > 0, likely)
     )
-    ratio = Tally(("calibration",), clicks, expected)
-    stream = f"{RESIDUAL} {subject}"
-    low, high = intervals(ratio, against_nothing(ratio), BOOTSTRAP, stream=stream, groups=buyers_of(lists))
-    value = ratio.means()["calibration"] - 1
-    return Measured(
-        RESIDUAL, subject, "calibration", value, float(low[0]) - 1, float(high[0]) - 1, 0.0, int(member.sum()), number
-    )
+    return Tally((CALIBRATION,), came, expected)
+
+
+def against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
+    """Clicks over those expected, now by what it was on the test lists, less 1; with both sides' uncertainty.
+
+    The curve is one for all segments, so a segment may be off on its own test lists, and stays so on quiet days.
+    """
+    ratio, below, above = 1.0, 0.0, 0.0
+    for (clicks, buyers), now in zip(sides, (True, False), strict=True):
+        value = clicks.means()[CALIBRATION]
+        low, high = (
+            float(bound[0])
+            for bound in intervals(
+                clicks, against_nothing(clicks), BOOTSTRAP, stream=f"{RESIDUAL} {subject}", groups=buyers
+            )
+        )
+        if not value:
+            return (-1.0, -1.0, -1.0) if now else (math.nan, math.nan, math.nan)
+        down, up = (value - low) / value, (high - value) / value
+        ratio = ratio * value if now else ratio / value
+        below, above = (math.hypot(below, down if now else up), math.hypot(above, up if now else down))
+    return ratio - 1, ratio * max(0.0, 1 - below) - 1, ratio * (1 + above) - 1

@@ -6,9 +6,9 @@ So the day's lists are those that the shop ranked itself, on all surfaces, of th
 one, and of the reference the same buyers' rows are taken. Nothing in either was chosen by the champion, and weights of
 the reference make up for idle lists that training leaves out. `rankloop.monitoring.seen` says by which features.
 
-Days differ on their own: by weekday, by who came, and in a young shop by how much history there is. `expected` of PSI
-and KS is therefore the most that any day of the reference differs from the other ones, and that of the classifier what
-it makes of the newest of them. `context_weekday` is left out: one day against many has always drifted.
+Days differ on their own: by weekday, by who came, and in a young shop by how much history there is. `expected` of PSI,
+KS and new values is therefore the most that any day of the reference differs from the other ones, and that of the
+classifier what it makes of the newest of them. `context_weekday` is left out: one day against many has always drifted.
 
 What is exact: every row is counted, and means, shares and PSI do not depend on the order of rows in any bit; KS and
 the median are as `rankloop.monitoring.grid` says. The classifier sees a sample, of rows chosen by a hash of their list
@@ -38,6 +38,9 @@ from rankloop.monitoring.seen import Seen, comparable_lists, seen_on
 from rankloop.monitoring.tally import Counted
 from rankloop.monitoring.telling_apart import Apart, Side, ranks, told_apart
 from rankloop.settings import Settings
+
+CALM_PSI = 0.1
+"""PSI below which days are commonly said not to differ."""
 
 Measure = Callable[[Grid, Floats, Floats], float]
 
@@ -83,7 +86,7 @@ def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[
     found = [
         one for number, counted in enumerate(seen.counted) for one in of_column(reference, number, counted, seen.rows)
     ]
-    if apart := classified(reference, seen.sample, settings.sample_rows):
+    if calm_features(reference) and (apart := classified(reference, seen.sample, settings.sample_rows)):
         now, usual = apart
         expected = usual.auc if usual else None
         found.append(
@@ -102,6 +105,9 @@ def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Ite
     }
     if name != SCORE:
         found |= _levels(grid, before, now, reference.values(name), reference.weights)
+    if name != SCORE and grid.codes:
+        usual = most_of_days(reference, number, lambda _, *counts: grids.new_values(*counts))
+        found["new_values"] = (grids.new_values(before, now.cells), usual)
     for measure, (value, expected) in found.items():
         yield Measured(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
 
@@ -118,28 +124,32 @@ def most_of_days(reference: Reference, number: int, measure: Measure = grids.psi
 def _levels(
     grid: Grid, before: Floats, now: Counted, values: Column, weights: Floats
 ) -> dict[str, tuple[float, float | None]]:
-    """Share missing, mean, median and, of codes, the share of new ones: now and in the reference."""
+    """Share missing, mean and median: now and in the reference."""
     known = np.isfinite(values)
     there, weigh = values[known].astype(np.float64), weights[known]
     if not len(there):
         return {"missing": (grids.missing(now.cells), grids.missing(before))}
     bounds = float(there.min()), float(there.max())
     middle = grids.median(grid, now.cells, now.least, now.greatest)
-    found: dict[str, tuple[float, float | None]] = {
+    return {
         "missing": (grids.missing(now.cells), grids.missing(before)),
         "mean": (now.mean, float(np.average(there, weights=weigh))),
         "median": (middle, grids.median(grid, before, *bounds)),
     }
-    if grid.codes:
-        found["new_values"] = (grids.new_values(now.cells), 0.0)
-    return found
+
+
+def calm_features(reference: Reference) -> list[str]:
+    """The features in which days of the reference hardly differ: by the others a classifier would know any day."""
+    usual = {name: most_of_days(reference, number) for number, name in enumerate(reference.columns) if name != SCORE}
+    return [name for name, most in usual.items() if most is None or most < CALM_PSI]
 
 
 def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart, Apart | None] | None:
     """How well a day is told from the reference; and the reference's newest day from its other ones."""
-    features = [name for name in reference.columns if name != SCORE]
-    used = reference.grids[: len(features)]
-    counts = [reference.by_day(number).sum(axis=0) for number in range(len(features))]
+    features = calm_features(reference)
+    numbers = [reference.columns.index(name) for name in features]
+    used = [reference.grids[number] for number in numbers]
+    counts = [reference.by_day(number).sum(axis=0) for number in numbers]
     newest = reference.days == reference.days.max()
 
     def side(which: npt.NDArray[np.bool_]) -> Side:

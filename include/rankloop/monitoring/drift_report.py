@@ -29,10 +29,10 @@ def make_report(settings: Settings, day: date) -> dict[str, Any]:
     reference = reference_on(settings, day)
     if isinstance(reference, str):
         return {"skipped": reference}
-    now = _rows_of_day(settings, day, reference)
+    now = rows_of_day(settings, day, reference)
     if not len(now):
         return {"skipped": shown_to_nobody(day)}
-    page, told = evidently_page(_drawn(reference, settings.drift.report_rows), now, thresholds(reference, settings))
+    page, told = evidently_page(drawn(reference, settings.drift.report_rows), now, thresholds(reference, settings))
     lake = lake_of(settings)
     lake.put(page_of(day), page.encode())
     drifted = sorted(test["column"] for test in told if test["drifted"])
@@ -62,7 +62,7 @@ def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
     }
 
 
-def _rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:
+def rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:
     """Whole lists of the day, about as many rows as the report takes."""
     # All rows of the lists that are chosen are kept.
     drift = settings.drift.model_copy(update={"sample_rows": 2 * settings.drift.report_rows})
@@ -73,7 +73,7 @@ def _rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.Data
     return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
 
 
-def _drawn(reference: Reference, rows: int) -> pd.DataFrame:
+def drawn(reference: Reference, rows: int) -> pd.DataFrame:
     """Rows of the reference, each by its weight, so that they look as what was shown."""
     share = reference.weights / reference.weights.sum()
     chosen = np.random.default_rng(SEED).choice(len(share), min(rows, len(share)), p=share)

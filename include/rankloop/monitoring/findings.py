@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from rankloop.contracts.lake import DAY
 from rankloop.monitoring.measures import DRIFT, QUALITY
-from rankloop.monitoring.rules import LATER, LOOKS, Look, Role, Row, above, interval
-from rankloop.monitoring_settings import MonitoringSettings, Rule, Severity
+from rankloop.monitoring.rules import LATER, LOOKS, Look, Role, Row, interval, known
+from rankloop.monitoring_settings import Inputs, MonitoringSettings, Rule, Severity
 
 ALL = "all"
 Rows = Mapping[str, Sequence[Row]]
@@ -83,8 +83,9 @@ def _of_look(look: Look, rows: Iterable[Row], policy: MonitoringSettings, day: d
 
 
 def _meant(look: Look, row: Row, policy: MonitoringSettings) -> bool:
-    """Jumps are looked for in amounts alone: a mean near nothing jumps every day."""
-    return look.rule != "jump" or any(fnmatchcase(row["subject"], pattern) for pattern in policy.jump.amounts)
+    """Jumps are looked for in amounts alone: a mean near nothing jumps every day. Counts rise; codes are given out."""
+    patterns = {"jump": policy.jump.amounts, "new_values": policy.new_values.codes}.get(look.rule, ("*",))
+    return any(fnmatchcase(row["subject"], pattern) for pattern in patterns)
 
 
 def _window(policy: MonitoringSettings, look: Look, day: date) -> list[date]:
@@ -135,7 +136,7 @@ def _of_inputs(
             by_day[row[DAY]].append(row)
     bad = {}
     for when, found in by_day.items():
-        share = drifted_share(found, rule.threshold, importance)
+        share = drifted_share(found, rule, importance)
         if share >= rule.share:
             rows_behind = min(row["rows"] for row in found)
             bad[when] = {"subject": ALL, "measure": "share", "value": share, "rows": rows_behind}
@@ -145,9 +146,12 @@ def _of_inputs(
         yield _finding(look, rule, window, shares).model_copy(update={"threshold": rule.share})
 
 
-def drifted_share(rows: Iterable[Row], threshold: float, importance: Mapping[str, float]) -> float:
+def drifted_share(rows: Iterable[Row], rule: Inputs, importance: Mapping[str, float]) -> float:
     """Which share of the importance of the measured features those have that drifted; of features alike if unknown."""
-    drifted = {row["subject"]: above(row, (row["value"], row["value"]), threshold) for row in rows}
+    drifted = {}
+    for row in rows:
+        usual = row["expected"] if known(row["expected"]) else 0.0
+        drifted[row["subject"]] = row["value"] > max(rule.threshold, rule.times_usual * usual)
     weights = weights_of(drifted, importance)
     return sum(weight for name, weight in sorted(weights.items()) if drifted[name])
 

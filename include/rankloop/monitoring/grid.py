@@ -115,9 +115,9 @@ def missing(counts: Floats) -> float:
     return float(share_of(counts)[-1])
 
 
-def new_values(counts: Floats) -> float:
+def new_values(reference: Floats, now: Floats) -> float:
     """The share of known values that the reference never had; only where every value of it is an edge."""
-    return float(share_of(counts[:-1])[::2].sum())
+    return float(share_of(now[:-1])[reference[:-1] == 0].sum())
 
 
 def median(grid: Grid, counts: Floats, least: float, greatest: float) -> float:

@@ -1,7 +1,7 @@
 """Whether something is wrong with the champion, or with what it is fed, and what should be done about it."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from rankloop.calendar import days_between
@@ -31,11 +31,11 @@ def judge(settings: Settings, day: date) -> Verdict:
     champion = standing_champion(settings)
     number = champion.number if champion else None
     lake, policy = lake_of(settings), settings.monitoring
-    rows = _rows(lake, days_between(day - timedelta(days=policy.looks_back), day))
+    rows = rows_until(lake, day, policy)
     with opened(settings) as client:
         history = actions.before(client, day)
         verdict = decide(
-            counted(rows, number), policy, _importance(settings, champion), history, day=day, version=number
+            counted(rows, number), policy, importance_of(settings, champion), history, day=day, version=number
         )
         verdict = verdict.model_copy(update={"measured": _measured(lake, day)})
         keep_verdict(client, verdict)
@@ -93,8 +93,9 @@ def _reason(found: Sequence[Cause], state: State) -> str:
     return f"{wrong.kind}: {wrong.title} ({', '.join(dict.fromkeys(one.rule for one in worst))})"
 
 
-def _rows(lake: Lake, days: Iterable[date]) -> Rows:
-    wanted = set(days)
+def rows_until(lake: Lake, day: date, policy: MonitoringSettings) -> Rows:
+    """All that was measured of a day, and of those before it that the policy looks back on."""
+    wanted = set(days_between(day - timedelta(days=policy.looks_back), day))
     there = {table: sorted(wanted & set(lake.days(table))) for table in TABLES}
     return {table: lake.read(table, found).to_pylist() for table, found in there.items() if found}
 
@@ -103,7 +104,7 @@ def _measured(lake: Lake, day: date) -> tuple[str, ...]:
     return tuple(table for table in TABLES if day - timedelta(days=LATER[table]) in lake.days(table))
 
 
-def _importance(settings: Settings, champion: Version | None) -> dict[str, float]:
+def importance_of(settings: Settings, champion: Version | None) -> dict[str, float]:
     """What the champion goes by, as its training noted; empty where nobody knows, so that features count alike."""
     if champion is None:
         return {}

@@ -61,6 +61,11 @@ def above(row: Row, within: Interval, threshold: float) -> bool:
     return within[0] > max(threshold, row["expected"] if known(row["expected"]) else threshold)
 
 
+def far_beyond_usual(row: Row, _: Interval, threshold: float) -> bool:
+    """It is so many times what is expected, where less than `LEAST_USUAL` counts as that."""
+    return known(row["expected"]) and row["value"] > threshold * max(row["expected"], LEAST_USUAL)
+
+
 def risen(row: Row, within: Interval, threshold: float) -> bool:
     """It has risen over what is expected by more than the threshold."""
     return known(row["expected"]) and within[0] - row["expected"] > threshold
@@ -110,9 +115,12 @@ def factor_of(row: Row) -> float | None:
     return float(value / expected)
 
 
+LEAST_USUAL = 0.025
+"""A tenth of the PSI from which on features are commonly said to have moved: what differs by less is calm."""
 MIDDLES = ("mean", "median")
 LIVE = ("ndcg@10", "ctr@10", "map@10", "recall@30")
 LOOKS: tuple[Look, ...] = (
+    Look("feature", "inputs", DRIFT, "feature", ("psi",), far_beyond_usual),
     Look("prediction", "outputs", DRIFT, "prediction", ("psi",), above),
     Look("population", "inputs", DRIFT, "population", ("auc",), above),
     Look("missing", "data", DRIFT, "feature", ("missing",), risen),

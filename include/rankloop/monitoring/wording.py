@@ -7,6 +7,7 @@ SHORT = ("auc", "ctr", "ks", "map", "ndcg", "psi")
 """What people write in capitals."""
 NAMES = {
     "inputs": "the drifted features have {value:.0%} of all importance (limit {threshold:.0%})",
+    "feature": "{subject} moved by a {measure} of {value:.2f}, where days of the reference differ by {expected:.3f}",
     "prediction": "the scores are spread otherwise: {measure} {value:.2f} (limit {threshold:g})",
     "population": "a small classifier tells today's rows from the reference: AUC {value:.2f} (limit {threshold:g})",
     "missing": "{subject} is empty in {value:.0%} of the rows, where {expected:.0%} are usual",
