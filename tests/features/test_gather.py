@@ -114,6 +114,16 @@ def test_a_ranker_of_few_features_gets_them_in_its_own_order(
     assert np.array_equal(gathered.view(np.uint32), joined.view(np.uint32))
 
 
+def test_buyers_are_taken_one_by_one_where_words_are_many(
+    known: Settings, lived: Mapping[date, DayOfEvents], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rankloop.features.overlap.AT_ONCE", 1)
+    words = [feature.name for family in FAMILIES for feature in family.shared]
+    gathered, joined = both(known, drawn_lists(lived, 4), words)
+    assert len(np.unique(gathered[:, 0])) > 5
+    assert np.array_equal(gathered.view(np.uint32), joined.view(np.uint32))
+
+
 def test_lists_that_lack_a_column_are_refused_by_name(known: Settings, lived: Mapping[date, DayOfEvents]) -> None:
     lists = drawn_lists(lived, 0).drop_columns(["base_score"])
     with (

@@ -13,8 +13,8 @@ from rankloop.features.duck import DuckEngine
 from rankloop.features.history import AsOf
 from rankloop.features.lookups import numbers_of
 
-BUYERS_AT_ONCE = 64
-"""Of so many buyers, all that they have stays in the processor's cache."""
+AT_ONCE = 1 << 17
+"""Buyers times things that are looked at together: few enough to stay in the processor's cache."""
 NOTHING = np.iinfo(np.int64).max
 
 
@@ -27,6 +27,7 @@ class Overlaps:
         mine = _read(engine, overlap.of_buyer(known), ["account_id", *columns], overlap.thing).sort_by("account_id")
         things = pc.unique(mine[overlap.thing])
         self._many = len(things)
+        self._at_once = max(1, AT_ONCE // (self._many + 1))
         self._buyers = pc.unique(mine["account_id"])
         self._buyer = numbers_of(mine["account_id"], self._buyers)
         self._thing = numbers_of(mine[overlap.thing], things)
@@ -49,31 +50,33 @@ class Overlaps:
         sums = np.zeros((len(buyer), self._sums.shape[1]), np.int64)
         least = np.full((len(buyer), self._least.shape[1]), NOTHING)
         order = np.argsort(buyer, kind="stable")
-        firsts = range(0, len(self._buyers), BUYERS_AT_ONCE)
-        bounds = np.searchsorted(buyer[order], [*firsts, len(self._buyers)])
+        firsts = [*range(0, len(self._buyers), self._at_once), len(self._buyers)]
+        bounds = np.searchsorted(buyer[order], firsts)
         for first, begin, end in zip(firsts, bounds, bounds[1:], strict=False):
             rows = order[begin:end]
-            entries = self._entries(first)
-            place = (buyer[rows] - first) * (self._many + 1)
-            added, lowest = (
-                np.zeros((len(rows), sums.shape[1]), np.int64),
-                np.full((len(rows), least.shape[1]), NOTHING),
-            )
-            for things in self._of_product:
-                entry = entries.take(place + things.take(product[rows]))
-                added += self._sums.take(entry, axis=0)
-                np.minimum(lowest, self._least.take(entry, axis=0), out=lowest)
-            sums[rows], least[rows] = added, lowest
+            sums[rows], least[rows] = self._added(first, buyer[rows], product[rows])
         found = {name: sums[:, number] / unit for number, (name, (_, unit)) in enumerate(self._overlap.sums.items())}
         for number, name in enumerate(self._overlap.least):
             found[name] = np.where(least[:, number] == NOTHING, np.nan, least[:, number])
         return found
 
+    def _added(self, first: int, buyer: Ints, product: Ints) -> tuple[Ints, Ints]:
+        """What pairs have in common whose buyers are the first of these or one of those that come next."""
+        entries = self._entries(first)
+        mine = (buyer - first) * (self._many + 1)
+        sums = np.zeros((len(buyer), self._sums.shape[1]), np.int64)
+        least = np.full((len(buyer), self._least.shape[1]), NOTHING)
+        for things in self._of_product:
+            entry = entries.take(mine + things.take(product))
+            sums += self._sums.take(entry, axis=0)
+            np.minimum(least, self._least.take(entry, axis=0), out=least)
+        return sums, least
+
     def _entries(self, first: int) -> Ints:
         """By buyer from the first on, and by thing, the row of what the buyer has of it."""
-        last = min(first + BUYERS_AT_ONCE, len(self._buyers))
+        last = min(first + self._at_once, len(self._buyers))
         begin, end = self._begins[first], self._begins[last]
-        entries = np.zeros((BUYERS_AT_ONCE, self._many + 1), np.int64)
+        entries = np.zeros((last - first, self._many + 1), np.int64)
         entries[self._buyer[begin:end] - first, self._thing[begin:end]] = np.arange(begin + 1, end + 1)
         return entries.ravel()
 
