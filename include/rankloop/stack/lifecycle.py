@@ -27,7 +27,8 @@ from rankloop.stack.processes import (
     supervisor_of,
 )
 
-HEALTHY_WITHIN_S = 120.0
+HEALTHY_WITHIN_S = 300.0
+"""A server that ends is noticed at once; one that starts slowly, on a machine with much else to do, is not ill."""
 LOOK_EVERY_S = 0.25
 
 Announce = Callable[[Sequence[Server]], None]
