@@ -1,15 +1,63 @@
-"""The demo, run once on the stack that all share."""
+"""The stack that all share, and the demo that was run on it once; it ends with the last test of this folder."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from rankloop.settings import Settings
+from rankloop.calendar import yesterday
+from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.settings import GateSettings, PromotionSettings, Settings, SimulatorSettings
+from rankloop.stack import lifecycle
 from rankloop.stack.airflow_api import signed_in
-from tests.running import RunningStack
+from rankloop.stack.environment import as_variables
+from rankloop.training_settings import TrainingSettings
+from tests.running import RunningStack, settings_in
 
+# The shortest training: four days of lists, few trees. So few lists say nothing of a segment.
+SHORT = TrainingSettings(
+    train_days=2,
+    valid_days=1,
+    test_blocks=1,
+    test_block_days=1,
+    idle_share=0.2,
+    max_iter=2,
+    xgboost={"fit_params": {"num_boost_round": 60}},
+)
+HISTORY, LOOP = 6, 2
+"""Days lived before the first training, and after it; the first of these is judged once the second is there."""
+ANSWER_WITHIN_S = 150
+LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 FOLLOWERS = ("batch_scoring", "drift_checks")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One healthy stack, shared by every test that harms none; ended after the last."""
+    # A tenth of the demo's marketplace and a few days of it show what there is to show.
+    # On its last day the largest shop sends prices in another unit, for the drift checks to find.
+    last = yesterday(datetime.now(UTC), ZoneInfo(Settings.model_fields["timezone"].default))
+    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP, scenarios={"unit_bug": last})
+    # No day is built within four seconds, so each is late, and its alert can be looked for.
+    settings = settings_in(
+        tmp_path_factory.mktemp("stack"),
+        simulator=simulator,
+        deadline_hours=0.001,
+        training=SHORT,
+        gate=LENIENT,
+        monitoring=MonitoringSettings(mode="on"),
+        # Long enough for every answer that a test gives, short enough to wait for the one that nobody gives.
+        promotion=PromotionSettings(answer_within_days=ANSWER_WITHIN_S / 86_400),
+    )
+    facts = lifecycle.start(settings)
+    try:
+        yield RunningStack(settings, facts, as_variables(settings))
+    finally:
+        lifecycle.stop(settings)
+
+
+@pytest.fixture(scope="package")
 def demo(stack: RunningStack) -> str:
     """What `make demo` prints on a stack that is up, when it is run for the first time."""
     answer = stack.rankloop("demo")

@@ -7,8 +7,8 @@ import pytest
 from rankloop.lake.tables import Lake
 from rankloop.marketplace.connection import connect
 from rankloop.stack.airflow_api import AirflowApi, signed_in
-from tests.conftest import HISTORY, LOOP
 from tests.e2e.clearing import Run
+from tests.e2e.conftest import HISTORY, LOOP
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack

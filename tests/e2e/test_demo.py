@@ -12,8 +12,7 @@ from rankloop.experiment import is_control
 from rankloop.marketplace.connection import MARKETPLACE, Client, connect
 from rankloop.marketplace.loading import lived_days
 from rankloop.stack.airflow_api import AirflowApi, signed_in
-from tests.conftest import HISTORY, LOOP
-from tests.e2e.conftest import let_nothing_follow
+from tests.e2e.conftest import HISTORY, LOOP, let_nothing_follow
 from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack

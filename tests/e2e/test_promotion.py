@@ -14,8 +14,8 @@ from rankloop.stack import approving
 from rankloop.stack.airflow_api import AirflowApi, signed_in
 from rankloop.stack.home import read_private
 from rankloop.stack.people import passwords_file
-from tests.conftest import ANSWER_WITHIN_S
 from tests.e2e.clearing import ENDED, Run
+from tests.e2e.conftest import ANSWER_WITHIN_S
 from tests.promotion.shop import Shop
 from tests.running import RunningStack, wait_until
 
