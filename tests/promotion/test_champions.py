@@ -1,10 +1,14 @@
 """Who is champion: what was decided, and what is noticed when somebody moves an alias in MLflow."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from rankloop.champions.line import before_champion, champion_of, ever_champion, line
 from rankloop.champions.standing import standing_champion
 from rankloop.marketplace.ledger import Decision, Entry
+from rankloop.registry import aliases
 from rankloop.registry.versions import MODEL
 from tests.promotion.shop import Shop
 
@@ -68,3 +72,22 @@ def test_a_champion_taken_away_in_mlflow_is_recorded(shop: Shop) -> None:
     assert standing_champion(shop.settings) is None
     assert (shop.entries[-1].decision, shop.entries[-1].before, shop.entries[-1].after) == ("moved", first, None)
     assert shop.aliases == {"previous": first}
+
+
+@pytest.mark.stack
+def test_any_number_may_have_the_aliases_follow_at_once(shop: Shop) -> None:
+    version, many = shop.register(), 8
+    together = Barrier(many)
+
+    def follow() -> None:
+        together.wait()
+        aliases.follow(shop.settings, version, version, "a mark")
+
+    with ThreadPoolExecutor(many) as readers:
+        for _ in range(10):
+            for following in [readers.submit(follow) for _ in range(many)]:
+                following.result()
+            assert shop.aliases == {"champion": version, "previous": version}
+            for alias in shop.aliases:
+                shop.mlflow.delete_registered_model_alias(MODEL, alias)
+            shop.mlflow.delete_registered_model_tag(MODEL, aliases.MARK)

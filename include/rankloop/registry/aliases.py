@@ -15,6 +15,9 @@ from rankloop.settings import Settings
 
 PREVIOUS = "previous"
 MARK = "rankloop.ledger"
+COLLIDED = "BAD_REQUEST"
+ROUNDS = 5
+"""How often somebody else may be faster: each round leaves a row less to collide on, and there are four."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,25 @@ def follow(settings: Settings, champion: int | None, previous: int | None, mark:
     """
     client = connect(settings)
     with speaking_to(settings.mlflow, f"making version {champion} of {MODEL} the champion"):
-        standing = _read(client)
-        _point(client, CHAMPION, standing.champion, champion)
-        _point(client, PREVIOUS, standing.previous, previous)
-        if champion is not None and standing.challenger == champion:
-            _point(client, CHALLENGER, champion, None)
-        _live(client, champion)
-        client.set_registered_model_tag(MODEL, MARK, mark)
+        for left in reversed(range(ROUNDS)):
+            try:
+                _follow(client, champion, previous, mark)
+                break
+            except MlflowException as error:
+                # Of two who follow at once, MLflow refuses the one whose row it had not found and then cannot insert:
+                # "UNIQUE constraint failed", a 400. Looking again, the other's row is there.
+                if not left or error.error_code != COLLIDED:
+                    raise
+
+
+def _follow(client: MlflowClient, champion: int | None, previous: int | None, mark: str) -> None:
+    standing = _read(client)
+    _point(client, CHAMPION, standing.champion, champion)
+    _point(client, PREVIOUS, standing.previous, previous)
+    if champion is not None and standing.challenger == champion:
+        _point(client, CHALLENGER, champion, None)
+    _live(client, champion)
+    client.set_registered_model_tag(MODEL, MARK, mark)
 
 
 def retire(settings: Settings, number: int) -> None:
