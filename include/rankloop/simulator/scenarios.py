@@ -53,7 +53,7 @@ class Scenarios:
         return np.where(np.isin(np.arange(len(launch)), wave), number, launch)
 
     def tastes_move(self, day: date) -> bool:
-        """`taste_shift`: from its first day buyers love other leaves of the departments that they look at."""
+        """`taste_shift`: from its first day buyers go by a low price, and hardly by the favourites that they had."""
         return self.running("taste_shift", day)
 
     def wrong_unit(self, world: World, day: date) -> Bools:

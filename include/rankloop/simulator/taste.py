@@ -9,6 +9,9 @@ from rankloop.simulator.world import World
 
 LEAF, DEPARTMENT, MIND = 1.35, 0.35, 1.1
 SHOP, WORD, PRICE, NOVELTY, POPULARITY = 1.3, 0.8, 2.2, 1.0, 0.6
+HABIT_LEFT, THRIFT, DEAR = 0.15, 6.0, 0.55
+"""Once tastes have moved: what is left of the pull of favourites, by what the dearest loses to the cheapest, and the
+price level that nobody minds, such that about as much is clicked as before."""
 ATTENTION_HALF, ATTENTION_POWER = 20.0, 2.3
 """Attention at position i (from 0) is (1 + i / HALF) ** -POWER."""
 RELUCTANCE = 5.9
@@ -34,29 +37,31 @@ def utility(world: World, market: MarketDay, lists: Lists) -> Floats:
     department = world.words.department[leaf]
     wanted = people.eagerness[buyer][:, None] + MIND * (leaf == lists.mind[:, None])
     wanted = wanted + DEPARTMENT * np.take_along_axis(people.department_love[buyer], department, axis=1)
-    wanted += LEAF * _love_of_leaf(world, market, buyer, leaf)
-    wanted += SHOP * _among(goods.shop[product], people.shops[buyer])
+    thrifty = market.scenarios.tastes_move(market.day)
+    habit = HABIT_LEFT if thrifty else 1.0
+    wanted += habit * LEAF * _love_of_leaf(world, buyer, leaf)
+    wanted += habit * SHOP * _among(goods.shop[product], people.shops[buyer])
     wanted += WORD * _words_loved(world, buyer, product)
-    gap = np.abs(goods.price_level[product] - _price_level(world, market, buyer)[:, None])
-    wanted -= PRICE * gap * people.price_care[buyer][:, None]
+    wanted -= _put_off_by_price(world, buyer, goods.price_level[product], thrifty=thrifty)
     wanted += NOVELTY * people.novelty[buyer][:, None] * market.newness[product]
     wanted += POPULARITY * market.popularity[product]
     return np.asarray(wanted)
 
 
-def _love_of_leaf(world: World, market: MarketDay, buyer: Ints, leaf: Ints) -> Floats:
+def _love_of_leaf(world: World, buyer: Ints, leaf: Ints) -> Floats:
     love = world.buyers.leaf_love[buyer]
-    if market.scenarios.tastes_move(market.day):
-        love = love[:, ::-1]  # the least loved of the favourites becomes the dearest
     total = np.zeros(leaf.shape, dtype=np.float32)
     for column in range(love.shape[1]):
         total += (leaf == world.buyers.leaves[buyer, column][:, None]) * love[:, column][:, None]
     return total
 
 
-def _price_level(world: World, market: MarketDay, buyer: Ints) -> Floats:
-    level = world.buyers.price_level[buyer]
-    return 1 - level if market.scenarios.tastes_move(market.day) else level
+def _put_off_by_price(world: World, buyer: Ints, level: Floats, *, thrifty: bool) -> Floats:
+    """Buyers look for the price that they are used to, or, in hard times, all of them for a low one."""
+    if thrifty:
+        return THRIFT * (level - np.float32(DEAR))
+    gap = np.abs(level - world.buyers.price_level[buyer][:, None])
+    return np.asarray(PRICE * gap * world.buyers.price_care[buyer][:, None])
 
 
 def _among(value: Ints, favourites: Ints) -> Floats:
