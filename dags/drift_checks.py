@@ -53,11 +53,10 @@ def act(dag_run=None, params=None) -> list:
 
 @task
 def why_retrain(dag_run=None, params=None) -> dict:
-    """Say as of which day is trained, and why, for the report and the ML lead."""
+    """Say as of which day is trained, why, and since when the world is another, for the report and the ML lead."""
     from rankloop.monitoring.acting import why_retrain
 
-    day = market_day(dag_run, params)
-    return {"day": str(day), "reason": why_retrain(load_settings(), day)}
+    return why_retrain(load_settings(), market_day(dag_run, params))
 
 
 @task(pool="mongo")

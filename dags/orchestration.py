@@ -58,6 +58,7 @@ def train_anew() -> TriggerDagRunOperator:
         conf={
             "day": "{{ ti.xcom_pull('why_retrain')['day'] }}",
             "reason": "{{ ti.xcom_pull('why_retrain')['reason'] }}",
+            "since": "{{ ti.xcom_pull('why_retrain')['since'] }}",
             "drift": True,
         },
         skip_when_already_exists=True,
@@ -94,11 +95,12 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
 
 
 def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
-    """The `reason` of a training, and whether `drift` asked for it. Runs in the task worker."""
+    """The `reason` of a training, whether `drift` asked for it, and `since` when. Runs in the task worker."""
     if dag_run.partition_key:
-        return {"reason": f"the week {dag_run.partition_key} is complete", "drift": False}
+        return {"reason": f"the week {dag_run.partition_key} is complete"}
     asked = {**params, **(dag_run.conf or {})}
-    return {name: asked[name] for name in ("reason", "drift")}
+    since = asked.get("since")
+    return {"reason": asked["reason"], "drift": asked["drift"], "since": parse_day(since) if since else None}
 
 
 def tell(connection: str, title: str, text: str) -> None:

@@ -177,8 +177,13 @@ class MonitoringSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Mode = Field(
-        "dry_run", description="off: only alerts; dry_run: says what would be done; on: retrains and falls back"
+    mode: Mode | None = Field(
+        None,
+        description="off: only alerts; dry_run: says what would be done; on: retrains and falls back. By default on "
+        "where the marketplace is simulated, else dry_run",
+    )
+    learn_days: int = Field(
+        3, ge=0, le=28, description="days of lists since tastes moved that a training has to have to learn from"
     )
     cool_down_days: int = Field(5, ge=0, le=90, description="days after a retraining on which no other is begun")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of the intervals, before they are widened")
@@ -199,6 +204,15 @@ class MonitoringSettings(BaseModel):
     quarantined: Quarantined = Quarantined()
     columns: Columns = Columns()
     off_scale: OffScale = OffScale()
+
+    @model_validator(mode="after")
+    def _learn_days_are_seen(self) -> "MonitoringSettings":
+        if self.learn_days > (seen := min(self.performance.of, self.fresh.of)):
+            raise ValueError(
+                f"learn_days is {self.learn_days}, but performance and fresh look back on {seen} days, so a change "
+                "is never known to be older; raise their `of`, or lower learn_days"
+            )
+        return self
 
     def rule(self, name: str) -> Rule:
         """A rule by its name."""

@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from rankloop.drift_settings import DriftSettings
 from rankloop.errors import RankloopError
-from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.monitoring_settings import Mode, MonitoringSettings
 from rankloop.serving_settings import ServingSettings
 from rankloop.training_settings import TrainingSettings
 from rankloop.upkeep_settings import UpkeepSettings
@@ -282,6 +282,11 @@ class Settings(BaseSettings):
     def simulated(self) -> bool:
         """Whether the simulator makes the marketplace."""
         return self.simulator.enabled if self.simulator.enabled is not None else self.mongo_uri is None
+
+    @property
+    def acts(self) -> Mode:
+        """Whether monitoring does something by itself; nothing is at stake where the marketplace is simulated."""
+        return self.monitoring.mode or ("on" if self.simulated else "dry_run")
 
     @property
     def zone(self) -> ZoneInfo:

@@ -69,7 +69,7 @@ def test_a_training_is_named_after_its_day_so_that_there_is_one(dag_bag: "DagBag
     rendered = dag.get_template_env().from_string(retrain.trigger_run_id).render(ti=xcom)
     assert rendered == "drift__2026-11-03"
     assert retrain.conf["drift"] is True
-    assert set(retrain.conf) == {"day", "reason", "drift"} <= {*dag_bag.dags["continuous_training"].params}
+    assert set(retrain.conf) == {"day", "reason", "since", "drift"} <= {*dag_bag.dags["continuous_training"].params}
 
 
 def test_on_call_is_told_what_is_news_and_nothing_else(dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,14 @@
 """Why something is wrong: the four things that happen to a marketplace, from what would be measured."""
 
+from collections.abc import Sequence
+
 import pytest
+from pydantic import ValidationError
 
 from rankloop.monitoring.causes import Cause
 from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.pages import told
+from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import Settings
 from tests.monitoring.measured_rows import (
     DAY,
@@ -34,15 +38,15 @@ def campaign() -> list[Measured]:
     return [*moved, *(ndcg(before(age), 0.39, 0.42) for age in BOTH)]
 
 
-def shifted_taste() -> list[Measured]:
-    """Buyers love other things; the inputs stay."""
+def shifted_taste(ages: Sequence[int] = (1, 2, 3)) -> list[Measured]:
+    """Buyers love other things since some days; the inputs stay."""
     calm = [one for age in (0, 1) for one in psi(before(age))]
     residual = [
         row(CONCEPT, before(1), "residual category=1108 calibration", -0.4, low=-0.5, high=-0.3),
         row(CONCEPT, before(1), "residual category=2000 calibration", 0.1, low=-0.1, high=0.3),
     ]
-    newer = [fresh(before(age), 0.02, 0.05) for age in BOTH]
-    return [*calm, *residual, *newer, *(ndcg(before(age), 0.30, 0.33) for age in BOTH)]
+    newer = [fresh(before(age), 0.02, 0.05) for age in ages]
+    return [*calm, *residual, *newer, *(ndcg(before(age), 0.30, 0.33) for age in ages)]
 
 
 def test_a_campaign_is_a_covariate_shift_and_performance_holds() -> None:
@@ -67,9 +71,23 @@ def test_other_tastes_are_a_concept_drift_and_the_page_says_where() -> None:
     assert found.reasons[-1].startswith("The inputs stayed")
 
 
+def test_new_tastes_are_learned_once_there_are_days_to_learn_them_from() -> None:
+    early = verdict(shifted_taste(BOTH))
+    assert (early.state, early.causes[0].kind, early.causes[0].since) == ("alert", "concept drift", before(2))
+    assert early.held_back == (
+        f"Tastes moved on {before(2)}: as of {before(-1)} there are 3 days of lists to learn them from.",
+    )
+    assert verdict(shifted_taste(BOTH), policy=MonitoringSettings(learn_days=2)).state == "retrain"
+
+
+def test_days_to_learn_from_are_as_many_as_are_looked_back_on() -> None:
+    with pytest.raises(ValidationError, match="learn_days is 4, but performance and fresh look back on 3 days"):
+        MonitoringSettings(learn_days=4)
+
+
 def test_a_fresh_model_that_is_better_is_enough() -> None:
     calm = [one for age in (0, 1) for one in psi(before(age))]
-    rows = [*calm, *(fresh(before(age), 0.02, 0.05) for age in BOTH)]
+    rows = [*calm, *(fresh(before(age), 0.02, 0.05) for age in (1, 2, 3))]
     assert cause(rows).kind == "concept drift"
     assert verdict(rows).state == "retrain"
 

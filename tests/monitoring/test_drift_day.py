@@ -99,7 +99,11 @@ def test_what_the_champion_goes_by_decides_whether_it_is_trained_anew(shop: Shop
     note_importance(shop, champion, IMPORTANCE)
     verdict, choice = done(shop.settings, drifted(champion))
     assert (verdict.state, verdict.version, choice) == ("retrain", champion, "retrain")
-    assert why_retrain(shop.settings, DAY) == ("drift on 2026-11-20: covariate shift: The inputs have moved (inputs)")
+    assert why_retrain(shop.settings, DAY) == {
+        "day": "2026-11-20",
+        "reason": "drift on 2026-11-20: covariate shift: The inputs have moved (inputs)",
+        "since": "2026-11-19",
+    }
     # Cleared and judged again, though it was begun meanwhile: the same.
     assert (judge(shop.settings, DAY), choose(shop.settings, DAY, NOW)) == (verdict, "retrain")
     note_importance(shop, champion, IMPORTANCE | {"product_price": 0.01})

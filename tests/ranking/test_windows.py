@@ -9,7 +9,14 @@ from hypothesis import given
 
 from rankloop.calendar import days_between
 from rankloop.errors import TransientError
-from rankloop.ranking.windows import TooLittleHistoryError, first_trainable, plan_windows, require_days, week_of
+from rankloop.ranking.windows import (
+    TooLittleHistoryError,
+    first_trainable,
+    plan_windows,
+    require_days,
+    since_change,
+    week_of,
+)
 from rankloop.settings import Settings
 from rankloop.training_settings import TrainingSettings
 from tests.features.market import FIRST_DAY, account, build, day_of, product, settings_for, shown_list
@@ -47,6 +54,21 @@ def test_the_first_trainable_day_is_the_first_whose_lists_all_have_features_befo
     training = TrainingSettings(**lengths)
     first = first_trainable(training, DAY)
     assert plan_windows(training, first).days[0] == DAY + timedelta(days=1)
+
+
+@given(LENGTHS, st.integers(1, 72), st.integers(0, 40))
+def test_after_a_change_no_list_from_before_it_is_used_once_each_set_can_have_a_day(
+    lengths: dict[str, int], hours: int, ago: int
+) -> None:
+    training, since = TrainingSettings(**lengths, label_hours=hours), DAY - timedelta(days=ago)
+    windows = plan_windows(since_change(training, DAY, since), DAY)
+    usual = plan_windows(training, DAY)
+    if windows != usual:
+        assert usual.days[0] < since <= windows.days[0]
+        assert [len(days) for days in windows.sets.values()][1:] == [1, 1]
+        assert len(windows.train) == min(len(list(days_between(since, usual.days[-1]))) - 2, training.train_days)
+    elif usual.days[0] < since:
+        assert (usual.days[-1] - since).days < 2
 
 
 def test_too_little_history_says_which_week_will_be_the_first(tmp_path: Path) -> None:

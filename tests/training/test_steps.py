@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rankloop.calendar import days_between
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.errors import RankloopError
 from rankloop.features.build import lake_of
@@ -36,6 +37,12 @@ def test_a_plan_made_again_leaves_a_training_that_ended_at_its_end(shop: Setting
     before = clean.left
     assert plan(shop, "clean") == clean.run_id
     assert clean.left == before
+
+
+def test_drift_may_ask_for_a_training_on_what_came_after_it(shop: Settings) -> None:
+    since = AS_OF - timedelta(days=3)
+    run_id = learning.plan(shop, "after drift", AS_OF, "tastes have moved", drift=True, since=since)
+    assert open_record(shop, run_id).windows.days == tuple(days_between(since, AS_OF - timedelta(days=1)))
 
 
 def test_a_step_that_time_mends_leaves_the_training_under_way(shop: Settings) -> None:

@@ -47,16 +47,17 @@ def _may_not(settings: Settings, client: Client, verdict: Verdict) -> str:
         return f"{later} is judged already, and decides"
     if switched := actions.paused(client):
         return f"{switched.who} switched it off at {switched.at:%F %H:%M} UTC ({switched.why})"
-    if settings.monitoring.mode != "on":
-        return f"monitoring.mode is {settings.monitoring.mode}; RANKLOOP_MONITORING__MODE=on lets it"
+    if settings.acts != "on":
+        return f"monitoring.mode is {settings.acts}; RANKLOOP_MONITORING__MODE=on lets it"
     return ""
 
 
-def why_retrain(settings: Settings, day: date) -> str:
-    """The reason of a training, for its report and for the ML lead."""
+def why_retrain(settings: Settings, day: date) -> dict[str, str]:
+    """What a training is asked for with: as of which day, why, and since when the world is another."""
     with opened(settings) as client:
         verdict = verdict_of(client, day)
-    return f"drift on {day}: {verdict.reason}"
+    since = min(cause.since for cause in verdict.causes)
+    return {"day": str(day), "reason": f"drift on {day}: {verdict.reason}", "since": str(since)}
 
 
 def fall_back(settings: Settings, day: date, now: datetime) -> str:

@@ -11,7 +11,7 @@ from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
 from rankloop.marketplace import actions
 from rankloop.marketplace.actions import FALL_BACK, RELEASE, RETRAIN, Action
-from rankloop.monitoring.causes import DATA_BUG, Cause, causes
+from rankloop.monitoring.causes import CONCEPT_DRIFT, DATA_BUG, Cause, causes
 from rankloop.monitoring.findings import Rows, counted, find
 from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.rules import LATER
@@ -82,6 +82,19 @@ def _not_now(found: Sequence[Cause], policy: MonitoringSettings, history: Sequen
     if last and (day - last).days <= policy.cool_down_days:
         until = last + timedelta(days=policy.cool_down_days)
         return f"A training was begun as of {last}; another is begun after {until} at the earliest."
+    return _too_little_to_learn(found, policy, day)
+
+
+def _too_little_to_learn(found: Sequence[Cause], policy: MonitoringSettings, day: date) -> str:
+    """Why a training would only learn what buyers liked before, or nothing.
+
+    Where only the inputs moved, lists from before still teach what buyers like.
+    """
+    moved = [cause.since for cause in found if cause.kind == CONCEPT_DRIFT]
+    # A day of lists can be learned from once the day after it is over.
+    if moved and (day - (since := min(moved))).days < policy.learn_days:
+        first = since + timedelta(days=policy.learn_days)
+        return f"Tastes moved on {since}: as of {first} there are {policy.learn_days} days of lists to learn them from."
     return ""
 
 

@@ -96,7 +96,7 @@ def monitoring_show(
             _say(f"{found['day']}  {found['state']:<9}  {found['reason']}")
         switched, held = actions.paused(client), actions.held(client)
     stopped = f", paused by {switched.who}: {switched.why}" if switched else ""
-    _say(f"Acting by itself: {settings.monitoring.mode}{stopped}")
+    _say(f"Acting by itself: {settings.acts}{stopped}")
     for version, why in held.items():
         _say(f"Version {version} is held back: {why}")
 
@@ -121,7 +121,7 @@ def monitoring_resume() -> None:
     settings = load_settings()
     with connect(settings.mongo) as client:
         was_paused = actions.resume(client)
-    _say(f"{'Resumed' if was_paused else 'It was not paused'}; monitoring.mode is {settings.monitoring.mode}.")
+    _say(f"{'Resumed' if was_paused else 'It was not paused'}; monitoring.mode is {settings.acts}.")
 
 
 @monitoring_app.command("hold")

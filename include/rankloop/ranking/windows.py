@@ -17,6 +17,8 @@ from rankloop.settings import Settings
 from rankloop.training_settings import TrainingSettings
 
 TRAIN, VALID = "train", "valid"
+FEWEST_SETS = 3
+"""Train, validate, test: a day each is the least."""
 
 
 class TooLittleHistoryError(RankloopError):
@@ -75,6 +77,19 @@ def plan_windows(training: TrainingSettings, as_of: date) -> Windows:
         valid=days[valid:test],
         tests=tuple(days[test + number * step :][:step] for number in range(training.test_blocks)),
     )
+
+
+def since_change(training: TrainingSettings, as_of: date, since: date) -> TrainingSettings:
+    """The settings for a training on no list from before a change: all days since then, the newest two to judge by.
+
+    Left as they are where fewer than three such days can be judged yet, or where the usual windows all lie after it.
+    """
+    ripe = (as_of - since).days + 1 - training.label_days
+    if not FEWEST_SETS <= ripe < training.list_days:
+        return training
+    train_days = min(ripe - 2, training.train_days)
+    lengths = {"train_days": train_days, "valid_days": 1, "test_blocks": 1, "test_block_days": 1}
+    return training.model_copy(update=lengths)
 
 
 def first_trainable(training: TrainingSettings, first_features: date) -> date:

@@ -17,7 +17,7 @@ from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.tuning import Params, Trial, as_params
-from rankloop.ranking.windows import VALID, TooLittleHistoryError, plan_windows, require_days
+from rankloop.ranking.windows import VALID, TooLittleHistoryError, plan_windows, require_days, since_change
 from rankloop.registry import evidence
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import TrainingRun, open_training
@@ -35,15 +35,20 @@ OnDay = Callable[[Prepared], None]
 OnTrial = Callable[[Trial], None]
 
 
-def plan(settings: Settings, key: str, as_of: date, reason: str, *, drift: bool = False) -> str:
+def plan(  # noqa: PLR0913  (what a training is asked for with)
+    settings: Settings, key: str, as_of: date, reason: str, *, drift: bool = False, since: date | None = None
+) -> str:
     """Begin the training with this key, or find it again; gives the id of its run.
 
-    Refuses where history is too short, or where a day within the windows is missing.
+    Where drift asks, it may say since when: the training then learns from what came after. Refuses where history is too
+    short, or where a day within the windows is missing.
     """
+    if since:
+        settings = settings.model_copy(update={"training": since_change(settings.training, as_of, since)})
     require_days(settings, plan_windows(settings.training, as_of))
     run = open_training(settings, key, as_of, reason)
     if not run.has(record.SETTINGS):
-        asked = {"as_of": as_of, "reason": reason, "drift": drift}
+        asked = {"as_of": as_of, "reason": reason, "drift": drift, "since": since}
         run.put_json(record.SETTINGS, {**asked, "training": settings.training, "gate": settings.gate})
     _note_evidence(settings, run)
     options = open_record(settings, run.run_id).options
