@@ -85,9 +85,10 @@ def demo(
     approve: Annotated[Literal["auto", "ask"], typer.Option(help="ask: you answer the request to promote")] = "auto",
 ) -> None:
     """Start the stack and carry out the whole loop once; again: go on where it stood."""
-    from rankloop.demo import run_demo, steps
+    from rankloop.demo.steps import run_demo, steps
 
-    run_demo(load_settings(), Console(), steps(answered_by_hand=approve == "ask"))
+    settings = load_settings()
+    run_demo(settings, Console(), steps(settings, answered_by_hand=approve == "ask"))
 
 
 @simulator_app.command("live")

@@ -13,4 +13,10 @@ class DriftSettings(BaseModel):
         2.0, ge=1, description="by so much it must also exceed what a day of the reference differs from the others"
     )
     sample_rows: int = Field(5_000, ge=500, le=1_000_000, description="rows of a day that the classifier is shown")
+    report_columns: int = Field(
+        40,
+        ge=1,
+        le=10_000,
+        description="features in the report: all that drifted, and those that moved most",
+    )
     report_rows: int = Field(20_000, ge=500, le=1_000_000, description="rows of a day in the report, about so many")

@@ -52,6 +52,9 @@ class Feature(Rule):
     threshold: float = Field(
         10.0, gt=1, description="PSI, in times what a day of the reference differs from the others, 0.025 at least"
     )
+    times_usual: float = Field(
+        3.0, ge=0, description="by so much KS must exceed what a day of the reference differs from the others too"
+    )
     days: int = Field(1, ge=1, le=28, description=DAYS)
     of: int = Field(1, ge=1, le=28, description=OF)
 

@@ -38,7 +38,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     # A tenth of the demo's marketplace and a few days of it show what there is to show.
     # On its last day the largest shop sends prices in another unit, for the drift checks to find.
     last = yesterday(datetime.now(UTC), ZoneInfo(Settings.model_fields["timezone"].default))
-    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP, scenarios={"unit_bug": last})
+    simulator = SimulatorSettings(scale=0.1, days=HISTORY, loop_days=LOOP, strike="", scenarios={"unit_bug": last})
     # No day is built within four seconds, so each is late, and its alert can be looked for.
     settings = settings_in(
         tmp_path_factory.mktemp("stack"),

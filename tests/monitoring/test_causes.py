@@ -71,6 +71,13 @@ def test_other_tastes_are_a_concept_drift_and_the_page_says_where() -> None:
     assert found.reasons[-1].startswith("The inputs stayed")
 
 
+def test_a_feature_that_hardly_counts_explains_no_fall() -> None:
+    aside = row(DRIFT, DAY, "feature product_discount psi", 0.4, expected=0.01)
+    found = verdict([*shifted_taste(), aside], importance=IMPORTANCE | {"product_discount": 0.001})
+    assert (found.state, [one.kind for one in found.causes]) == ("retrain", ["concept drift"])
+    assert "Product_discount moved by a PSI of 0.40" in "".join(found.causes[0].reasons)
+
+
 def test_new_tastes_are_learned_once_there_are_days_to_learn_them_from() -> None:
     early = verdict(shifted_taste(BOTH))
     assert (early.state, early.causes[0].kind, early.causes[0].since) == ("alert", "concept drift", before(2))
@@ -107,6 +114,16 @@ def test_a_feature_that_moves_ten_times_as_far_as_ever_is_a_covariate_shift_at_o
     rows = [*psi(before(0)), row(DRIFT, DAY, "feature product_discount psi", 0.4, expected=usual)]
     found = verdict(rows, importance=IMPORTANCE | {"product_discount": 0.001})
     assert (found.state, [one.kind for one in found.causes]) == (state, ["covariate shift"] * (state == "alert"))
+
+
+@pytest.mark.parametrize(("ks", "state"), [(0.2, "ok"), (0.4, "alert")])
+def test_a_few_values_that_go_to_the_next_bin_are_no_move(ks: float, state: str) -> None:
+    rows = [
+        *psi(before(0)),
+        row(DRIFT, DAY, "feature shop_discount psi", 1.1, expected=0.09),
+        row(DRIFT, DAY, "feature shop_discount ks", ks, expected=0.1),
+    ]
+    assert verdict(rows, importance=IMPORTANCE | {"shop_discount": 0.001}).state == state
 
 
 def test_another_unit_is_a_data_bug_whatever_else_moved() -> None:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
+from rankloop.drift_settings import DriftSettings
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.monitoring import seen as module
@@ -141,6 +142,14 @@ def test_the_report_is_kept_with_the_day_and_says_what_drifted(shop: Settings) -
     # Whatever else there is in the lake, pages are no tables.
     assert not [table for table in lake_of(shop).tables() if table.startswith("reports")]
     assert [path.name for path in (Path(shop.lake_root) / page_of(BUG)).parent.iterdir()] == ["report.html"]
+
+
+def test_the_report_shows_all_that_drifted_and_no_more_than_is_read(shop: Settings) -> None:
+    full = make_report(shop, BUG)
+    few = make_report(shop.model_copy(update={"drift": DriftSettings(report_columns=1)}), BUG)
+    shown = {test["column"] for test in few["tests"]}
+    assert set(full["drifted"]) == set(few["drifted"]) <= shown
+    assert len(shown) == max(1, len(few["drifted"])) < len(full["tests"]) <= 40
 
 
 def test_a_day_that_lacks_something_is_skipped_in_words(shop: Settings) -> None:

@@ -71,3 +71,18 @@ def test_a_day_that_is_not_judged_is_named(settings: Settings, tmp_path: Path) -
 def test_the_days_with_rankings_of_ours_are_known(settings: Settings) -> None:
     assert terminal.judged_days(lake_of(settings)) == [DAY - timedelta(days=1), DAY]
     assert terminal.personalised_days(lake_of(settings)) == [DAY]
+
+
+def test_the_story_has_a_line_a_day_and_says_what_happened(settings: Settings) -> None:
+    console = Console(file=StringIO(), width=160)
+    days = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)]
+    terminal.show_days(console, lake_of(settings), days, {DAY: "ok: nothing is wrong"}, {days[2]: "taste_shift"})
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    before, shown, begins, last = lines[-4:]
+    assert before.split()[0] == str(days[0])
+    assert before.split()[-2:] == ["-", "-"]
+    assert "version 1" in shown
+    assert shown.count("[") == 2
+    assert shown.rstrip().endswith("ok: nothing is wrong")
+    assert begins.split() == [str(days[2]), "taste_shift", "begins"]
+    assert last.split() == [str(days[2]), "-", "-", "-"]

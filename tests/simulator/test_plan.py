@@ -6,7 +6,7 @@ import pytest
 
 from rankloop.errors import RankloopError
 from rankloop.settings import Settings, SimulatorSettings
-from rankloop.simulator.plan import days_until, history_until, marketplace_from
+from rankloop.simulator.plan import days_until, history_until, marketplace_from, strikes_on
 
 FIRST_DAY = date(2026, 10, 1)
 
@@ -42,3 +42,21 @@ def test_history_stays_what_it_was_and_every_later_day_closes_the_loop(days_late
     assert len(history) == min(28, days_later + 1)
     assert [*history, *after] == [FIRST_DAY + timedelta(days=number) for number in range(days_later + 1)]
     assert len(after) == loop
+
+
+def test_the_demos_scenario_begins_once_our_rankings_were_shown_for_a_day() -> None:
+    wanted = settings(days=20, strike="taste_shift")
+    struck = strikes_on(wanted, FIRST_DAY)
+    assert struck == FIRST_DAY + timedelta(days=21)
+    scenarios = marketplace_from(wanted, FIRST_DAY).scenarios
+    assert [scenarios.tastes_move(struck + timedelta(days=later)) for later in (-1, 0, 9)] == [False, True, True]
+
+
+def test_a_scenario_that_was_asked_for_by_its_day_is_not_moved() -> None:
+    asked = settings(days=20, strike="unit_bug", scenarios={"unit_bug": date(2026, 11, 30)})
+    assert marketplace_from(asked, FIRST_DAY).scenarios.first_day == {"unit_bug": date(2026, 11, 30)}
+
+
+def test_nothing_strikes_where_nothing_is_to() -> None:
+    assert strikes_on(settings(strike=""), FIRST_DAY) is None
+    assert not marketplace_from(settings(strike=""), FIRST_DAY).scenarios.first_day

@@ -2,7 +2,7 @@
 
 Data that is wrong comes first: whatever else is bad meanwhile follows from it, and no training mends it. Inputs that
 moved are a covariate shift, whether performance fell or still holds. Where performance fell, or a fresh model is
-better, while the inputs stayed, it is what buyers like that moved: a concept drift.
+better, while the inputs that the champion goes by stayed, it is what buyers like that moved: a concept drift.
 """
 
 from collections import defaultdict
@@ -170,7 +170,9 @@ def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) 
     fell = [one for one in found if one.role == "performance"]
     newer = [one for one in found if one.role == "concept"]
     told = [sentence(one) for one in found]
-    if inputs:
+    # A feature that the champion hardly goes by may move as it likes: that is not why performance fell.
+    explained = not (fell or newer) or any(one.rule == "inputs" for one in inputs)
+    if inputs and explained:
         kind, title = SHIFT, "The inputs have moved"
         why = "Performance has fallen with it." if fell else HOLDS
     elif fell or newer:

@@ -6,6 +6,7 @@ their weights with a fixed seed. PSI is Rankloop's own, within Evidently, and so
 exceed `drift.psi` and so many times what the reference's own days differ. Evidently leaves unknown values out.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,7 @@ from rankloop.features.build import lake_of
 from rankloop.features.engine import open_engine
 from rankloop.monitoring.addresses import link_to, page_of
 from rankloop.monitoring.drift import most_of_days, reference_on, shown_to_nobody
-from rankloop.monitoring.evidently_page import evidently_page
+from rankloop.monitoring.evidently_page import evidently_page, psi_of
 from rankloop.monitoring.reference import Reference
 from rankloop.monitoring.seen import comparable_lists, seen_on
 from rankloop.settings import Settings
@@ -32,7 +33,9 @@ def make_report(settings: Settings, day: date) -> dict[str, Any]:
     now = rows_of_day(settings, day, reference)
     if not len(now):
         return {"skipped": shown_to_nobody(day)}
-    page, told = evidently_page(drawn(reference, settings.drift.report_rows), now, thresholds(reference, settings))
+    before = drawn(reference, settings.drift.report_rows)
+    limits = worth_a_look(before, now, thresholds(reference, settings), settings.drift.report_columns)
+    page, told = evidently_page(before, now, limits)
     lake = lake_of(settings)
     lake.put(page_of(day), page.encode())
     drifted = sorted(test["column"] for test in told if test["drifted"])
@@ -60,6 +63,20 @@ def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
         name: max(rule.psi, rule.times_usual * (most or 0.0))
         for name, most in zip(reference.columns, usual, strict=True)
     }
+
+
+def worth_a_look(
+    before: pd.DataFrame, now: pd.DataFrame, limits: Mapping[str, float], at_most: int
+) -> dict[str, float]:
+    """The limits of the columns that have drifted, and of those that moved most up to so many, in their order.
+
+    Evidently draws each column several times: all 131 take it most of a minute, and nobody reads them.
+    """
+    moved = {name: psi_of(before[name], now[name]) for name in limits}
+    by_excess = sorted(limits, key=lambda name: (-moved[name] / max(limits[name], 1e-9), name))
+    drifted = sum(moved[name] >= limits[name] for name in limits)
+    kept = set(by_excess[: max(at_most, drifted)])
+    return {name: limit for name, limit in limits.items() if name in kept}
 
 
 def rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:

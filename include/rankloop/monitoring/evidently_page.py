@@ -64,8 +64,15 @@ def _teach() -> None:
 
 
 def _psi(reference: pd.Series, now: pd.Series, _kind: object, limit: float) -> tuple[float, bool]:
-    before, after = (np.asarray(side, dtype=np.float32) for side in (reference, now))
+    value = psi_of(reference, now)
+    return value, value >= limit
+
+
+def psi_of(reference: pd.Series, now: pd.Series) -> float:
+    """Our PSI of one column; 0 where a side knows nothing."""
+    before, after = (np.asarray(side.dropna(), dtype=np.float32) for side in (reference, now))
+    if not len(before) or not len(after):
+        return 0.0
     grid = grid_of(before, np.ones(len(before)))
     counts = (np.bincount(grid.cells(side), minlength=grid.size).astype(np.float64) for side in (before, after))
-    value = psi(grid, *counts)
-    return value, value >= limit
+    return psi(grid, *counts)

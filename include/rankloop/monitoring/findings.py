@@ -61,9 +61,23 @@ def find(rows: Rows, policy: MonitoringSettings, importance: Mapping[str, float]
 
     What was wrong with data is told even if it is over: it may be why something else is still bad.
     """
-    found = [finding for look in LOOKS for finding in _of_look(look, rows.get(look.table, ()), policy, day)]
+    found = [finding for look in LOOKS for finding in _of_look(look, _rows_for(look, rows, policy), policy, day)]
     found += _of_inputs(rows.get(DRIFT, ()), policy, importance, day)
     return tuple(sorted(found, key=lambda one: (one.rule, one.table, one.signal, one.subject, one.measure)))
+
+
+def _rows_for(look: Look, rows: Rows, policy: MonitoringSettings) -> Sequence[Row]:
+    """The rows of a look's table; to `feature` without the features that are still by KS.
+
+    Where few values hold much, as those of sixty shops, one that goes to the next bin is a great PSI and no move.
+    """
+    found = rows.get(look.table, ())
+    if look.rule != "feature":
+        return found
+    times = policy.feature.times_usual
+    by_ks = (row for row in found if row["measure"] == "ks" and known(row["value"]) and known(row["expected"]))
+    still = {(row[DAY], row["subject"]) for row in by_ks if row["value"] <= times * row["expected"]}
+    return [row for row in found if (row[DAY], row["subject"]) not in still]
 
 
 def _of_look(look: Look, rows: Iterable[Row], policy: MonitoringSettings, day: date) -> Iterator[Finding]:

@@ -66,6 +66,26 @@ def show_in_short(console: Console, lake: Lake, day: date) -> None:
     console.print(_by_arm(day, _rows(lake, day), IN_SHORT))
 
 
+def show_days(
+    console: Console, lake: Lake, days: Sequence[date], said: Mapping[date, str], happened: Mapping[date, str]
+) -> None:
+    """A row a day: whose rankings were shown, CTR@10 of home lists by arm, what happened, and the day's verdict."""
+    right = [Column(f"{arm}, CTR@10 %", justify="right") for arm in (CONTROL, PERSONALISED)]
+    table = Table("day", "ranked by", *right, Column("times", justify="right"), "verdict at its end", box=None)
+    judged = judged_days(lake)
+    for day in days:
+        if day in happened:
+            table.add_row(str(day), f"[bold]{happened[day]} begins[/bold]")
+        rows = [one for one in (_rows(lake, day) if day in judged else ()) if _place(one)[1] == HOME]
+        rows = [one for one in rows if (one["metric"], one["k"]) == CTR_AT_10]
+        arms = {row["arm"]: row for row in rows if row["policy"] == ALL}
+        ours = sorted({row["policy"] for row in rows if row["arm"] == PERSONALISED} - {ALL})
+        control, personalised = arms.get(CONTROL), arms.get(PERSONALISED)
+        times = f"{personalised['value'] / control['value']:.1f}" if control and personalised else "-"
+        table.add_row(str(day), ", ".join(ours), _figure(control), _figure(personalised), times, said.get(day, ""))
+    console.print(table)
+
+
 def _rows(lake: Lake, day: date) -> list[Row]:
     found: list[Row] = lake.read(LIVE, [day]).to_pylist()
     return found

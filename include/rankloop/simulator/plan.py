@@ -14,6 +14,8 @@ from rankloop.simulator.living import Marketplace
 from rankloop.simulator.scenarios import Scenarios
 from rankloop.simulator.world import HORIZON
 
+QUIET_DAYS = 1
+
 
 def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
     """The marketplace that these settings ask for; its first day is the one it began with, if it began already."""
@@ -46,9 +48,20 @@ def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
         first_day=first_day,
         timezone=settings.timezone,
         dirt=wanted.dirt,
-        scenarios=Scenarios(wanted.scenarios),
+        scenarios=Scenarios(_scenarios(settings, first_day)),
         control_share=settings.experiment.control_share,
     )
+
+
+def strikes_on(settings: Settings, first_day: date) -> date | None:
+    """The day on which the demo's scenario begins, if it has one: our rankings have been shown for a day by then."""
+    return first_day + timedelta(days=settings.simulator.days + QUIET_DAYS) if settings.simulator.strike else None
+
+
+def _scenarios(settings: Settings, first_day: date) -> dict[str, date]:
+    """Those that were asked for by their day; the demo's own does not move one of them."""
+    day = strikes_on(settings, first_day)
+    return ({settings.simulator.strike: day} if day else {}) | settings.simulator.scenarios
 
 
 def history_until(place: Marketplace, last: date) -> Sequence[date]:

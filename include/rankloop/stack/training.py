@@ -5,7 +5,7 @@ from datetime import date
 from urllib.parse import quote
 
 from rankloop.settings import Settings
-from rankloop.stack.airflow_api import signed_in, switch_on
+from rankloop.stack.airflow_api import AirflowApi, signed_in, switch_on
 from rankloop.stack.watching import run_again, watch
 
 DAG = "continuous_training"
@@ -18,13 +18,22 @@ def train_as_of(settings: Settings, day: date, reason: str, on_task: Callable[[s
     """
     switch_on(settings, DAG)
     api, run = signed_in(settings, "admin"), f"requested__{day}"
-    # By its name: a list of runs would end at the first hundred.
-    asked = f"/dags/{DAG}/dagRuns?run_id_pattern={quote(run)}"
-    state = next((found["state"] for found in api.ask("GET", asked)["dag_runs"] if found["dag_run_id"] == run), None)
-    if state is None:
+    if _state(api, run) is None:
         conf = {"day": day.isoformat(), "reason": reason, "drift": False}
         api.ask("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": run, "logical_date": None, "conf": conf})
-    elif state == "failed":
+    return watch_training(settings, run, on_task)
+
+
+def watch_training(settings: Settings, run: str, on_task: Callable[[str], None]) -> str:
+    """The run once it has ended with success; failed before, it is run again."""
+    api = signed_in(settings, "admin")
+    if _state(api, run) == "failed":
         run_again(api, DAG, run)
     watch(api, DAG, run, on_task)
     return run
+
+
+def _state(api: AirflowApi, run: str) -> str | None:
+    """Its state, or None where there is no such run: by its name, since a list of runs would end at a hundred."""
+    asked = f"/dags/{DAG}/dagRuns?run_id_pattern={quote(run)}"
+    return next((found["state"] for found in api.ask("GET", asked)["dag_runs"] if found["dag_run_id"] == run), None)
