@@ -1,7 +1,8 @@
 """What comes of our rankings day by day: they are worth having, then tastes move, and it is noticed and mended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -54,9 +55,13 @@ def show_story(settings: Settings, console: Console, demo: Days) -> None:
 
     with opened(settings) as client:
         found = {day: verdict_of(client, day) for day in demo.loop}
-    said = {day: f"{verdict['state']}: {verdict['reason']}" for day, verdict in found.items() if verdict}
+    said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
     show_days(console, Lake(settings.lake_root), demo.loop, said, happened)
+
+
+def _kinds(verdict: Mapping[str, Any]) -> list[str]:
+    return [cause["kind"] for cause in verdict["causes"][:1]]
 
 
 def _tell(settings: Settings, console: Console, day: date, known: Sequence[str] | set[str] = ()) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.live_results import ALL, CONTROL, DIFFERENCE, LIVE, PERSONALISED
 from rankloop.ranking.metrics import KS
@@ -70,20 +71,24 @@ def show_days(
     console: Console, lake: Lake, days: Sequence[date], said: Mapping[date, str], happened: Mapping[date, str]
 ) -> None:
     """A row a day: whose rankings were shown, CTR@10 of home lists by arm, what happened, and the day's verdict."""
-    right = [Column(f"{arm}, CTR@10 %", justify="right") for arm in (CONTROL, PERSONALISED)]
-    table = Table("day", "ranked by", *right, Column("times", justify="right"), "verdict at its end", box=None)
+    table = Table("", "ranked by", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in (CONTROL, PERSONALISED, "times"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
     judged = judged_days(lake)
     for day in days:
         if day in happened:
-            table.add_row(str(day), f"[bold]{happened[day]} begins[/bold]")
+            table.add_row(f"{day:%d %b}", f"[bold]{happened[day]}[/bold]")
         rows = [one for one in (_rows(lake, day) if day in judged else ()) if _place(one)[1] == HOME]
         rows = [one for one in rows if (one["metric"], one["k"]) == CTR_AT_10]
         arms = {row["arm"]: row for row in rows if row["policy"] == ALL}
-        ours = sorted({row["policy"] for row in rows if row["arm"] == PERSONALISED} - {ALL})
+        ours = sorted({row["policy"] for row in rows if row["arm"] == PERSONALISED} - {ALL, BASE_POLICY})
         control, personalised = arms.get(CONTROL), arms.get(PERSONALISED)
         times = f"{personalised['value'] / control['value']:.1f}" if control and personalised else "-"
-        table.add_row(str(day), ", ".join(ours), _figure(control), _figure(personalised), times, said.get(day, ""))
+        figures = (_figure(control, 1), _figure(personalised, 1))
+        table.add_row(f"{day:%d %b}", ", ".join(ours), *figures, times, said.get(day, ""))
     console.print(table)
+    console.print("CTR@10 in %, of home lists", style="dim", highlight=False)
 
 
 def _rows(lake: Lake, day: date) -> list[Row]:
@@ -117,11 +122,12 @@ def _place(row: Row) -> tuple[str, str]:
     return row["policy"], row["surface"]
 
 
-def _figure(row: Row | None) -> str:
+def _figure(row: Row | None, places: int | None = None) -> str:
     """A value with its interval; a difference with its sign."""
     if row is None:
         return "-"
-    factor, places = SCALES.get(row["metric"], (1, 3))
+    factor, usual = SCALES.get(row["metric"], (1, 3))
+    places = usual if places is None else places
     sign = "+" if row["arm"] == DIFFERENCE else ""
     low, high = (f"{row[name] * factor:,.{places}f}" for name in ("low", "high"))
     return f"{row['value'] * factor:{sign},.{places}f} [{low}, {high}]"

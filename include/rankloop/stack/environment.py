@@ -111,8 +111,6 @@ def _tunable() -> dict[str, str]:
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
         # A DAG file just written appears within half a minute, rather than five.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        # A step that waits for the one before it waits half a second at most, rather than one.
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         # After a kill, tasks of the dead scheduler start again within half a minute, rather than five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
