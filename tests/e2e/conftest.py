@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rankloop.calendar import yesterday
+from rankloop.drift_settings import DriftSettings
 from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import GateSettings, PromotionSettings, Settings, SimulatorSettings
 from rankloop.stack import lifecycle
@@ -47,6 +48,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         training=SHORT,
         gate=LENIENT,
         monitoring=MonitoringSettings(mode="on"),
+        # What a page shows has tests of its own.
+        drift=DriftSettings(report_rows=1000, report_columns=10),
         # Long enough for every answer that a test gives, short enough to wait for the one that nobody gives.
         promotion=PromotionSettings(answer_within_days=ANSWER_WITHIN_S / 86_400),
     )

@@ -1,5 +1,6 @@
 """How our rankings do, what was expected of them, and whether tastes moved, in shops where that is known."""
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -138,14 +139,14 @@ def concepts(quiet: Watched, shifted: Watched) -> Sequence[dict[Key, Measured]]:
     return [keyed(shop, CONCEPT, RIPE) for shop in (quiet, shifted)]
 
 
-def test_scores_promise_more_than_comes_once_tastes_have_moved(concepts: Sequence[dict[Key, Measured]]) -> None:
-    calm, moved = (found["residual", "all", "calibration"] for found in concepts)
-    assert calm.low is not None
-    assert calm.high is not None
-    assert moved.high is not None
-    assert calm.low < 0 < calm.high
-    assert moved.high < 0
-    assert moved.value < -0.2
+@pytest.mark.parametrize(("segment", "sign"), [("price=1", 1), ("price=4", -1)])
+def test_once_all_look_for_a_low_price_scores_promise_too_little_of_the_cheap_and_too_much_of_the_dear(
+    concepts: Sequence[dict[Key, Measured]], segment: str, sign: int
+) -> None:
+    calm, moved = (found["residual", segment, "calibration"] for found in concepts)
+    within, beyond = ((one.low or math.nan, one.high or math.nan) for one in (calm, moved))
+    assert within[0] < 0 < within[1]
+    assert min(sign * bound for bound in beyond) > 0.2
 
 
 def test_what_recent_days_teach_has_an_interval_around_it(concepts: Sequence[dict[Key, Measured]]) -> None:
