@@ -128,8 +128,9 @@ def counting(folder: Path) -> dict[str, bool]:
         [content] = engine.batches(engine.through(rows, takes, work, gives), gives).read_all()["counted"].to_pylist()
     counted, found = unpacked(grids, content), {}
     for number, one in enumerate(counted):
-        psi = next(row for row in of_column(reference, number, one) if row["measure"] == "psi")
-        found[columns[number]] = bool(psi["value"] >= max(LIMIT, 2 * (most_of_days(reference, number) or 0)))
+        measured_of = of_column(reference, number, one, int(one.cells.sum()))
+        psi = next(row.value for row in measured_of if row.measure == "psi")
+        found[columns[number]] = bool(psi >= max(LIMIT, 2 * (most_of_days(reference, number) or 0)))
     return found
 
 
