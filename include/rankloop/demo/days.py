@@ -11,7 +11,7 @@ from rich.progress import Progress as ProgressBar
 from rankloop.calendar import yesterday
 from rankloop.settings import Settings
 from rankloop.simulator.living import Marketplace
-from rankloop.simulator.plan import days_until, diary_of, marketplace_of, strikes_on
+from rankloop.simulator.plan import days_until, diary_of, marketplace_of
 from rankloop.simulator.terminal import live_with_progress
 from rankloop.stack.airflow_api import switch_on
 from rankloop.stack.backfill import Progress, look_again, run_days
@@ -48,7 +48,7 @@ def days_of(settings: Settings) -> Days:
     now = datetime.now(UTC)
     place, last = marketplace_of(settings, now), yesterday(now, settings.zone)
     history, loop = days_until(place, settings, last)
-    return Days(place, history, loop, last, strikes_on(settings, place.first_day))
+    return Days(place, history, loop, last, place.scenarios.first_day.get(settings.simulator.strike))
 
 
 def build(settings: Settings, console: Console, days: Sequence[date], last: date) -> int:

@@ -1,6 +1,7 @@
 """What comes of our rankings day by day: they are worth having, then tastes move, and it is noticed and mended."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from typing import Any
 
@@ -64,7 +65,7 @@ def _kinds(verdict: Mapping[str, Any]) -> list[str]:
     return [cause["kind"] for cause in verdict["causes"][:1]]
 
 
-def _tell(settings: Settings, console: Console, day: date, known: Sequence[str] | set[str] = ()) -> set[str]:
+def _tell(settings: Settings, console: Console, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
     """What was said of a day, with the page of each cause that is not known yet, and results of the day before."""
     # Heavy, and no other step needs them.
     from rankloop.champions.standing import opened  # noqa: PLC0415
