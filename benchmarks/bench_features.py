@@ -25,9 +25,10 @@ from rich.table import Table
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.features.build import aggregate_day, build_features, lake_of
-from rankloop.features.catalogue import AS_OF
+from rankloop.features.catalogue import AS_OF, feature_names
 from rankloop.features.engine import open_engine
-from rankloop.features.join import Portion, joined_batches
+from rankloop.features.join import Portion
+from rankloop.features.rows import rows_with
 from rankloop.settings import Settings
 
 MILLION = 1_000_000
@@ -50,7 +51,7 @@ def join(settings: Settings, _into: Path) -> None:
     with open_engine(settings) as engine:
         lists = engine.read(lake.files(SHOWN, [LAST]), EVENT_SCHEMAS[SHOWN])
         for number in range(portions):
-            for _batch in joined_batches(engine, settings, lists, LAST, portion=Portion(number, portions)):
+            for _batch in rows_with(engine, settings, lists, LAST, feature_names(), portion=Portion(number, portions)):
                 pass
 
 

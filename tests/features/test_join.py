@@ -12,7 +12,8 @@ from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import FEATURES, feature_names
 from rankloop.features.engine import open_engine
-from rankloop.features.join import JoinError, Portion, join_features, joined_batches, joined_schema
+from rankloop.features.join import JoinError, Portion, join_features, joined_schema
+from rankloop.features.rows import rows_with
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.features.market import (
@@ -159,7 +160,9 @@ def test_lists_joined_in_portions_get_what_they_get_all_at_once(
             batches = [
                 batch
                 for number in range(portions)
-                for batch in joined_batches(engine, settings, lists, DAYS[1], portion=Portion(number, portions))
+                for batch in rows_with(
+                    engine, settings, lists, DAYS[1], feature_names(), portion=Portion(number, portions)
+                )
             ]
             results.append(
                 pa.Table.from_batches(batches).sort_by([("request_id", "ascending"), ("product_id", "ascending")])

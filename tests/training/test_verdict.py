@@ -54,9 +54,9 @@ def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Se
             place = batch.schema.get_field_index(LEAKY)
             yield batch.set_column(place, LEAKY, batch["label"].cast(batch.schema.field(LEAKY).type))
 
-    joined = lists.joined_batches
+    joined = lists.rows_with
     run_id = plan(leaky_shop, "a leaky one")
-    with patch.object(lists, "joined_batches", knowing):
+    with patch.object(lists, "rows_with", knowing):
         learning.build(leaky_shop, run_id)
     with pytest.raises(LeakError, match=rf"^{LEAKY} \(1\.0000\): by itself it tells clicked products from ignored"):
         learning.tune(leaky_shop, run_id)

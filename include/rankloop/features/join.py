@@ -86,20 +86,6 @@ def filled(rows: ir.Table, features: Iterable[Feature]) -> dict[str, ir.Value]:
     }
 
 
-def joined_batches(  # noqa: PLR0913  (likewise)
-    engine: Engine,
-    settings: Settings,
-    lists: ir.Table,
-    as_of: date,
-    *,
-    versions: Mapping[str, int] | None = None,
-    portion: Portion = EVERYBODY,
-) -> pa.RecordBatchReader:
-    """What `join_features` gives, in a stream; a million rows a portion need about a gigabyte."""
-    rows = join_features(engine, settings, lists, as_of, versions=versions, portion=portion)
-    return engine.batches(rows, joined_schema(lists.schema().to_pyarrow()))
-
-
 def joined_schema(lists: pa.Schema) -> pa.Schema:
     """What `join_features` makes of lists of this schema."""
     features = [(feature.name, pa.float64() if feature.type == FLOAT else pa.int64()) for feature in FEATURES]

@@ -18,7 +18,7 @@ from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.experiment import is_control
 from rankloop.features.build import lake_of
 from rankloop.features.engine import Engine, count_rows, open_engine
-from rankloop.features.join import join_features, joined_schema
+from rankloop.features.rows import rows_with
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.sums import HOURS
 from rankloop.ranking.labels import labelled
@@ -91,11 +91,7 @@ def shown_lists(
     with open_engine(settings) as engine:
         lists = engine.keep(_lists(engine, lake, day, which, judged=judged))
         wanted = sorted({*OF_SEGMENTS, *(name for model in models.values() for name in model.features)})
-        own = lists.schema().to_pyarrow()
-        kinds = joined_schema(own)
-        schema = pa.schema([*own, *(kinds.field(name) for name in wanted)])
-        joined = join_features(engine, settings, lists, day - timedelta(days=1)).select(*schema.names)
-        batches = engine.batches(joined, schema)
+        batches = rows_with(engine, settings, lists, day - timedelta(days=1), wanted)
         table = pa.Table.from_batches(_narrowed(settings, batches, day, models), _schema(models))
     return scored_lists(table.sort_by([("request_id", "ascending"), ("position", "ascending")]))
 

@@ -24,7 +24,8 @@ from rankloop.features.build import Facts, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
 from rankloop.features.declare import CATEGORY
 from rankloop.features.engine import Engine, open_engine
-from rankloop.features.join import SHAPES, Portion, joined_batches
+from rankloop.features.join import SHAPES, Portion
+from rankloop.features.rows import rows_with
 from rankloop.lake.tables import Lake, Version, Written
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
@@ -190,8 +191,8 @@ def _batches(engine: Engine, settings: Settings, lists: ir.Table, day: date, por
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
-            joined = joined_batches(engine, settings, lists, before, portion=Portion(number, portions))
-            yield from _ordered((_narrow(settings, batch, schema) for batch in joined), schema)
+            rows = rows_with(engine, settings, lists, before, feature_names(), portion=Portion(number, portions))
+            yield from _ordered((_narrow(settings, batch, schema) for batch in rows), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())
 

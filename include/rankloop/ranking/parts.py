@@ -33,4 +33,4 @@ def segment_columns(training: TrainingSettings, rows: pa.RecordBatch) -> dict[st
 
 
 def _number(values: pa.Array) -> pa.Array:
-    return pc.fill_null(values.cast(pa.string()), UNKNOWN)
+    return pc.fill_null(values.cast(pa.int64()).cast(pa.string()), UNKNOWN)
