@@ -9,7 +9,7 @@ from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRu
 
 from rankloop.calendar import parse_day
 from rankloop.errors import RankloopError, TransientError
-from rankloop.settings import load_settings
+from rankloop.settings import Settings, load_settings
 
 MARKET_TZ = load_settings().timezone
 
@@ -29,6 +29,15 @@ DEFAULT_ARGS = {
     "retry_policy": PATIENCE,
 }
 
+WAITING = {
+    "pool": "mongo",
+    "mode": "reschedule",
+    "poke_interval": 5,
+    "exponential_backoff": True,
+    "max_wait": 60,
+    "timeout": 6 * 3600,
+}
+"""How a task waits for what may take hours."""
 DAY_PARAM = {
     "day": Param(None, type=["null", "string"], format="date", description="the market day, if started by hand")
 }
@@ -101,6 +110,15 @@ def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: 
     asked = {**params, **(dag_run.conf or {})}
     since = asked.get("since")
     return {"reason": asked["reason"], "drift": asked["drift"], "since": parse_day(since) if since else None}
+
+
+def tell_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # noqa: ANN401  (no public type either)
+    """Say what the day holds on the Assets page. Runs in the task worker."""
+    from rankloop.events.tasks import published_events
+    from rankloop.features.published import published_features
+
+    outlet_events[EVENTS].extra = published_events(settings, day)
+    outlet_events[FEATURES].extra = published_features(settings, day)
 
 
 def tell(connection: str, title: str, text: str) -> None:

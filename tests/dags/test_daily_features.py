@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rankloop.contracts.cleaning import Check
+from rankloop.contracts.sources import SOURCES
 from rankloop.events import tasks
 from rankloop.events.checks import DayStoppedError
 from rankloop.features.build import DaysMissingError
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 DAY = date(2026, 11, 3)
 
 
-@pytest.mark.parametrize("task", ["day_is_over", "extract", "clean", "aggregate", "build", "publish", "look_back"])
+@pytest.mark.parametrize(
+    "task", ["day_is_over", "extract", "clean", "aggregate", "build", "publish", "look_back", "whole_day"]
+)
 def test_what_time_mends_is_tried_again_and_nothing_else(dag_bag: "DagBag", task: str) -> None:
     policy = dag_bag.dags["daily_features"].get_task(task).retry_policy
     stopped = DayStoppedError(Check.BAD_ROWS, "3 of 4 rows are bad")
@@ -77,11 +80,17 @@ def _read_anew() -> Iterator[None]:
     load_settings.cache_clear()
 
 
-def over(dag_bag: "DagBag") -> bool:
-    """Ask the sensor as a worker does."""
+def over(dag_bag: "DagBag", *, at_once: bool = False) -> list[Any]:
+    """Ask the sensor as a worker does; which tasks it leaves out, none while it waits."""
+    from airflow.sdk.exceptions import DownstreamTasksSkipped  # noqa: PLC0415  (reads its home when first imported)
+
     task = dag_bag.dags["daily_features"].get_task("day_is_over")
     run = SimpleNamespace(partition_key=DAY.isoformat(), conf={})
-    return bool(task.python_callable(dag_run=run, params={}))
+    try:
+        assert not task.python_callable(dag_run=run, params={"at_once": at_once})
+    except DownstreamTasksSkipped as skipped:
+        return list(skipped.tasks)
+    return []
 
 
 def test_nothing_is_read_before_the_day_is_over(dag_bag: "DagBag") -> None:
@@ -102,7 +111,7 @@ def test_a_simulated_day_is_over_once_it_is_lived(
         record_day(client, DAY - timedelta(days=1), {})
         before = over(dag_bag)
         record_day(client, DAY, {})
-        assert (before, over(dag_bag)) == (False, True)
+        assert (before, over(dag_bag)) == ([], ["whole_day"])
 
 
 @pytest.mark.usefixtures("_read_anew")
@@ -111,3 +120,15 @@ def test_a_day_of_a_real_shop_is_over_when_the_clock_says_so(
 ) -> None:
     monkeypatch.setenv("RANKLOOP_MONGO_URI", "mongodb://127.0.0.1:1")  # nobody there: it is not asked
     assert over(dag_bag)
+
+
+@pytest.mark.usefixtures("_read_anew")
+def test_a_day_is_done_in_steps_or_at_once_and_never_both_ways(
+    dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKLOOP_MONGO_URI", "mongodb://127.0.0.1:1")
+    steps = {("extract", number) for number in range(len(SOURCES))}
+    assert set(over(dag_bag, at_once=False)) == {"whole_day"}
+    assert set(over(dag_bag, at_once=True)) == steps
+    follow = dag_bag.dags["daily_features"].get_task("day_is_over").downstream_task_ids
+    assert follow == {"extract", "whole_day"}

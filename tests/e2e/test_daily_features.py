@@ -1,6 +1,6 @@
 """A day's features by the real scheduler: published on the Assets page, cleared, killed, and always the same."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -41,12 +41,27 @@ def digests(lake: Lake, day: date) -> dict[str, str]:
     return {table: lake.digest(table, day) for table in lake.tables() if not table.startswith("facts/")}
 
 
-@pytest.fixture(scope="module")
-def run(airflow: AirflowApi, day: date) -> Run:
-    """The run of that day."""
+def run_of(airflow: AirflowApi, day: date) -> Run:
     runs = airflow.ask("GET", f"{DAG}/dagRuns?limit=100")["dag_runs"]
     found = next(run["dag_run_id"] for run in runs if run["partition_key"] == day.isoformat())
     return Run(airflow, "daily_features", found)
+
+
+@pytest.fixture(scope="module")
+def run(airflow: AirflowApi, day: date) -> Run:
+    """The run of that day, which was built in steps."""
+    return run_of(airflow, day)
+
+
+@pytest.fixture(scope="module")
+def past(day: date) -> date:
+    """A day of history, which was built at once."""
+    return day - timedelta(days=LOOP + 1)
+
+
+@pytest.fixture(scope="module")
+def past_run(airflow: AirflowApi, past: date) -> Run:
+    return run_of(airflow, past)
 
 
 def test_the_assets_page_has_one_event_a_day_that_tells_its_story(airflow: AirflowApi, lake: Lake) -> None:
@@ -87,3 +102,23 @@ def test_a_task_killed_while_it_runs_and_cleared_leaves_the_same_day(
     run.clear(task)
     run.succeed(task)
     assert digests(lake, day) == before
+
+
+def test_a_day_built_at_once_is_the_same_built_in_steps(past_run: Run, lake: Lake, past: date) -> None:
+    assert past_run.states("whole_day") == {"success"}
+    assert all(past_run.states(task) == {"skipped"} for task in STEPS if task != "day_is_over")
+    before = digests(lake, past)
+    past_run.clear("extract", with_what_follows=True)
+    for task in STEPS[1:]:
+        past_run.succeed(task)
+    assert digests(lake, past) == before
+
+
+def test_a_day_killed_while_it_is_built_at_once_and_cleared_is_the_same(
+    stack: RunningStack, past_run: Run, lake: Lake, past: date
+) -> None:
+    before = digests(lake, past)
+    past_run.kill("whole_day", stack)
+    past_run.clear("whole_day")
+    past_run.succeed("whole_day")
+    assert digests(lake, past) == before

@@ -70,7 +70,8 @@ def build(settings: Settings, console: Console, days: Sequence[date], last: date
             bar.update(task, completed=seen.done, description=f"Building {running}")
 
         # The schedule runs the last day by itself, or before the hour of its run the one before.
-        return run_days(settings, "daily_features", days, last - timedelta(days=1), show)
+        due_from = last - timedelta(days=1)
+        return run_days(settings, "daily_features", days, due_from, show, of_many={"at_once": True})
 
 
 def live_on(settings: Settings, console: Console, demo: Days, day: date) -> None:

@@ -1,7 +1,7 @@
 """Has Airflow run a partitioned DAG for many market days, and watches until it has."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -29,12 +29,19 @@ class Progress:
     failed: tuple[str, ...]
 
 
-def run_days(
-    settings: Settings, dag_id: str, days: Sequence[date], due_from: date, on_look: Callable[[Progress], None]
+def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
+    settings: Settings,
+    dag_id: str,
+    days: Sequence[date],
+    due_from: date,
+    on_look: Callable[[Progress], None],
+    *,
+    of_many: Mapping[str, Any],
 ) -> int:
     """Every one of these days run with success; how many were not before. Failed days are cleared and run again.
 
-    `due_from` is the first day that the schedule may be about to run by itself.
+    `due_from` is the first day that the schedule may be about to run by itself; `of_many` is the configuration of a
+    backfill.
     """
     api = signed_in(settings, "admin")
     switch_on(settings, dag_id)
@@ -46,7 +53,7 @@ def run_days(
     missing = [day for day in days if day.isoformat() not in before]
     earlier = [day for day in missing if day < due_from]
     if len(earlier) > FEW:
-        _backfill(settings, api, dag_id, earlier)
+        _backfill(settings, api, dag_id, earlier, of_many)
     else:
         _run(api, dag_id, earlier)
     if newest := missing[len(earlier) :]:
@@ -55,7 +62,7 @@ def run_days(
     return sum(before.get(key, {}).get("state") != "success" for key in wanted)
 
 
-def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[date], conf: Mapping[str, Any]) -> None:
     """Create the runs, unless a backfill that was begun earlier is still creating them."""
     active = api.ask("GET", f"/backfills?dag_id={dag_id}&active=true")
     if any(entry["completed_at"] is None for entry in active["backfills"]):
@@ -65,7 +72,8 @@ def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[d
         "from_date": start_of(days[0], settings.zone).isoformat(),
         "to_date": start_of(days[-1] + timedelta(days=1), settings.zone).isoformat(),
     }
-    api.ask("POST", "/backfills", {"dag_id": dag_id, **due, "max_active_runs": AT_ONCE, "reprocess_behavior": "none"})
+    how = {"max_active_runs": AT_ONCE, "reprocess_behavior": "none", "dag_run_conf": dict(conf)}
+    api.ask("POST", "/backfills", {"dag_id": dag_id, **due, **how})
 
 
 def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: date) -> None:
