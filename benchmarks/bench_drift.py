@@ -5,7 +5,7 @@
 Rows are drawn by chance: counts, prices, shares, codes and gaps as features have them, in a Parquet file that the
 engine reads; a fifth of the columns has moved, by little or by much. The reference has 100 000 rows. Ours counts every
 row where the engine has it, makes PSI and KS of each column beside what the reference's days differ by, and hands
-Evidently 20 000 rows of each side for the page, of the columns that drifted and those that moved most, 40 at most. Its
+Evidently 20 000 rows of each side for the page, of the columns that drifted and those that moved most, 20 at most. Its
 peer hands Evidently everything, for a page of all columns by the same PSI. Scoring and joining are in neither. Each
 runs in a process of its own, which tells its peak memory.
 """

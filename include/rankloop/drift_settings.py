@@ -14,7 +14,7 @@ class DriftSettings(BaseModel):
     )
     sample_rows: int = Field(5_000, ge=500, le=1_000_000, description="rows of a day that the classifier is shown")
     report_columns: int = Field(
-        40,
+        20,
         ge=1,
         le=10_000,
         description="features in the report: all that drifted, and those that moved most",

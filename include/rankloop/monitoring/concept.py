@@ -109,6 +109,8 @@ def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
         update={
             "debias": "none",
             "ranker": "xgboost",
+            # Beside the other measures of the day a second thread mostly waits for the first, and takes time doing so.
+            "threads": 1,
             "xgboost": XGBOOST.model_copy(update={"fix_params": SHAPE, "fit_params": TREES}),
         }
     )

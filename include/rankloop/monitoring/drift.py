@@ -97,7 +97,7 @@ def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[
 
 def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measured]:
     """What is measured of one feature, or of the score."""
-    name, grid, before = reference.columns[number], reference.grids[number], reference.by_day(number).sum(axis=0)
+    name, grid, before = reference.columns[number], reference.grids[number], reference.by_day[number].sum(axis=0)
     signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
     found = {
         "psi": (grids.psi(grid, before, now.cells), most_of_days(reference, number)),
@@ -114,7 +114,7 @@ def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Ite
 
 def most_of_days(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
     """The most that a day of the reference differs from its other ones in a column; None where there is one day."""
-    grid, days = reference.grids[number], reference.by_day(number)
+    grid, days = reference.grids[number], reference.by_day[number]
     if len(days) == 1:
         return None
     values = (measure(grid, days.sum(axis=0) - one, one) for one in days)
@@ -149,7 +149,7 @@ def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart
     features = calm_features(reference)
     numbers = [reference.columns.index(name) for name in features]
     used = [reference.grids[number] for number in numbers]
-    counts = [reference.by_day(number).sum(axis=0) for number in numbers]
+    counts = [reference.by_day[number].sum(axis=0) for number in numbers]
     newest = reference.days == reference.days.max()
 
     def side(which: npt.NDArray[np.bool_]) -> Side:

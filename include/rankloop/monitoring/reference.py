@@ -73,12 +73,16 @@ class Reference:
         """By column, its grid."""
         return tuple(grid_of(self.values(column), self.weights) for column in self.columns)
 
-    def by_day(self, column: int) -> Floats:
-        """A row a day, a column a cell: what the values of a column weigh."""
-        grid, (days, day) = self.grids[column], np.unique(self.days, return_inverse=True)
-        cells = day * grid.size + grid.cells(self.values(self.columns[column]))
-        counts = np.bincount(cells, self.weights, len(days) * grid.size).astype(np.float64)
-        return counts.reshape(len(days), grid.size)
+    @cached_property
+    def by_day(self) -> tuple[Floats, ...]:
+        """By column, a row a day and a column a cell: what its values weigh."""
+        days, day = np.unique(self.days, return_inverse=True)
+        return tuple(
+            np.bincount(day * grid.size + grid.cells(self.values(column)), self.weights, len(days) * grid.size)
+            .astype(np.float64)
+            .reshape(len(days), grid.size)
+            for column, grid in zip(self.columns, self.grids, strict=True)
+        )
 
 
 def version_of(settings: Settings, day: date) -> int | None:

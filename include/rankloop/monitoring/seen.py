@@ -6,7 +6,7 @@ batch is scored by it that same evening, and nothing in it knows what came of th
 know the product or buyer yet, it stays unknown, as it is in training.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -14,14 +14,18 @@ from functools import partial
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.experiment import is_control
 from rankloop.features.build import lake_of
+from rankloop.features.duck import DuckEngine
 from rankloop.features.engine import Engine, count_rows
 from rankloop.features.join import LIST_COLUMNS, Portion, join_features, joined_schema
+from rankloop.features.rows import rows_with
 from rankloop.monitoring.grid import Grid
 from rankloop.monitoring.reference import SCORE, Reference
 from rankloop.monitoring.tally import Counted, added, count, packed, unpacked
@@ -92,8 +96,7 @@ def seen_on(engine: Engine, settings: Settings, day: date, reference: Reference,
     counted, kept = None, []
     portions = max(1, -(-lists.rows // PORTION_ROWS))
     for number in range(portions):
-        joined = _joined(engine, settings, day, lists.table, Portion(number, portions), look.scorer.features)
-        for batch in engine.batches(engine.through(joined, _takes(look), partial(_look, look), look.gives), look.gives):
+        for batch in _looked_at(engine, settings, day, lists.table, Portion(number, portions), look):
             kept.append(batch.filter(batch["counted"].is_null()).select(look.kept.names))
             for content in batch["counted"].drop_null():
                 part = unpacked(look.grids, content.as_py())
@@ -126,6 +129,44 @@ def comparable_lists(engine: Engine, settings: Settings, day: date, at_most: int
 def _of_control(share: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield batch.filter(pa.array(is_control(batch["account_id"].to_numpy(), share)))
+
+
+def _looked_at(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
+    engine: Engine, settings: Settings, day: date, lists: ir.Table, portion: Portion, look: Look
+) -> Iterable[pa.RecordBatch]:
+    """What looking at the rows of these buyers gives."""
+    if isinstance(engine, DuckEngine):
+        mine = portion.take(engine, lists)
+        return _look(look, iter(_gathered(engine, settings, day, mine, look.scorer.features)))
+    joined = _joined(engine, settings, day, lists, portion, look.scorer.features)
+    looked = engine.through(joined, _takes(look), partial(_look, look), look.gives)
+    found: Iterable[pa.RecordBatch] = engine.batches(looked, look.gives)
+    return found
+
+
+def _gathered(
+    engine: DuckEngine, settings: Settings, day: date, lists: ir.Table, features: tuple[str, ...]
+) -> Sequence[pa.RecordBatch]:
+    """The same as `_joined`, in this process, in several times less."""
+    found = list(rows_with(engine, settings, lists, day - timedelta(days=1), features))
+    standing = [name for name in features if name in AS_IT_STANDS]
+    if not found or not standing:
+        return found
+    before = pa.Table.from_batches(found)
+    now = pa.Table.from_batches(rows_with(engine, settings, lists, day, standing))
+    places = np.empty(now.num_rows, np.int64)
+    places[_order(before)] = _order(now)
+    now = now.select(standing).take(pa.array(places))
+    for name in standing:
+        known = pc.if_else(before[name].is_null(), pa.scalar(None, pa.float32()), now[name])
+        before = before.set_column(before.column_names.index(name), name, known)
+    made: Sequence[pa.RecordBatch] = before.to_batches()
+    return made
+
+
+def _order(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """The places of the rows, in the order of their keys."""
+    return np.asarray(pc.sort_indices(rows, [(name, "ascending") for name in KEYS.names]).to_numpy(), np.int64)
 
 
 def _joined(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)

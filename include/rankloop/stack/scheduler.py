@@ -1,9 +1,9 @@
 """Airflow's scheduler with the libraries read in that tasks need, as the Procfile starts it.
 
 The LocalExecutor forks its tasks from the scheduler. So what is imported here costs a task nothing, where each would
-otherwise spend its first seconds on it: two for those that read events, four more for those that know models. Importing
-starts no thread in any of these but OpenBLAS's, which looks after itself in a fork. Of Rankloop itself nothing is
-imported: a task is to run the code as it is by then, edited or not.
+otherwise spend its first seconds on it: two for those that read events, four more for those that know models, three for
+the drift report's. Importing starts no thread in any of these but OpenBLAS's, which looks after itself in a fork. Of
+Rankloop itself nothing is imported: a task is to run the code as it is by then, edited or not.
 """
 
 import runpy
@@ -12,6 +12,7 @@ from importlib import import_module
 
 NEEDED_BY_TASKS = (
     "deltalake",
+    "evidently.presets",
     "ibis.backends.duckdb",
     "mlflow.pyfunc",
     "pandas",
@@ -20,6 +21,7 @@ NEEDED_BY_TASKS = (
     "pydantic_settings",
     "pymongo",
     "pymongoarrow.context",
+    "sklearn.linear_model",
     "xgboost",
 )
 
