@@ -87,7 +87,7 @@ def publish(dag_run=None, params=None, outlet_events=None) -> None:
 @task(pool="mongo", outlets=[EVENTS, FEATURES])
 def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
     """All of it in one task, for days of history."""
-    from rankloop.features.whole_day import build_whole_day
+    from rankloop.whole_day import build_whole_day
 
     settings, day = load_settings(), market_day(dag_run, params)
     build_whole_day(settings, day, datetime.now(UTC), params["accept"])

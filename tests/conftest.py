@@ -11,6 +11,9 @@ from rankloop.settings import PREFIX
 from tests.mongo_server import emptied, serving
 from tests.running import DEMO_WITHIN_S
 
+# Side by side, threads that spin while they wait would take the cores from other tests, as from other tasks.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 E2E = "tests/e2e/"
 WHOLE = (E2E, "tests/training/", "tests/ranking/")
 """What has most tests begins first, and among those of ranking is one so long that it must not begin last."""

@@ -114,6 +114,9 @@ def _tunable() -> dict[str, str]:
         # After a kill, tasks of the dead scheduler start again within half a minute, rather than five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        # Threads of a ranker that wait for one another by spinning keep other tasks off the cores: with as many tasks
+        # as cores a training took four times as long.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
 
 
