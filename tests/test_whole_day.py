@@ -1,0 +1,68 @@
+"""A day done at once is the day done in steps, and it waits for the days that it looks back on."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rankloop.calendar import start_of
+from rankloop.contracts.sources import SOURCES
+from rankloop.events.tasks import clean_day, extract_source
+from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
+from rankloop.settings import Settings
+from rankloop.simulator.history import Diary, live_days
+from rankloop.simulator.living import Marketplace
+from rankloop.whole_day import build_whole_day
+from tests.mongo_server import serving
+
+pytestmark = pytest.mark.stack
+
+DAYS = [date(2026, 11, 1), date(2026, 11, 2)]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Two days of a small marketplace in MongoDB."""
+    folder = tmp_path_factory.mktemp("whole_day")
+    with serving(folder / "mongo") as address:
+        list(live_days(Marketplace(7, 0.05, DAYS[0], "Asia/Ho_Chi_Minh"), DAYS, Diary(address, folder / "truth")))
+        yield address
+
+
+def settings_of(address: str, home: Path) -> Settings:
+    return Settings(home=home, mongo_uri=address)
+
+
+def night_after(settings: Settings, day: date) -> datetime:
+    return start_of(day + timedelta(days=1), settings.zone) + timedelta(hours=1)
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    lake = lake_of(settings)
+    tables = (table for table in lake.tables() if not table.startswith("facts/"))
+    return {f"{table} {day}": lake.digest(table, day) for table in tables for day in lake.days(table)}
+
+
+def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
+    steps, at_once = settings_of(address, tmp_path / "steps"), settings_of(address, tmp_path / "at_once")
+    for day in DAYS:
+        now = night_after(steps, day)
+        for source in SOURCES:
+            extract_source(steps, day, source, now)
+        clean_day(steps, day, now)
+        aggregate_day(steps, day)
+        build_features(steps, day)
+        build_whole_day(at_once, day, now)
+    assert digests(at_once) == digests(steps)
+    assert {"features/product 2026-11-01", "features/product 2026-11-02"} <= set(digests(at_once))
+
+
+def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:
+    settings = settings_of(address, tmp_path)
+    with pytest.raises(DaysMissingError, match="features of 2026-11-02 waited 0 s for days before it"):
+        build_whole_day(settings, DAYS[1], night_after(settings, DAYS[1]), earlier_within_s=0)
+    assert not lake_of(settings).days("features/product")
+    build_whole_day(settings, DAYS[0], night_after(settings, DAYS[0]))
+    build_whole_day(settings, DAYS[1], night_after(settings, DAYS[1]))
+    assert lake_of(settings).days("features/product") == DAYS
