@@ -133,6 +133,16 @@ class Fresh(Rule):
     min_rows: int = Field(300, ge=0, description=ROWS)
 
 
+class Catalogue(Rule):
+    """Products that came overnight, more than a catalogue grows by: a shop, or many, have put up theirs."""
+
+    threshold: float = Field(0.1, gt=0, description="share by which there are more than usual")
+    days: int = Field(1, ge=1, le=28, description=DAYS)
+    of: int = Field(1, ge=1, le=28, description=OF)
+    min_rows: int = Field(100, ge=0, description=ROWS)
+    sources: tuple[str, ...] = Field(("products",), description="sources that are snapshots, as patterns")
+
+
 class Residual(Rule):
     """Buyers of a segment click more or less than the champion's calibrated scores say."""
 
@@ -197,6 +207,7 @@ class MonitoringSettings(BaseModel):
     population: Population = Population()
     missing: Missing = Missing()
     new_values: NewValues = NewValues()
+    catalogue: Catalogue = Catalogue()
     jump: Jump = Jump()
     performance: Performance = Performance()
     against_control: AgainstControl = AgainstControl()

@@ -108,6 +108,18 @@ def test_new_shops_bring_values_never_seen_and_no_training_before_it_counts() ->
     assert (cause(rows).kind, verdict(rows).state) == ("covariate shift", "alert")
 
 
+@pytest.mark.parametrize(
+    ("source", "rows", "state"),
+    [("products", 1957, "alert"), ("products", 1800, "ok"), ("products", 1700, "ok"), ("impressions", 1957, "ok")],
+)
+def test_a_seventh_more_products_overnight_is_a_covariate_shift_at_once(source: str, rows: int, state: str) -> None:
+    held = {"expected": 1660.0, "low": 1500.0, "high": 1750.0, "rows": rows, "version": None}
+    found = verdict([*psi(before(0)), row(QUALITY, DAY, f"source {source} rows", float(rows), **held)])
+    assert (found.state, [one.kind for one in found.causes]) == (state, ["covariate shift"] * (state == "alert"))
+    if state == "alert":
+        assert found.causes[0].reasons[0] == "There are 1,957 products, where 1,660 are usual, on 2026-11-20."
+
+
 @pytest.mark.parametrize(("usual", "state"), [(0.0, "alert"), (0.03, "alert"), (0.05, "ok"), (0.2, "ok")])
 def test_a_feature_that_moves_ten_times_as_far_as_ever_is_a_covariate_shift_at_once(usual: float, state: str) -> None:
     # The champion hardly goes by discounts, so a campaign never comes to the share of importance that `inputs` wants.

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rankloop.contracts.lake import DAY
 from rankloop.monitoring.findings import ALL, Finding, Rows, weights_of
-from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.measures import CATALOGUES, CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.rules import Row, factor_of, known
 from rankloop.monitoring.wording import sentence
 
@@ -25,7 +25,6 @@ CONCEPT_DRIFT: Kind = "concept drift"
 UNCLEAR: Kind = "unclear"
 HOLDS = "Performance holds so far."
 FEATURES = "features"
-CATALOGUES = ("buyers", "products")
 MOST_SUSPECTS, MOST_PLACES = 5, 3
 CALM_PSI = 0.1
 """PSI below which a feature is called steady."""
@@ -166,7 +165,7 @@ def _mend(source: str, days: Sequence[date]) -> tuple[str, ...]:
 
 def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) -> Cause:
     """Inputs that moved, or what buyers like."""
-    inputs = [one for one in found if one.rule in {"inputs", "feature", "new_values"}]
+    inputs = [one for one in found if one.rule in {"inputs", "feature", "new_values", "catalogue"}]
     fell = [one for one in found if one.role == "performance"]
     newer = [one for one in found if one.role == "concept"]
     told = [sentence(one) for one in found]

@@ -97,9 +97,16 @@ def _of_look(look: Look, rows: Iterable[Row], policy: MonitoringSettings, day: d
 
 
 def _meant(look: Look, row: Row, policy: MonitoringSettings) -> bool:
-    """Jumps are looked for in amounts alone: a mean near nothing jumps every day. Counts rise; codes are given out."""
-    patterns = {"jump": policy.jump.amounts, "new_values": policy.new_values.codes}.get(look.rule, ("*",))
-    return any(fnmatchcase(row["subject"], pattern) for pattern in patterns)
+    """Jumps are looked for in amounts alone: a mean near nothing jumps every day. Counts rise; codes are given out.
+
+    What is sent every day may well be more tomorrow; what a catalogue holds stays.
+    """
+    patterns = {
+        "jump": policy.jump.amounts,
+        "new_values": policy.new_values.codes,
+        "catalogue": policy.catalogue.sources,
+    }
+    return any(fnmatchcase(row["subject"], pattern) for pattern in patterns.get(look.rule, ("*",)))
 
 
 def _window(policy: MonitoringSettings, look: Look, day: date) -> list[date]:

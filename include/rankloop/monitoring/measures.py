@@ -24,3 +24,5 @@ DRIFT, PERFORMANCE, CONCEPT, QUALITY = (
     "monitoring/concept",
     "monitoring/quality",
 )
+CATALOGUES = ("buyers", "products")
+"""Sources that are as they stand at the end of a day; of the others a day has what happened."""

@@ -28,7 +28,7 @@ from rankloop.features.build import lake_of
 from rankloop.features.engine import Engine, open_engine
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measured import Measured, keep_measures
-from rankloop.monitoring.measures import QUALITY
+from rankloop.monitoring.measures import CATALOGUES, QUALITY
 from rankloop.monitoring.usual import FEWEST, usual
 from rankloop.settings import Settings
 
@@ -115,9 +115,10 @@ def _absent(key: Key) -> tuple[float, int]:
 
 
 def _kind(key: Key) -> str:
-    measure = key[2]
+    _, source, measure = key
     if measure in {"rows", "distinct"}:
-        return "count"
+        # What a catalogue holds is held tomorrow as well; chance has no part in it.
+        return "level" if source in CATALOGUES else "count"
     return "level" if measure in QUANTILES else "share"
 
 

@@ -86,6 +86,11 @@ def less_than_usual(row: Row, _: Interval, threshold: float) -> bool:
     return not _usual(row) and fallen(row, (row["value"], row["value"]), threshold)
 
 
+def grown(row: Row, _: Interval, threshold: float) -> bool:
+    """It is above all usual days, and above what is expected by more than this share."""
+    return not _usual(row) and known(row["expected"]) and row["value"] > row["expected"] * (1 + threshold)
+
+
 def _usual(row: Row) -> bool:
     bounds = row["low"], row["high"]
     return all(known(bound) for bound in bounds) and bounds[0] <= row["value"] <= bounds[1]
@@ -125,6 +130,7 @@ LOOKS: tuple[Look, ...] = (
     Look("population", "inputs", DRIFT, "population", ("auc",), above),
     Look("missing", "data", DRIFT, "feature", ("missing",), risen),
     Look("new_values", "inputs", DRIFT, "feature", ("new_values",), above),
+    Look("catalogue", "inputs", QUALITY, "source", ("rows",), grown),
     Look("jump", "data", DRIFT, "feature", MIDDLES, jumped),
     Look("performance", "performance", PERFORMANCE, "live", LIVE, fallen),
     Look("performance", "performance", PERFORMANCE, "reranked", LIVE, fallen),

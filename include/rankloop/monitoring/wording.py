@@ -12,6 +12,7 @@ NAMES = {
     "population": "a small classifier tells today's rows from the reference: AUC {value:.2f} (limit {threshold:g})",
     "missing": "{subject} is empty in {value:.0%} of the rows, where {expected:.0%} are usual",
     "new_values": "{subject} has values never seen before in {value:.0%} of the rows (limit {threshold:.0%})",
+    "catalogue": "there are {value:,.0f} {subject}, where {expected:,.0f} are usual",
     "jump": "the {measure} of {subject} is {amount}, where {usual} is usual: {factor}",
     "performance": "{measure} of {subject} is {value:.4f}{interval}, where {expected:.4f} was promised",
     "against_control": "{measure} is {value:+.4g}{interval} against control",
