@@ -69,6 +69,10 @@ class Boosted:
         """The sum of the trees' leaves, row by row."""
         return np.asarray(self.booster.inplace_predict(values, predict_type="margin")).astype(np.float64)
 
+    def alone(self) -> None:
+        """XGBoost keeps this by thread."""
+        xgb.set_config(nthread=1)
+
     def importance(self) -> npt.NDArray[np.float64]:
         """Each feature's share of the gain of all splits."""
         gains = np.zeros(self.features)

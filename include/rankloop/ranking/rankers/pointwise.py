@@ -49,6 +49,9 @@ class Pointwise:
             scores[start : start + len(piece)] = self._forward(tile)[-1][: len(piece), 0]
         return scores
 
+    def alone(self) -> None:
+        """It always does."""
+
     def _forward(self, standard: Floats) -> list[Floats]:
         """What each layer gives, the input first."""
         found = [standard]

@@ -56,6 +56,10 @@ class Ranker(Protocol):
         """The score of each row, which depends on that row alone; higher is better within a list."""
         ...
 
+    def alone(self) -> None:
+        """Has the thread that asks score without the help of others, which score beside it."""
+        ...
+
     def importance(self) -> npt.NDArray[np.float64]:
         """What each feature contributes in all; they add up to 1, or are all 0."""
         ...
