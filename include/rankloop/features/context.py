@@ -17,6 +17,7 @@ from rankloop.calendar import start_of
 from rankloop.features.declare import FLOAT, INT, Family, Feature, Floats, Ints
 from rankloop.features.events import DAY_S, second
 from rankloop.features.history import AsOf
+from rankloop.features.order import best_first, ranks
 
 SURFACES = ("home", "category", "search")
 MILLIONTH = 1_000_000
@@ -90,11 +91,9 @@ def _rounded(values: Floats) -> Floats:
 
 
 def _ranks(lists: Ints, base: Floats, products: Ints) -> Ints:
-    order = np.lexsort((products, -base, lists))
-    sizes = np.bincount(lists)
-    ranks = np.empty(len(lists), np.int64)
-    ranks[order] = np.arange(1, len(lists) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return ranks
+    found = np.empty(len(lists), np.int64)
+    found[best_first(lists, base, products)] = ranks(np.bincount(lists))
+    return found
 
 
 def _alike(lists: Ints, categories: pa.ChunkedArray) -> Floats:

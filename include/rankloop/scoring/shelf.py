@@ -20,6 +20,7 @@ from rankloop.features.duck import DuckEngine
 from rankloop.features.engine import Engine, Work, count_rows
 from rankloop.features.gather import Joined, Matrix, open_gatherer
 from rankloop.features.join import BUYER, LIST_COLUMNS, Portion, join_features, joined_schema
+from rankloop.features.order import best_first, ranks
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import prepared
 from rankloop.scoring.market import GROUPS
@@ -200,10 +201,8 @@ def _ahead(work: Callable[[Portion], Done], portions: Iterable[Portion]) -> Iter
 
 
 def _best(rows: pa.Table, most: int) -> pa.Table:
-    keys = [rows[name].to_numpy() for name in ("product_id", "score", "account_id")]
-    order = np.lexsort((keys[0], -keys[1], keys[2]))
-    buyer = keys[2][order]
-    first = np.flatnonzero(np.diff(buyer, prepend=buyer[:1] - 1))
-    rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order))) + 1
+    product, score, buyer = (rows[name].to_numpy() for name in ("product_id", "score", "account_id"))
+    buyers, group = np.unique(buyer, return_inverse=True)
+    order, rank = best_first(group, score, product), ranks(np.bincount(group, minlength=len(buyers)))
     kept = rows.take(pa.array(order[rank <= most]))
     return kept.append_column("rank", pa.array(rank[rank <= most])).cast(RANKED)
