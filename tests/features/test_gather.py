@@ -12,7 +12,7 @@ from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.features.build import aggregate_day, build_features
 from rankloop.features.catalogue import FAMILIES, FEATURES, feature_names
 from rankloop.features.duck import open_duck
-from rankloop.features.gather import Matrix, open_gatherer
+from rankloop.features.gather import Gatherer, Matrix
 from rankloop.features.join import LIST_COLUMNS, JoinError, join_features, joined_schema
 from rankloop.ranking.preprocessing import learn, prepared
 from rankloop.scoring.shelf import narrow
@@ -83,9 +83,8 @@ def both(settings: Settings, lists: pa.Table, features: list[str]) -> tuple[Matr
         def prepare(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return prepared(values, columns[name])
 
-        with open_gatherer(engine, settings, asked, DAYS[1], learned.features, prepare) as gatherer:
-            found = gatherer.join(lists)
-            gathered = np.concatenate([block.copy() for block in found.blocks()])
+        found = Gatherer(engine, settings, asked, DAYS[1], learned.features, prepare).join(lists)
+        gathered = np.concatenate([block.copy() for block in found.blocks()])
         assert found.base_rank.tolist() == table["context_base_rank"].to_pylist()
         return gathered, learned.apply(plain)
 
@@ -114,24 +113,22 @@ def test_a_ranker_of_few_features_gets_them_in_its_own_order(
     assert np.array_equal(gathered.view(np.uint32), joined.view(np.uint32))
 
 
-def test_buyers_are_taken_one_by_one_where_words_are_many(
+def test_pairs_too_many_for_a_table_are_found_too(
     known: Settings, lived: Mapping[date, DayOfEvents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rankloop.features.overlap.AT_ONCE", 1)
-    words = [feature.name for family in FAMILIES for feature in family.shared]
-    gathered, joined = both(known, drawn_lists(lived, 4), words)
-    assert len(np.unique(gathered[:, 0])) > 5
+    monkeypatch.setattr("rankloop.features.lookups.AT_MOST", 0)
+    # With so few marks, many a pair that nobody knows bears one.
+    monkeypatch.setattr("rankloop.features.lookups.MARKS", 64)
+    gathered, joined = both(known, drawn_lists(lived, 4), feature_names())
+    words = [feature_names().index(feature.name) for family in FAMILIES for feature in family.shared]
+    assert all(len(np.unique(gathered[:, word])) > 5 for word in words[:2])
     assert np.array_equal(gathered.view(np.uint32), joined.view(np.uint32))
 
 
 def test_lists_that_lack_a_column_are_refused_by_name(known: Settings, lived: Mapping[date, DayOfEvents]) -> None:
     lists = drawn_lists(lived, 0).drop_columns(["base_score"])
-    with (
-        open_duck(known.features) as engine,
-        pytest.raises(JoinError, match="base_score"),
-        open_gatherer(engine, known, in_memory(engine, lists), DAYS[1], ["product_ctr"], lambda _, values: values),
-    ):
-        pass
+    with open_duck(known.features) as engine, pytest.raises(JoinError, match="base_score"):
+        Gatherer(engine, known, in_memory(engine, lists), DAYS[1], ["product_ctr"], lambda _, values: values)
 
 
 def test_every_feature_is_looked_up_or_an_overlap_or_computed() -> None:

@@ -32,7 +32,12 @@ def lists(settings: Settings, day: date) -> pa.Table:
     return lake_of(settings).read(SHOWN, [day], columns)
 
 
-def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(market: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [1, 1 << 16])
+def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
+    market: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("rankloop.scoring.shelf.SHARE_ROWS", rows * 500)
+    monkeypatch.setattr("rankloop.scoring.shelf.AT_ONCE", rows)
     training = TrainingSettings(idle_share=1.0, label_hours=1)
     settings = market.settings.model_copy(update={"training": training})
     prepare_day(settings, SHOWN_ON)

@@ -98,7 +98,7 @@ def _ranks(lists: Ints, base: Floats, products: Ints) -> Ints:
 
 def _alike(lists: Ints, categories: pa.ChunkedArray) -> Floats:
     """How many products of the list are in the same category."""
-    category = categories.fill_null(-1).to_numpy() + 1
+    category = categories.to_numpy() + 1
     both = lists.astype(np.int64) * (category.max(initial=0) + 1) + category
     return np.where(category == 0, np.nan, np.bincount(both)[both])
 

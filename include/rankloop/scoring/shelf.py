@@ -1,14 +1,14 @@
 """Scores candidates and keeps the best of each buyer: one way for a whole day, for one list, and for a file."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache, partial
 from math import gcd
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import ibis
 import ibis.expr.types as ir
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from rankloop.features.duck import DuckEngine
 from rankloop.features.engine import Engine, Work, count_rows
-from rankloop.features.gather import Joined, Matrix, open_gatherer
+from rankloop.features.gather import Gatherer, Matrix
 from rankloop.features.join import BUYER, LIST_COLUMNS, Portion, join_features, joined_schema
 from rankloop.features.order import best_first, ranks
 from rankloop.ranking.model import Model, load_model
@@ -34,9 +34,10 @@ OWN = pa.schema(
         "sources": pa.int64(),
     }
 )
-Done = TypeVar("Done")
 PORTION_ROWS = 1 << 18
-"""Candidates scored at a time."""
+"""Candidates that an engine joins at a time."""
+SHARE_ROWS, AT_ONCE = 1 << 20, 1 << 16
+"""Candidates that are read at a time to be joined here, and those of them that a thread sees to at a time."""
 RANKED = pa.schema([*OWN, ("base_rank", pa.int64()), ("score", pa.float64()), ("rank", pa.int64())])
 
 
@@ -88,9 +89,9 @@ def narrow(batch: pa.RecordBatch, features: tuple[str, ...]) -> pa.RecordBatch:
     )
 
 
-def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
+def portions(engine: Engine, lists: ir.Table, rows: int = PORTION_ROWS) -> Iterator[Portion]:
     """Shares of the buyers, each with lists for one go."""
-    many = -(-count_rows(engine, lists) // PORTION_ROWS)
+    many = -(-count_rows(engine, lists) // rows)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
     while many and gcd(many, GROUPS) > 1:
         many += 1
@@ -111,7 +112,7 @@ def scored(  # noqa: PLR0913  (as in `join_features`)
     Without a scorer the score is `base_score`.
     """
     if scorer and isinstance(engine, DuckEngine):
-        yield from _scored_here(engine, settings, lists, as_of, scorer=scorer, own=own)
+        yield from _scored_here(engine, settings, lists, as_of, scorer=scorer, own=own, then=lambda rows: rows)
         return
     for portion in portions(engine, lists):
         found = _scored_there(engine, settings, lists, as_of, scorer=scorer, own=own, portion=portion)
@@ -124,8 +125,8 @@ def ranked(
     """The best products of each buyer, those of a buyer together, best first; a portion of the buyers at a time."""
     most = settings.scoring.top_n
     if scorer and isinstance(engine, DuckEngine):
-        for rows in _scored_here(engine, settings, lists, as_of, scorer=scorer, own=OWN):
-            yield _best(rows, most)
+        best = partial(_best, most=most)
+        yield from _scored_here(engine, settings, lists, as_of, scorer=scorer, own=OWN, then=best)
         return
     best = ibis.window(group_by="account_id", order_by=[ibis.desc("score"), "product_id"])
     for portion in portions(engine, lists):
@@ -163,9 +164,19 @@ def _scored_there(  # noqa: PLR0913  (as in `scored`)
 
 
 def _scored_here(  # noqa: PLR0913  (as in `scored`)
-    engine: DuckEngine, settings: Settings, lists: ir.Table, as_of: date, *, scorer: Scorer, own: pa.Schema
+    engine: DuckEngine,
+    settings: Settings,
+    lists: ir.Table,
+    as_of: date,
+    *,
+    scorer: Scorer,
+    own: pa.Schema,
+    then: Callable[[pa.Table], pa.Table],
 ) -> Iterator[pa.Table]:
-    """The scores of rows in this process, several times as fast as by a join."""
+    """What is then made of the scores of rows in this process, several times as fast as by a join.
+
+    A thread sees to some buyers from the join to the end, so none waits for another.
+    """
     model = _loaded(scorer)
     learned = {column.name: column for column in model.preprocessing.columns}
     kinds = lists.schema().to_pyarrow()
@@ -174,30 +185,45 @@ def _scored_here(  # noqa: PLR0913  (as in `scored`)
     def prepare(name: str, values: Matrix) -> Matrix:
         return prepared(values, learned[name])
 
-    with open_gatherer(engine, settings, lists, as_of, model.features, prepare) as gatherer:
+    gatherer = Gatherer(engine, settings, lists, as_of, model.features, prepare)
 
-        def join(portion: Portion) -> tuple[pa.Table, Joined]:
-            mine = lists if portion.of == 1 else lists.filter(lists[BUYER] % portion.of == portion.number)
-            rows = engine.batches(mine, schema).read_all().combine_chunks()
-            return rows.select(own.names), gatherer.join(rows)
+    def read(share: Portion) -> pa.Table:
+        mine = lists if share.of == 1 else lists.filter(lists[BUYER] % share.of == share.number)
+        return engine.batches(mine, schema, [BUYER]).read_all().combine_chunks()
 
-        for rows, joined in _ahead(join, portions(engine, lists)):
-            score = np.concatenate([model.ranker.score(block) for block in joined.blocks()] or [np.empty(0)])
-            columns = {**{name: rows[name] for name in own.names}, "base_rank": joined.base_rank, "score": score}
-            yield pa.table(columns, schema=with_score(_with_rank(own)))
+    def score(rows: pa.Table) -> pa.Table:
+        joined = gatherer.join(rows)
+        score = np.concatenate([model.ranker.score(block) for block in joined.blocks()])
+        columns = {**{name: rows[name] for name in own.names}, "base_rank": joined.base_rank, "score": score}
+        return then(pa.table(columns, schema=with_score(_with_rank(own))))
+
+    with ThreadPoolExecutor(settings.features.threads, initializer=model.ranker.alone) as pool:
+        shares = map(read, portions(engine, lists, SHARE_ROWS))
+        pieces = (piece for share in shares for piece in _whole_buyers(share))
+        yield from _ahead(pool, score, pieces, settings.features.threads)
 
 
-def _ahead(work: Callable[[Portion], Done], portions: Iterable[Portion]) -> Iterator[Done]:
-    """What comes of each portion, the next under way meanwhile: neither a join nor a ranker keeps all threads busy."""
-    with ThreadPoolExecutor(1) as pool:
-        under_way = None
-        for portion in portions:
-            begun = pool.submit(work, portion)
-            if under_way:
-                yield under_way.result()
-            under_way = begun
-        if under_way:
-            yield under_way.result()
+def _whole_buyers(rows: pa.Table) -> Iterator[pa.Table]:
+    """Rows in the order of their buyers, some whole buyers at a time."""
+    buyer, first = rows[BUYER].to_numpy(), 0
+    while first < len(buyer):
+        last = buyer[min(first + AT_ONCE, len(buyer)) - 1]
+        after = int(np.searchsorted(buyer, last, side="right"))
+        yield rows.slice(first, after - first)
+        first = after
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[pa.Table], pa.Table], pieces: Iterable[pa.Table], threads: int
+) -> Iterator[pa.Table]:
+    """What comes of each piece, in their order; each thread has one, and another is there for who is free first."""
+    under_way: deque[Future[pa.Table]] = deque()
+    for piece in pieces:
+        under_way.append(pool.submit(work, piece))
+        if len(under_way) > threads:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
 
 
 def _best(rows: pa.Table, most: int) -> pa.Table:
