@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from rankloop.features.duck import DuckEngine
 from rankloop.features.engine import Engine
-from rankloop.features.gather import Matrix, open_gatherer
+from rankloop.features.gather import Gatherer, Matrix
 from rankloop.features.join import EVERYBODY, Portion, join_features, joined_schema
 from rankloop.settings import Settings
 
@@ -41,14 +41,13 @@ def _gathered(  # noqa: PLR0913, PLR0917  (likewise)
     rows = engine.batches(lists, own).read_all().combine_chunks()
     if not rows.num_rows:
         return
-    with open_gatherer(engine, settings, lists, as_of, features, _as_they_are) as gatherer:
-        first = 0
-        for block in gatherer.join(rows).blocks():
-            # The next block takes the place of this one, so its columns have to be copies.
-            found = [pa.array(values, from_pandas=True) for values in block.T.copy()]
-            [batch] = rows.slice(first, len(block)).to_batches()
-            yield _batch(batch, features, found)
-            first += len(block)
+    first = 0
+    for block in Gatherer(engine, settings, lists, as_of, features, _as_they_are).join(rows).blocks():
+        # The next block takes the place of this one, so its columns have to be copies.
+        found = [pa.array(values, from_pandas=True) for values in block.T.copy()]
+        [batch] = rows.slice(first, len(block)).to_batches()
+        yield _batch(batch, features, found)
+        first += len(block)
 
 
 def _as_they_are(_: str, values: Matrix) -> Matrix:
