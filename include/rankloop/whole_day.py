@@ -1,6 +1,6 @@
 """A day of history in one go: what the tasks of a day do one after the other, without a process for each of them.
 
-Starting a task takes about a second of a processor, and a day has eleven: two thirds of a backfill. Each step leaves
+Starting a task takes about a second of a processor, and a day has eleven: nearly half of a backfill. Each step leaves
 behind what it leaves as a task of its own, so a day that was cut short is done again like any other.
 """
 
