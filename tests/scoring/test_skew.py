@@ -36,7 +36,6 @@ def lists(settings: Settings, day: date) -> pa.Table:
 def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     market: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr("rankloop.scoring.shelf.SHARE_ROWS", rows * 500)
     monkeypatch.setattr("rankloop.scoring.shelf.AT_ONCE", rows)
     training = TrainingSettings(idle_share=1.0, label_hours=1)
     settings = market.settings.model_copy(update={"training": training})

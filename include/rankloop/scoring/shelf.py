@@ -35,9 +35,9 @@ OWN = pa.schema(
     }
 )
 PORTION_ROWS = 1 << 18
-"""Candidates that an engine joins at a time."""
-SHARE_ROWS, AT_ONCE = 1 << 20, 1 << 16
-"""Candidates that are read at a time to be joined here, and those of them that a thread sees to at a time."""
+"""Candidates that are read or joined at a time."""
+AT_ONCE = 1 << 16
+"""Those of them that a thread sees to at a time, where they are joined here."""
 RANKED = pa.schema([*OWN, ("base_rank", pa.int64()), ("score", pa.float64()), ("rank", pa.int64())])
 
 
@@ -89,9 +89,9 @@ def narrow(batch: pa.RecordBatch, features: tuple[str, ...]) -> pa.RecordBatch:
     )
 
 
-def portions(engine: Engine, lists: ir.Table, rows: int = PORTION_ROWS) -> Iterator[Portion]:
+def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
     """Shares of the buyers, each with lists for one go."""
-    many = -(-count_rows(engine, lists) // rows)
+    many = -(-count_rows(engine, lists) // PORTION_ROWS)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
     while many and gcd(many, GROUPS) > 1:
         many += 1
@@ -198,7 +198,7 @@ def _scored_here(  # noqa: PLR0913  (as in `scored`)
         return then(pa.table(columns, schema=with_score(_with_rank(own))))
 
     with ThreadPoolExecutor(settings.features.threads, initializer=model.ranker.alone) as pool:
-        shares = map(read, portions(engine, lists, SHARE_ROWS))
+        shares = map(read, portions(engine, lists))
         pieces = (piece for share in shares for piece in _whole_buyers(share))
         yield from _ahead(pool, score, pieces, settings.features.threads)
 
