@@ -66,8 +66,8 @@ def earlier_days(dag_run=None, params=None) -> bool:
     from rankloop.events.tasks import first_day_of_events
     from rankloop.features.build import may_build
 
-    settings = load_settings()
-    return may_build(settings, market_day(dag_run, params), first_day_of_events(settings))
+    settings, day = load_settings(), market_day(dag_run, params)
+    return may_build(settings, day, first_day_of_events(settings, day))
 
 
 @task

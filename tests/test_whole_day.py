@@ -8,7 +8,7 @@ import pytest
 
 from rankloop.calendar import start_of
 from rankloop.contracts.sources import SOURCES
-from rankloop.events.tasks import clean_day, extract_source
+from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
 from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
 from rankloop.settings import Settings
 from rankloop.simulator.history import Diary, live_days
@@ -56,6 +56,22 @@ def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
         build_whole_day(at_once, day, now)
     assert digests(at_once) == digests(steps)
     assert {"features/product 2026-11-01", "features/product 2026-11-02"} <= set(digests(at_once))
+
+
+@pytest.mark.parametrize(
+    ("day", "first"),
+    [
+        (date(2026, 10, 31), None),
+        (date(2026, 11, 1), date(2026, 11, 1)),
+        (date(2026, 11, 2), date(2026, 11, 1)),
+        (date(2026, 11, 28), date(2026, 11, 1)),
+        (date(2026, 12, 5), date(2026, 11, 8)),
+    ],
+)
+def test_a_day_looks_back_to_the_first_day_of_events_or_to_the_begin_of_its_window(
+    address: str, tmp_path: Path, day: date, first: date | None
+) -> None:
+    assert first_day_of_events(settings_of(address, tmp_path), day) == first
 
 
 def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def build_whole_day(
         extract_source(settings, day, source, now)
     clean_day(settings, day, now, accept)
     aggregate_day(settings, day)
-    begun, deadline = first_day_of_events(settings), time.monotonic() + earlier_within_s
+    begun, deadline = first_day_of_events(settings, day), time.monotonic() + earlier_within_s
     while not may_build(settings, day, begun):
         if time.monotonic() > deadline:
             raise DaysMissingError(

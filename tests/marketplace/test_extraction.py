@@ -13,7 +13,7 @@ from rankloop.contracts.marketplace import INTERACTIONS, PERSONAL, PRODUCTS
 from rankloop.contracts.sources import FAULTS, SOURCES
 from rankloop.marketplace.connection import Client, connect
 from rankloop.marketplace.decoding import projection
-from rankloop.marketplace.extraction import Reader, bounds, count_by_time, first_arrival, read_day
+from rankloop.marketplace.extraction import Reader, bounds, count_by_time, had_begun, read_day
 from rankloop.marketplace.loading import prepare
 
 pytestmark = pytest.mark.stack
@@ -133,9 +133,10 @@ def test_the_documents_that_claim_a_time_within_the_day_are_counted(client: Clie
 def test_a_stray_id_does_not_hide_when_events_began(client: Client, stray: object) -> None:
     reader, noon = Reader(client, HANOI), datetime(2026, 11, 3, 5, tzinfo=UTC)
     add(client, click("stray", noon, _id=stray))
-    assert first_arrival(reader, SOURCES[INTERACTIONS]) is None
+    assert not had_begun(reader, SOURCES[INTERACTIONS], noon + timedelta(days=9))
     add(client, click("second", noon + timedelta(days=1)), click("first", noon))
-    assert first_arrival(reader, SOURCES[INTERACTIONS]) == noon
+    assert not had_begun(reader, SOURCES[INTERACTIONS], noon)
+    assert had_begun(reader, SOURCES[INTERACTIONS], noon + timedelta(seconds=1))
 
 
 def test_a_catalogue_is_read_whole_whatever_its_ids_are(client: Client) -> None:

@@ -1,11 +1,13 @@
 """The steps of a day as Airflow's tasks call them: settings and a day go in, small facts come out."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from rankloop.calendar import days_between, start_of
 from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.cleaning import clean
@@ -14,7 +16,7 @@ from rankloop.events.lateness import look_for_late_events
 from rankloop.events.site import Site, open_site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.extraction import first_arrival
+from rankloop.marketplace.extraction import had_begun
 from rankloop.marketplace.loading import lived_days
 from rankloop.settings import Settings
 
@@ -52,11 +54,15 @@ def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[di
         return [asdict(look_for_late_events(earlier, site, now)) for earlier in cleaned]
 
 
-def first_day_of_events(settings: Settings) -> date | None:
-    """The market day on which the oldest event arrived that MongoDB has, where its ids tell."""
+def first_day_of_events(settings: Settings, day: date) -> date | None:
+    """The first of the days that features as of this one look back on by whose end events arrived in MongoDB."""
+    days = list(days_between(day - timedelta(days=settings.features.window_days - 1), day))
     with _site(settings) as site:
-        arrived = first_arrival(site.reader, SOURCES[IMPRESSIONS])
-    return arrived.astimezone(settings.zone).date() if arrived else None
+
+        def begun(by: date) -> bool:
+            return had_begun(site.reader, SOURCES[IMPRESSIONS], start_of(by + timedelta(days=1), settings.zone))
+
+        return next(iter(days[bisect_left(days, True, key=begun) :]), None)  # noqa: FBT003  (what is looked for)
 
 
 def published_events(settings: Settings, day: date) -> dict[str, Any]:
