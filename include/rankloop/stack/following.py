@@ -11,7 +11,7 @@ from rankloop.stack.watching import ask_for, run_of, watch_on
 
 SCORING, CHECKS = "batch_scoring", "drift_checks"
 FOLLOWS_WITHIN_S = 30.0
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 
 
 def follow(settings: Settings, dag_id: str, day: date, on_task: Callable[[str], None], *, by_itself: bool) -> None:

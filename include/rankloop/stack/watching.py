@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 1.0
 FURTHEST = ("failed", "queued", "running", "success")
 NEWEST = 100
 
