@@ -104,12 +104,12 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
 
 
 def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
-    """The `reason` of a training, whether `drift` asked for it, and `since` when. Runs in the task worker."""
+    """Why and how a training was asked for, in the words of `rankloop.training.learning.plan`. Runs in the worker."""
     if dag_run.partition_key:
         return {"reason": f"the week {dag_run.partition_key} is complete"}
     asked = {**params, **(dag_run.conf or {})}
-    since = asked.get("since")
-    return {"reason": asked["reason"], "drift": asked["drift"], "since": parse_day(since) if since else None}
+    since = parse_day(asked["since"]) if asked.get("since") else None
+    return {"reason": asked["reason"], "drift": asked["drift"], "since": since, "trials": asked.get("trials")}
 
 
 def tell_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # noqa: ANN401  (no public type either)

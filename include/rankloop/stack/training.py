@@ -11,15 +11,16 @@ from rankloop.stack.watching import run_again, watch
 DAG = "continuous_training"
 
 
-def train_as_of(settings: Settings, day: date, reason: str, on_task: Callable[[str], None]) -> str:
+def train_as_of(settings: Settings, day: date, reason: str, trials: int, on_task: Callable[[str], None]) -> str:
     """The id of the run that trained as of this day, once it has ended with success; a failed one is run again.
 
-    `on_task` is told of each task that begins. Asked for again, the day is not trained again.
+    At most so many trials are made of parameters. `on_task` is told of each task that begins. Asked for again, the day
+    is not trained again.
     """
     switch_on(settings, DAG)
     api, run = signed_in(settings, "admin"), f"requested__{day}"
     if _state(api, run) is None:
-        conf = {"day": day.isoformat(), "reason": reason, "drift": False}
+        conf = {"day": day.isoformat(), "reason": reason, "drift": False, "trials": trials}
         api.ask("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": run, "logical_date": None, "conf": conf})
     return watch_training(settings, run, on_task)
 

@@ -36,15 +36,25 @@ OnTrial = Callable[[Trial], None]
 
 
 def plan(  # noqa: PLR0913  (what a training is asked for with)
-    settings: Settings, key: str, as_of: date, reason: str, *, drift: bool = False, since: date | None = None
+    settings: Settings,
+    key: str,
+    as_of: date,
+    reason: str,
+    *,
+    drift: bool = False,
+    since: date | None = None,
+    trials: int | None = None,
 ) -> str:
     """Begin the training with this key, or find it again; gives the id of its run.
 
-    Where drift asks, it may say since when: the training then learns from what came after. Refuses where history is too
-    short, or where a day within the windows is missing.
+    Where drift asks, it may say since when: the training then learns from what came after. `trials` is how many sets of
+    parameters are tried, where not as many as the settings have it. Refuses where history is too short, or where a day
+    within the windows is missing.
     """
-    if since:
-        settings = settings.model_copy(update={"training": since_change(settings.training, as_of, since)})
+    training = since_change(settings.training, as_of, since) if since else settings.training
+    if trials is not None:
+        training = training.model_copy(update={"max_iter": trials})
+    settings = settings.model_copy(update={"training": training})
     require_days(settings, plan_windows(settings.training, as_of))
     run = open_training(settings, key, as_of, reason)
     if not run.has(record.SETTINGS):
