@@ -71,7 +71,7 @@ def build(settings: Settings, console: Console, days: Sequence[date], last: date
 
         # The schedule runs the last day by itself, or before the hour of its run the one before.
         due_from = last - timedelta(days=1)
-        return run_days(settings, "daily_features", days, due_from, show, of_many={"at_once": True})
+        return run_days(settings, "daily_features", days, due_from, show, of_earlier={"at_once": True})
 
 
 def live_on(settings: Settings, console: Console, demo: Days, day: date) -> None:

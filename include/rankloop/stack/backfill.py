@@ -12,7 +12,7 @@ from rankloop.settings import Settings
 from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
 from rankloop.stack.watching import run_again
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 1.0
 SCHEDULED_WITHIN_S = 60.0
 FEW = 2
 """So many days are asked for one by one; more are a backfill."""
@@ -36,12 +36,12 @@ def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
     due_from: date,
     on_look: Callable[[Progress], None],
     *,
-    of_many: Mapping[str, Any],
+    of_earlier: Mapping[str, Any],
 ) -> int:
     """Every one of these days run with success; how many were not before. Failed days are cleared and run again.
 
-    `due_from` is the first day that the schedule may be about to run by itself; `of_many` is the configuration of a
-    backfill.
+    `due_from` is the first day that the schedule may be about to run by itself; `of_earlier` is the configuration with
+    which days before it are run.
     """
     api = signed_in(settings, "admin")
     switch_on(settings, dag_id)
@@ -53,9 +53,9 @@ def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
     missing = [day for day in days if day.isoformat() not in before]
     earlier = [day for day in missing if day < due_from]
     if len(earlier) > FEW:
-        _backfill(settings, api, dag_id, earlier, of_many)
+        _backfill(settings, api, dag_id, earlier, of_earlier)
     else:
-        _run(api, dag_id, earlier)
+        _run(api, dag_id, earlier, of_earlier)
     if newest := missing[len(earlier) :]:
         _run_newest(api, dag_id, newest, due_from)
     _watch(api, dag_id, wanted, on_look)
@@ -81,7 +81,7 @@ def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: da
     deadline = time.monotonic() + SCHEDULED_WITHIN_S
     while not (there := _due(api, dag_id, due_from)) and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
-    _run(api, dag_id, [day for day in days if day.isoformat() not in there])
+    _run(api, dag_id, [day for day in days if day.isoformat() not in there], {})
 
 
 def _due(api: AirflowApi, dag_id: str, due_from: date) -> set[str]:
@@ -89,9 +89,10 @@ def _due(api: AirflowApi, dag_id: str, due_from: date) -> set[str]:
     return {key for key in _runs(api, dag_id) if key >= due_from.isoformat()}
 
 
-def _run(api: AirflowApi, dag_id: str, days: Sequence[date]) -> None:
+def _run(api: AirflowApi, dag_id: str, days: Sequence[date], conf: Mapping[str, Any]) -> None:
     for day in days:
-        api.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None, "partition_key": day.isoformat()})
+        asked = {"logical_date": None, "partition_key": day.isoformat(), "conf": dict(conf)}
+        api.ask("POST", f"/dags/{dag_id}/dagRuns", asked)
 
 
 def look_again(settings: Settings, dag_id: str, task_id: str, day: date) -> None:
