@@ -11,7 +11,7 @@ from rankloop.champions.standing import standing_champion
 from rankloop.features.build import lake_of
 from rankloop.monitoring.judge import TABLES
 from rankloop.monitoring.measured import Measured, keep_measures
-from rankloop.monitoring.measures import PERFORMANCE
+from rankloop.monitoring.measures import DRIFT, PERFORMANCE
 from rankloop.scoring.publish import newest_day
 from rankloop.stack.airflow_api import signed_in, switch_on
 from rankloop.stack.watching import ask_for, run_of, watch
@@ -95,30 +95,61 @@ def trainings(run: Run) -> list[str]:
     return [one["dag_run_id"] for one in found]
 
 
-def test_bad_days_retrain_once_and_a_dip_within_noise_never(stack: RunningStack, run: Run) -> None:
+@pytest.fixture
+def checked(stack: RunningStack, run: Run) -> Iterator[Run]:
+    """The check of the day before the newest, as on that day's evening; what it has trained is asked for, and no more."""
     newest = newest_day(stack.settings)
     assert newest
-    day, api = newest - timedelta(days=1), signed_in(stack.settings, "admin")
     with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
-        client["rankloop"]["verdicts"].delete_one({"_id": newest.isoformat()})  # as on the evening before
-    api.ask("PATCH", "/dags/continuous_training", {"is_paused": True})  # that it is asked for will do
-    asked = ask_for(api, DAG, day)
+        client["rankloop"]["verdicts"].delete_one({"_id": newest.isoformat()})
+        client["rankloop"]["actions"].delete_many({"kind": "retrain"})
+    api = signed_in(stack.settings, "admin")
+    api.ask("PATCH", "/dags/continuous_training", {"is_paused": True})
+    asked = ask_for(api, DAG, newest - timedelta(days=1))
     watch(api, DAG, asked["dag_run_id"], lambda _: None)
-    checked = Run(api, DAG, asked["dag_run_id"])
-    before = [day - timedelta(days=age) for age in (3, 2, 1)]
-    try:
-        put_down(stack, before, 0.33, 0.41)
-        assert judged_again(checked) == {"skipped"}
-        put_down(stack, before[1:], 0.30, 0.32)
-        assert judged_again(checked) == {"skipped"}  # two bad days are told, and are too few to learn from
-        put_down(stack, before, 0.30, 0.32)
-        assert judged_again(checked) == {"success"}
-        assert trainings(run) == [f"drift__{day}"]
-        assert judged_again(checked) == {"skipped"}  # for there is one already
-        put_down(stack, [day], 0.30, 0.32)
-        assert judged_again(run) == {"skipped"}
-        assert trainings(run) == [f"drift__{day}"]
-    finally:
-        for one in trainings(run):
-            api.ask("DELETE", f"/dags/continuous_training/dagRuns/{one}")
-        api.ask("PATCH", "/dags/continuous_training", {"is_paused": False})
+    yield Run(api, DAG, asked["dag_run_id"])
+    for one in trainings(run):
+        api.ask("DELETE", f"/dags/continuous_training/dagRuns/{one}")
+    api.ask("PATCH", "/dags/continuous_training", {"is_paused": False})
+
+
+def day_before(stack: RunningStack, age: int) -> date:
+    """The day that `checked` is about, or the one so many days earlier."""
+    newest = newest_day(stack.settings)
+    assert newest
+    return newest - timedelta(days=1 + age)
+
+
+def test_bad_days_retrain_once_and_a_dip_within_noise_never(stack: RunningStack, run: Run, checked: Run) -> None:
+    day, before = day_before(stack, 0), [day_before(stack, age) for age in (3, 2, 1)]
+    put_down(stack, before, 0.33, 0.41)
+    assert judged_again(checked) == {"skipped"}
+    put_down(stack, before[1:], 0.30, 0.32)
+    assert judged_again(checked) == {"skipped"}  # two bad days are told, and are too few to learn other tastes from
+    put_down(stack, before, 0.30, 0.32)
+    assert judged_again(checked) == {"success"}
+    assert trainings(run) == [f"drift__{day}"]
+    assert judged_again(checked) == {"skipped"}  # for there is one already
+    put_down(stack, [day], 0.30, 0.32)
+    assert judged_again(run) == {"skipped"}
+    assert trainings(run) == [f"drift__{day}"]
+
+
+def test_two_bad_days_of_inputs_in_a_row_retrain_once(stack: RunningStack, run: Run, checked: Run) -> None:
+    day, earlier = day_before(stack, 0), day_before(stack, 1)
+    put_down(stack, [day_before(stack, age) for age in (3, 2, 1)], 0.39, 0.41)
+    let_inputs_move(stack, earlier, 0.0)
+    let_inputs_move(stack, day, 1.0)
+    assert judged_again(checked) == {"skipped"}
+    let_inputs_move(stack, earlier, 1.0)
+    assert judged_again(checked) == {"success"}
+    assert judged_again(checked) == {"skipped"}
+    assert trainings(run) == [f"drift__{day}"]
+
+
+def let_inputs_move(stack: RunningStack, day: date, psi: float) -> None:
+    """Have a day measured as one on which what the champion goes by moved so far."""
+    champion = standing_champion(stack.settings)
+    assert champion
+    moved = Measured("feature", "product_ctr", "psi", psi, expected=0.1, rows=1000, version=champion.number)
+    keep_measures(lake_of(stack.settings), DRIFT, day, [moved])
