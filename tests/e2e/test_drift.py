@@ -97,7 +97,7 @@ def trainings(run: Run) -> list[str]:
 
 @pytest.fixture
 def checked(stack: RunningStack, run: Run) -> Iterator[Run]:
-    """The check of the day before the newest, as on that day's evening; what it has trained is asked for, and no more."""
+    """The check of the day before the newest, as on that evening; a training that it asks for is not begun."""
     newest = newest_day(stack.settings)
     assert newest
     with MongoClient[dict[str, Any]](stack.settings.mongo) as client:

@@ -62,7 +62,7 @@ def first_day_of_events(settings: Settings, day: date) -> date | None:
         def begun(by: date) -> bool:
             return had_begun(site.reader, SOURCES[IMPRESSIONS], start_of(by + timedelta(days=1), settings.zone))
 
-        return next(iter(days[bisect_left(days, True, key=begun) :]), None)  # noqa: FBT003  (what is looked for)
+        return next(iter(days[bisect_left(days, True, key=begun) :]), None)
 
 
 def published_events(settings: Settings, day: date) -> dict[str, Any]:
