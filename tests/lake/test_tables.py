@@ -172,3 +172,10 @@ def test_a_file_that_is_put_again_is_whole_and_alone(tmp_path: Path) -> None:
         assert lake.get("reports/drift/page.html") == content
     assert [path.name for path in (tmp_path / "reports" / "drift").iterdir()] == ["page.html"]
     assert lake.tables() == []
+
+
+def test_a_log_is_read_from_its_last_ten_commits_on_and_no_version_is_forgotten(lake: Lake) -> None:
+    written = [lake.replace_day(TABLE, MONDAY, things(number), SCHEMA) for number in range(25)]
+    made = sorted(path.name for path in Path(lake.uri(TABLE)).glob("_delta_log/*.checkpoint.parquet"))
+    assert [int(name.partition(".")[0]) for name in made] == [9, 19]
+    assert [numbers(lake, MONDAY, version=one.version) for one in written] == [[number] for number in range(25)]

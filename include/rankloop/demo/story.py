@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from rankloop.demo.days import Days, days_of, live_on
+from rankloop.monitoring.addresses import link_to
 from rankloop.settings import Settings
 
 
@@ -43,6 +44,9 @@ def recover(settings: Settings, console: Console) -> str:
         live_on(settings, console, demo, day)
         _tell(settings, console, day)
     show_story(settings, console, demo)
+    if left:
+        page = f"http://127.0.0.1:{settings.ports.airflow}{link_to(left[0] - timedelta(days=1))}"
+        console.print(f"Each feature before, and when training was asked for: {page}", highlight=False, soft_wrap=True)
     return _live_results(settings, demo.loop)
 
 

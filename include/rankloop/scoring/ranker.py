@@ -77,13 +77,18 @@ def choose_ranker(settings: Settings) -> Ranker:
 
 def load_version(settings: Settings, number: int) -> Ranker:
     """This very version."""
-    return Ranker(load_model_of(settings, number), number, versions.version(settings, number).digest)
+    wanted = versions.version(settings, number)
+    return Ranker(_model_of(settings, wanted), number, wanted.digest)
 
 
 def load_model_of(settings: Settings, number: int) -> Model:
     """The model of this version."""
+    return _model_of(settings, versions.version(settings, number))
+
+
+def _model_of(settings: Settings, wanted: versions.Version) -> Model:
     with TemporaryDirectory() as folder:
-        return load_model(versions.load(settings, versions.version(settings, number), Path(folder) / "model"))
+        return load_model(versions.load(settings, wanted, Path(folder) / "model"))
 
 
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:
