@@ -120,7 +120,7 @@ def look_back(dag_run=None, params=None) -> list:
     params={
         **DAY_PARAM,
         "accept": Param([], type="array", examples=CHECKS, description="checks that the day may fail, on purpose"),
-        "at_once": Param(False, type="boolean", description="all in one task, for a backfill of many days"),
+        "at_once": Param(False, type="boolean", description="all in one task, for days of history"),
     },
 )
 def daily_features() -> None:

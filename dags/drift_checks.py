@@ -3,24 +3,24 @@
 It follows each day's features. Measured are the day's inputs and scores, its data, what its rankings will come to, and,
 of the day before, how buyers took our rankings and whether a fresh model would do better. Then the last days are
 judged by the policy (settings.monitoring), causes are named, incidents opened or closed, and, if it may: a training is
-started, or our rankings are taken off. Wrong data never trains a model. `rankloop alerts list` has what is open,
-`rankloop monitoring pause --reason …` stops whatever is done by itself.
+started, or our rankings are taken off. Wrong data never trains a model. At last on-call is sent what is news, with what
+was done. `rankloop alerts list` has what is open, `rankloop monitoring pause --reason …` stops whatever is done by
+itself.
 Owner: data platform.
 If this fails: nobody hears of drift that day; rankings and trainings go on. A day that is not measured is not bad.
+`tell` runs all the same; if it fails, what is open reached nobody.
 Safe to clear: every task, alone or with what follows; what was done once is not done twice. See
 docs/runbook.md#drift_checks.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import PartitionedAssetTimetable, dag, task
+from airflow.sdk import PartitionedAssetTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from measuring import measured
-from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, market_day, rank_anew, tell, train_anew
+from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, by_apprise, market_day, rank_anew, train_anew
 from rankloop.settings import load_settings
-
-APPRISE = load_settings().monitoring.apprise
 
 
 @task
@@ -33,13 +33,10 @@ def judge(dag_run=None, params=None) -> dict:
 
 @task(pool="mongo")
 def explain(dag_run=None, params=None) -> str:
-    """Name the causes; open, renew or close their incidents, and tell on-call what is news."""
+    """Name the causes; open, renew or close their incidents; what is news."""
     from rankloop.monitoring.incidents import explain
 
-    news = explain(load_settings(), market_day(dag_run, params), datetime.now(UTC))
-    if news and APPRISE:
-        tell(APPRISE, f"Rankloop: {market_day(dag_run, params)}", news)
-    return news
+    return explain(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
 
 @task.branch(pool="mongo")
@@ -65,6 +62,18 @@ def fall_back(dag_run=None, params=None) -> str:
     from rankloop.monitoring.acting import fall_back
 
     return fall_back(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+
+
+@task(pool="mongo", trigger_rule=TriggerRule.ALL_DONE)
+def tell() -> list:
+    """Send on-call every open alert that is news, whatever became of the tasks before; skip where no way is set."""
+    from rankloop.monitoring.incidents import tell_on_call
+
+    if not (connection := load_settings().monitoring.apprise):
+        raise AirflowSkipException(
+            "monitoring.apprise names no connection; see `rankloop alerts list` for what is open"
+        )
+    return tell_on_call(load_settings(), by_apprise(connection), datetime.now(UTC))
 
 
 @task
@@ -95,6 +104,9 @@ def drift_checks() -> None:
     retrain, back = why_retrain(), fall_back()
     measured() >> judge() >> explain() >> act() >> [retrain, back]
     retrain >> train_anew()
+    # Not after `act` itself, which skips whatever follows it and was not chosen; nor after what else ends a run, since
+    # a run fails by its last tasks.
+    back >> tell()
     newest_day(back) >> rank_anew()
 
 

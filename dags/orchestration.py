@@ -1,11 +1,13 @@
 """What every DAG of Rankloop shares: who owns it, in which time zone its days are, which day a run is about."""
 
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from rankloop.calendar import parse_day
 from rankloop.errors import RankloopError, TransientError
@@ -121,8 +123,20 @@ def tell_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # n
     outlet_events[FEATURES].extra = published_features(settings, day)
 
 
-def tell(connection: str, title: str, text: str) -> None:
-    """Send a text by Apprise, through the Airflow connection of this name. Runs in the task worker."""
-    from airflow.providers.apprise.hooks.apprise import AppriseHook
+def by_apprise(connection: str) -> Callable[[str, str], bool]:
+    """What sends a title and a text by this Airflow connection, and says whether every service of it took them.
 
-    AppriseHook(apprise_conn_id=connection).notify(body=text, title=title)
+    Runs in the task worker. The hook's own `notify` does not say so.
+    """
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+    from apprise import Apprise
+
+    hook, services = AppriseHook(apprise_conn_id=connection), Apprise()
+    try:
+        hook.set_config_from_conn(hook.get_connection(connection), services)
+    except (AirflowNotFoundException, LookupError, TypeError, ValueError) as error:
+        raise RankloopError(
+            f"on-call cannot be told by the Airflow connection {connection}: {error!r}. Make it of type apprise, with "
+            'a config such as {"path": "mailto://…"}, and clear `tell`; until then see `rankloop alerts list`.'
+        ) from error
+    return lambda title, text: bool(services.notify(title=title, body=text))

@@ -5,11 +5,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 
 from rankloop.calendar import start_of
+from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
 from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
+from rankloop.marketplace.connection import MARKETPLACE, connect
+from rankloop.marketplace.loading import prepare
 from rankloop.settings import Settings
 from rankloop.simulator.history import Diary, live_days
 from rankloop.simulator.living import Marketplace
@@ -61,7 +65,8 @@ def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("day", "first"),
     [
-        (date(2026, 10, 31), None),
+        (date(2026, 10, 30), date(2026, 10, 31)),
+        (date(2026, 10, 31), date(2026, 11, 1)),
         (date(2026, 11, 1), date(2026, 11, 1)),
         (date(2026, 11, 2), date(2026, 11, 1)),
         (date(2026, 11, 28), date(2026, 11, 1)),
@@ -72,6 +77,19 @@ def test_a_day_looks_back_to_the_first_day_of_events_or_to_the_begin_of_its_wind
     address: str, tmp_path: Path, day: date, first: date | None
 ) -> None:
     assert first_day_of_events(settings_of(address, tmp_path), day) == first
+
+
+def test_the_first_day_need_not_wait_for_days_before_it_though_a_nightly_job_writes_its_events(tmp_path: Path) -> None:
+    """All ids of the day are of the day after it."""
+    day = DAYS[0]
+    with serving(tmp_path / "mongo") as address, connect(address) as client:
+        settings = settings_of(address, tmp_path / "home")
+        prepare(client)
+        assert first_day_of_events(settings, day) is None
+        night = ObjectId.from_datetime(night_after(settings, day))
+        client[MARKETPLACE][IMPRESSIONS].insert_one({"_id": night, "ts": start_of(day, settings.zone)})
+        assert first_day_of_events(settings, day) == day + timedelta(days=1)
+        assert first_day_of_events(settings, DAYS[1]) == DAYS[1]
 
 
 def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:

@@ -27,6 +27,11 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
+def first_of(days: int, last: date) -> date:
+    """The first of so many days, of which this is the last."""
+    return last - timedelta(days=days - 1)
+
+
 def days_between(first: date, last: date) -> Iterator[date]:
     """Every market day from the first to the last, both included."""
     for offset in range((last - first).days + 1):

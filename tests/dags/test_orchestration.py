@@ -22,7 +22,7 @@ def orchestration(dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch) -> ModuleT
     return importlib.import_module("orchestration")
 
 
-def run(key: str | None = None, **conf: str) -> SimpleNamespace:
+def run(key: str | None = None, **conf: object) -> SimpleNamespace:
     return SimpleNamespace(partition_key=key, conf=conf)
 
 
@@ -38,3 +38,16 @@ def test_a_training_that_was_asked_for_is_as_of_its_day(orchestration: ModuleTyp
 def test_a_partition_that_is_no_week_is_refused(orchestration: ModuleType, key: str) -> None:
     with pytest.raises(RankloopError, match=r"is no week: .* start the DAG with the parameter `day`"):
         orchestration.as_of_day(run(key), {})
+
+
+def test_a_training_is_told_how_it_was_asked_for(orchestration: ModuleType) -> None:
+    by_form = {"reason": "new features", "drift": False, "trials": None, "since": None}
+    assert orchestration.why_asked(run(), by_form) == by_form
+    assert orchestration.why_asked(run(trials=4, since="2026-11-22"), by_form) == {
+        **by_form,
+        "trials": 4,
+        "since": date(2026, 11, 22),
+    }
+    assert orchestration.why_asked(run("2026-11-09 (W46)"), by_form) == {
+        "reason": "the week 2026-11-09 (W46) is complete"
+    }

@@ -22,7 +22,8 @@ from rankloop.events.workbench import Workbench
 from rankloop.features.build import lake_of
 from rankloop.monitoring.measured import Measured, read_measures
 from rankloop.monitoring.measures import QUALITY, SCHEMA
-from rankloop.monitoring.quality import measure_quality
+from rankloop.monitoring.quality import PRICE, PRICES, SHOP, measure_quality
+from rankloop.monitoring.rules import LOOKS
 from rankloop.monitoring.usual import DEVIATIONS, usual
 from rankloop.settings import Settings
 from rankloop.simulator.living import Marketplace
@@ -102,6 +103,7 @@ def test_prices_in_another_unit_show_on_the_day_and_on_those_after(tmp_path: Pat
     days = market(bug_from=DAYS[-2])
     settings = lay(tmp_path, days)
     on_the_day, the_day_after = (measured(settings, day) for day in DAYS[-2:])
+    assert measure_quality(settings, DAYS[-2])["digest"] == measure_quality(settings, DAYS[-2])["digest"]
     jumped, off = (("column", "products.final_price", name) for name in ("jumped", "off_scale"))
     shop = pc.mode(days[TODAY][PRODUCTS]["shop_id"])[0]["mode"].as_py()
     share = pc.mean(pc.equal(days[TODAY][PRODUCTS]["shop_id"], shop).cast(pa.float64())).as_py()
@@ -109,6 +111,24 @@ def test_prices_in_another_unit_show_on_the_day_and_on_those_after(tmp_path: Pat
     assert on_the_day[jumped].value == pytest.approx(share, rel=0.2)
     assert jumped not in unusual(the_day_after)
     assert off in unusual(the_day_after)
+    assert {measure for signal, _, measure in on_the_day if signal == SHOP} == {f"jumped {shop}", f"off_scale {shop}"}
+    assert {measure for signal, _, measure in the_day_after if signal == SHOP} == {f"off_scale {shop}"}
+    theirs = on_the_day[SHOP, PRICES, f"jumped {shop}"]
+    former = pc.filter(days[DAYS[-3]][PRODUCTS]["product_id"], pc.equal(days[DAYS[-3]][PRODUCTS]["shop_id"], shop))
+    assert (theirs.value, theirs.rows, theirs.expected) == (1.0, len(former), 0.0)
+
+
+def test_prices_off_in_many_shops_are_laid_to_none(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:
+    rows = calm[TODAY][PRODUCTS]
+    place = rows.column_names.index(PRICE)
+    cheap = pa.array([price // 1000 for price in rows[PRICE].to_pylist()], pa.int64())
+    found = measured(lay(tmp_path, without(calm, PRODUCTS, rows.set_column(place, PRICE, cheap))))
+    assert ("column", PRICES, "jumped") in unusual(found)
+    assert SHOP not in {signal for signal, *_ in found}
+
+
+def test_no_rule_looks_at_what_shops_are_like() -> None:
+    assert SHOP not in {look.signal for look in LOOKS}
 
 
 def test_a_source_gone_quiet_shows(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def test_drift_may_ask_for_a_training_on_what_came_after_it(shop: Settings) -> N
     assert open_record(shop, run_id).windows.days == tuple(days_between(since, AS_OF - timedelta(days=1)))
 
 
+def test_a_training_may_be_asked_for_with_fewer_trials_and_keeps_to_them(shop: Settings) -> None:
+    run_id = learning.plan(shop, "soon", AS_OF, "wanted soon", trials=1)
+    assert learning.plan(shop, "soon", AS_OF, "wanted soon") == run_id
+    assert open_record(shop, run_id).options.max_iter == 1
+
+
 def test_a_step_that_time_mends_leaves_the_training_under_way(shop: Settings) -> None:
     run_id = plan(shop, "days are missing")
     with patch.object(learning, "prepare_day", side_effect=DaysMissingError), pytest.raises(DaysMissingError):

@@ -26,7 +26,8 @@ def train_challenger(settings: Settings, console: Console) -> str:
     days = days_of(settings).history
     if days[-1] < (first := first_trainable(settings.training, days[0])):
         return f"history is too short: the first day as of which a training is possible is {first}"
-    return _trained(settings, console, train_as_of(settings, days[-1], WHY, TRIALS, teller(console)))
+    trials = min(TRIALS, settings.training.max_iter)
+    return _trained(settings, console, train_as_of(settings, days[-1], WHY, trials, teller(console)))
 
 
 def train_after_drift(settings: Settings, console: Console) -> str:

@@ -46,7 +46,7 @@ def recover(settings: Settings, console: Console) -> str:
     show_story(settings, console, demo)
     if left:
         page = f"http://127.0.0.1:{settings.ports.airflow}{link_to(left[0] - timedelta(days=1))}"
-        console.print(f"Each feature before, and when training was asked for: {page}", highlight=False, soft_wrap=True)
+        console.print(f"Each feature then and now, as of that training: {page}", highlight=False, soft_wrap=True)
     return _live_results(settings, demo.loop)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from rankloop.calendar import days_between, start_of
+from rankloop.calendar import days_between, first_of, start_of
 from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.cleaning import clean
@@ -55,12 +55,17 @@ def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[di
 
 
 def first_day_of_events(settings: Settings, day: date) -> date | None:
-    """The first of the days that features as of this one look back on by whose end events arrived in MongoDB."""
-    days = list(days_between(day - timedelta(days=settings.features.window_days - 1), day))
+    """By whose end events had arrived, of the days that features as of this one look back on; else the day after it.
+
+    None where no `_id` tells when anything arrived. Arrived later than this day may be all there is: what a nightly job
+    writes, or history that was imported.
+    """
+    days = [*days_between(first_of(settings.features.window_days, day), day), later := day + timedelta(days=1)]
     with _site(settings) as site:
 
         def begun(by: date) -> bool:
-            return had_begun(site.reader, SOURCES[IMPRESSIONS], start_of(by + timedelta(days=1), settings.zone))
+            end = None if by == later else start_of(by + timedelta(days=1), settings.zone)
+            return had_begun(site.reader, SOURCES[IMPRESSIONS], end)
 
         return next(iter(days[bisect_left(days, True, key=begun) :]), None)
 

@@ -6,12 +6,12 @@ Each function is a task: it reads the lake, replaces one partition of each of it
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import ibis.expr.types as ir
 
-from rankloop.calendar import days_between
+from rankloop.calendar import days_between, first_of
 from rankloop.contracts.lake import AGGREGATED, BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import AS_OF, DAILY
@@ -112,7 +112,7 @@ def may_build(settings: Settings, day: date, begun: date | None) -> bool:
 
     The lake alone cannot tell: a day that is built before all others looks like the first there ever was.
     """
-    first = _first_of_window(settings, day)
+    first = first_of(settings.features.window_days, day)
     wanted = list(days_between(max(first, begun or first), day))
     aggregated = _aggregated(lake_of(settings), wanted)
     missing = [d for d in wanted if d not in aggregated]
@@ -124,7 +124,7 @@ def may_build(settings: Settings, day: date, begun: date | None) -> bool:
 def window(settings: Settings, lake: Lake, day: date) -> list[date]:
     """The days that features as of this day look back on: those of the window that have happened in this lake."""
     started = lake.days(AGGREGATED)
-    begun = [d for d in days_between(_first_of_window(settings, day), day) if started and d >= started[0]]
+    begun = [d for d in days_between(first_of(settings.features.window_days, day), day) if started and d >= started[0]]
     aggregated = _aggregated(lake, begun)
     missing = [d for d in {*begun, day} if d not in aggregated]
     if day in missing or (missing and not settings.features.allow_gaps):
@@ -135,10 +135,6 @@ def window(settings: Settings, lake: Lake, day: date) -> list[date]:
 def _aggregated(lake: Lake, days: Iterable[date]) -> set[date]:
     """Those of these days that are aggregated whole."""
     return {date.fromisoformat(facts["day"]) for facts in read_facts(lake, AGGREGATED, days) if facts["complete"]}
-
-
-def _first_of_window(settings: Settings, day: date) -> date:
-    return day - timedelta(days=settings.features.window_days - 1)
 
 
 def _lacks(settings: Settings, day: date, missing: Iterable[date]) -> str:

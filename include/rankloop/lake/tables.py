@@ -27,7 +27,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from rankloop.errors import RankloopError
 from rankloop.lake.digest import Digest, digest_of
 from rankloop.lake.partition import DAY, Rows, refuse_without_day, stored, write_file
-from rankloop.lake.vacuum import KEEP_LOG, NO_CLEANUP, OFTEN, newest_since, vacuum
+from rankloop.lake.vacuum import CHECKPOINTS, KEEP_LOG, NO_CLEANUP, newest_since, vacuum
 
 COMMIT_TRIES = 500
 """A refusal means that another commit went through, so this many others must have before we give up."""
@@ -191,7 +191,7 @@ class Lake:
                     stored(schema),
                     mode="error",
                     partition_by=[DAY],
-                    configuration=KEEP_LOG | OFTEN,
+                    configuration=KEEP_LOG | CHECKPOINTS,
                     storage_options=self.options,
                     commit_properties=CommitProperties(max_commit_retries=0),
                 )

@@ -11,7 +11,7 @@ KEEP_LOG = {"delta.logRetentionDuration": "interval 3650 days", "delta.enableExp
 Without these delta-rs forgets after 30 days: the commits of a vacuum, and any commit that makes a checkpoint, remove
 the log's older entries, and with them every version before the last checkpoint. A checkpoint alone removes none.
 """
-OFTEN = {"delta.checkpointInterval": "10"}
+CHECKPOINTS = {"delta.checkpointInterval": "10"}
 """Opening a table reads its log from the last checkpoint on; by itself delta-rs makes one in a hundred commits. After
 thirty days that was 12 ms, a hundred times a task; so it is 3."""
 NO_CLEANUP = PostCommitHookProperties(cleanup_expired_logs=False)

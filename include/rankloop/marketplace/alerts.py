@@ -39,24 +39,26 @@ class Alert:
     """Who knows of it, since when, and what they noted."""
     done: tuple[str, ...] = ()
     closed_at: datetime | None = None
+    told_at: datetime | None = None
+    """When on-call was sent it as news, if they were."""
 
 
-def raise_alert(client: Client, kind: str, subject: str, message: str, now: datetime, **facts: object) -> bool:
+def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is worse than what they know)
+    client: Client, kind: str, subject: str, message: str, now: datetime, *, worse: bool = False, **facts: object
+) -> bool:
     """Tell on-call once: the same kind about the same subject stays one alert, with the newest message.
 
-    Whether it is news: it was not open before.
+    Whether it is news: it was not open before, or whoever raises it says that it is worse now.
     """
     log.error("%s: %s", subject, message)
     alerts, name = client[OUTPUT][ALERTS], f"{kind}:{subject}"
-    again = {"$set": {"first_seen": now}, "$unset": {"closed_at": "", "acknowledged": "", "done": ""}}
+    again = {"$set": {"first_seen": now}, "$unset": {"closed_at": "", "acknowledged": "", "done": "", "told_at": ""}}
     reopened = alerts.update_one({"_id": name, "state": "closed"}, again).modified_count
     entry = {"kind": kind, "subject": subject, "message": message, "last_seen": now, "state": "open"}
-    told = alerts.update_one(
-        {"_id": name},
-        {"$set": entry | ({"facts": facts} if facts else {}), "$setOnInsert": {"first_seen": now}},
-        upsert=True,
-    )
-    return bool(reopened or told.upserted_id is not None)
+    change = {"$set": entry | ({"facts": facts} if facts else {}), "$setOnInsert": {"first_seen": now}}
+    untold = {"$unset": {"told_at": ""}} if worse else {}
+    raised = alerts.update_one({"_id": name}, change | untold, upsert=True)
+    return bool(worse or reopened or raised.upserted_id is not None)
 
 
 def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
@@ -69,6 +71,11 @@ def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
 def note_done(client: Client, kind: str, subject: str, what: str) -> None:
     """Note on an open alert what was done about it; the same is noted once."""
     client[OUTPUT][ALERTS].update_one({"_id": f"{kind}:{subject}", "state": "open"}, {"$addToSet": {"done": what}})
+
+
+def note_told(client: Client, alert: Alert, now: datetime) -> None:
+    """Note that on-call was sent this alert; not if it was raised again meanwhile, which may be news."""
+    client[OUTPUT][ALERTS].update_one({"_id": alert.name, "last_seen": alert.last_seen}, {"$set": {"told_at": now}})
 
 
 def alerts(client: Client, *, closed: bool = False, kind: str = "") -> list[Alert]:
@@ -116,4 +123,5 @@ def _alert(found: Mapping[str, Any]) -> Alert:
         acknowledged=found.get("acknowledged"),
         done=tuple(found.get("done", ())),
         closed_at=found.get("closed_at"),
+        told_at=found.get("told_at"),
     )

@@ -77,14 +77,14 @@ def count_by_time(reader: Reader, source: Source, day: date) -> int:
     return reader.client[MARKETPLACE][source.collection].count_documents({TS: {"$gte": begin, "$lt": end}})
 
 
-def had_begun(reader: Reader, source: Source, moment: datetime) -> bool:
-    """Whether any document of a collection had arrived by then, of those whose `_id` says when.
+def had_begun(reader: Reader, source: Source, by: datetime | None) -> bool:
+    """Whether any document of a collection had arrived by then, or ever, of those whose `_id` says when.
 
     Asking for the oldest would take the embedded server longer than to read a day: it sorts all that there is.
     """
     # Other kinds of `_id` sort before ObjectIds; a range of ObjectIds holds nothing else, and the index has it.
-    dated = {"_id": {"$gte": ObjectId(bytes(12)), "$lt": ObjectId.from_datetime(moment)}}
-    return reader.client[MARKETPLACE][source.collection].find_one(dated, {"_id": 1}) is not None
+    dated = {"$gte": ObjectId(bytes(12))} | ({"$lt": ObjectId.from_datetime(by)} if by else {})
+    return reader.client[MARKETPLACE][source.collection].find_one({"_id": dated}, {"_id": 1}) is not None
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

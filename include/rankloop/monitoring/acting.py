@@ -22,7 +22,10 @@ DOABLE: dict[Choice, str] = {RETRAIN: "a training on the newest days", FALL_BACK
 
 
 def choose(settings: Settings, day: date, now: datetime) -> Choice:
-    """What is done about a day, recorded before it is; what is not done though called for is noted, with the reason."""
+    """What is done about a day, recorded before it is; what is not done though called for is noted, with the reason.
+
+    With `monitoring.mode` off nothing is done and nothing noted: there are only alerts.
+    """
     with opened(settings) as client:
         verdict = verdict_of(client, day)
         choice = next((one for one in DOABLE if one == verdict.state), NOTHING)
@@ -31,6 +34,8 @@ def choose(settings: Settings, day: date, now: datetime) -> Choice:
             # Whoever released a version since has decided; an old day cleared must not hold it back again.
             return NOTHING if judged_later(client, day) else already
         if choice == NOTHING:
+            return NOTHING
+        if settings.acts == "off":
             return NOTHING
         if why := _may_not(settings, client, verdict):
             note_on(client, verdict, f"{DOABLE[choice]} was called for, and not begun: {why}")

@@ -6,7 +6,8 @@ too short all three are empty. Rows, quarantine, nulls and distinct values are w
 are looked up in the events, and two shares that a wrong unit cannot hide from: `jumped`, products whose price is a
 hundred times what it was in the snapshot before, or a hundredth, which shows on the day of the change; and `off_scale`,
 those priced at fifty times the median of their category, or a fiftieth, which shows for as long as usual days are
-right. The largest tables are read in part: the same buyers or products every day.
+right. Where either share is beyond usual, rows with the signal `shop` say which shops hold most of such prices; nothing
+is judged by them. The largest tables are read in part: the same buyers or products every day.
 """
 
 import math
@@ -44,7 +45,13 @@ LEVELS = {
 }
 """By source, by whose number it is read in part, and the columns whose level is watched."""
 PRICE = "final_price"
+PRICES = f"products.{PRICE}"
 JUMP, FAR = 100, 50
+OFF_SCALE, JUMPED = "off_scale", "jumped"
+SHOP = "shop"
+"""The signal of what one shop's prices are like; the shop follows the measure, as in `jumped 200123`."""
+MOST_SHOPS, LEAST_PART = 3, 0.1
+"""Shops that are named at most, and the part of all such prices below which one is not."""
 SNAPSHOT_DAYS = 7
 """How long ago the snapshot before may be."""
 
@@ -81,7 +88,9 @@ def measure_quality(settings: Settings, day: date) -> dict[str, Any]:
     with open_engine(settings) as engine:
         for one, known in facts.items():
             found[one] |= _of_rows(engine, lake, one, known)
-    return keep_measures(lake, QUALITY, day, _held_against(days, found))
+        held = list(_held_against(days, found))
+        held += _of_shops(held, _marked(engine, lake, day, facts[day]), engine, days, found)
+    return keep_measures(lake, QUALITY, day, held)
 
 
 def _days(settings: Settings, lake: Lake, day: date) -> Days:
@@ -150,12 +159,19 @@ def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
     for source, (by, columns) in LEVELS.items():
         rows = _some(engine, lake, SOURCES[source].table, by, facts)
         figures |= _quantiles(engine, rows, source, columns)
+    for measure, marked in _marked(engine, lake, day, facts).items():
+        figures |= _shares(engine, measure, marked)
+    return figures
+
+
+def _marked(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> dict[str, ir.Table]:
+    """By measure, the day's products whose price can be told to be off or not: the shop, and whether it is a `hit`."""
     goods = _some(engine, lake, PRODUCTS, LEVELS["products"][0], facts)
-    figures |= _shares(engine, "off_scale", _off_scale(goods))
+    marked = {OFF_SCALE: _off_scale(goods)}
     if before := _snapshot_before(lake, day):
         former = engine.read(lake.files(PRODUCTS, [before]), EVENT_SCHEMAS[PRODUCTS])
-        figures |= _shares(engine, "jumped", _jumped(goods, former))
-    return figures
+        marked[JUMPED] = _jumped(goods, former)
+    return marked
 
 
 def _some(engine: Engine, lake: Lake, table: str, by: str, facts: DayFacts) -> ir.Table:
@@ -187,18 +203,19 @@ def _shares(engine: Engine, measure: str, marked: ir.Table) -> Figures:
     [found] = engine.batches(told, schema).read_all().to_pylist()
     if not found["rows"]:
         return {}
-    return {("column", f"products.{PRICE}", measure): (found["hits"] / found["rows"], found["rows"])}
+    return {("column", PRICES, measure): (found["hits"] / found["rows"], found["rows"])}
 
 
 def _off_scale(goods: ir.Table) -> ir.Table:
     middle = goods.group_by("category_path").agg(middle=goods[PRICE].median())
     known = goods.join(middle, "category_path")
-    return known.select(hit=_apart(known[PRICE], known["middle"], FAR))
+    return known.select("shop_id", hit=_apart(known[PRICE], known["middle"], FAR))
 
 
 def _jumped(goods: ir.Table, former: ir.Table) -> ir.Table:
-    known = goods.select("product_id", PRICE).join(former.select("product_id", before=former[PRICE]), "product_id")
-    return known.select(hit=_apart(known[PRICE], known["before"], JUMP))
+    then = former.select("product_id", before=former[PRICE])
+    known = goods.select("product_id", "shop_id", PRICE).join(then, "product_id")
+    return known.select("shop_id", hit=_apart(known[PRICE], known["before"], JUMP))
 
 
 def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.BooleanValue:
@@ -210,3 +227,43 @@ def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.Bo
 def _snapshot_before(lake: Lake, day: date) -> date | None:
     first = day - timedelta(days=SNAPSHOT_DAYS)
     return max((one for one in lake.days(PRODUCTS) if first <= one < day), default=None)
+
+
+# Which shops
+
+
+def _of_shops(
+    held: Sequence[Measured], marked: Mapping[str, ir.Table], engine: Engine, days: Days, found: Mapping[date, Figures]
+) -> Iterator[Measured]:
+    """Of prices that are off more often than usual, the shops that hold most of them.
+
+    `expected`, `low` and `high` are of a shop of that size in which such prices are as frequent as they usually are.
+    """
+    for one in held:
+        if one.subject == PRICES and one.measure in marked and one.high is not None and one.value > one.high:
+            history = _history(days, found, (one.signal, one.subject, one.measure))
+            hits = round(one.value * one.rows)
+            yield from _named(_by_shop(engine, marked[one.measure]), one.measure, history, hits)
+
+
+def _by_shop(engine: Engine, marked: ir.Table) -> list[dict[str, int]]:
+    """The shops that have hits, with how many and of how many products; those with most hits first."""
+    schema = pa.schema({"shop_id": pa.int64(), "hits": pa.int64(), "rows": pa.int64()})
+    told = marked.group_by("shop_id").aggregate(
+        hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count()
+    )
+    some: list[dict[str, int]] = engine.batches(told.filter(told["hits"] > 0), schema).read_all().to_pylist()
+    return sorted((one for one in some if one["shop_id"] is not None), key=lambda one: (-one["hits"], one["shop_id"]))
+
+
+def _named(shops: Sequence[Mapping[str, int]], measure: str, history: Sequence[float], hits: int) -> Iterator[Measured]:
+    """Those beyond what is usual; none where so few do not hold most of the hits, for then it sits elsewhere."""
+    beyond, theirs = [], 0
+    for shop in shops[:MOST_SHOPS]:
+        known, value = usual("share", history, shop["rows"]), shop["hits"] / shop["rows"]
+        if known and value > known.high and shop["hits"] >= LEAST_PART * hits:
+            name = f"{measure} {shop['shop_id']}"
+            beyond.append(Measured(SHOP, PRICES, name, value, known.low, known.high, known.value, shop["rows"]))
+            theirs += shop["hits"]
+    if 2 * theirs > hits:
+        yield from beyond

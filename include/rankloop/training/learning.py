@@ -53,7 +53,7 @@ def plan(  # noqa: PLR0913  (what a training is asked for with)
     """
     training = since_change(settings.training, as_of, since) if since else settings.training
     if trials is not None:
-        training = training.model_copy(update={"max_iter": trials})
+        training = TrainingSettings.model_validate({**training.model_dump(), "max_iter": trials})
     settings = settings.model_copy(update={"training": training})
     require_days(settings, plan_windows(settings.training, as_of))
     run = open_training(settings, key, as_of, reason)
