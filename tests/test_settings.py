@@ -52,6 +52,7 @@ def test_a_dotenv_file_is_read_and_may_hold_what_is_not_ours(load: Load, tmp_pat
         ("RANKLOOP_TIMEZONE", "Mars/Olympus", "no time zone is called 'Mars/Olympus'"),
         ("RANKLOOP_MONGO_URI", "http://shop", "starts with mongodb://"),
         ("RANKLOOP_MLFLOW_URI", "sqlite:///mlflow.db", "starts with http://"),
+        ("RANKLOOP_AIRFLOW_URL", "airflow.example", "starts with http://.* Set it by RANKLOOP_AIRFLOW_URL"),
         ("RANKLOOP_GIT_COMMIT", "main", "setting git_commit = 'main'"),
         ("RANKLOOP_SIMULATOR__SCENARIOS", '{"war": "2026-11-01"}', "no scenario is called war; there are tet_campaign"),
         ("RANKLOOP_SIMULATOR__SEED", "-1", "simulator.seed"),
@@ -81,9 +82,10 @@ def test_a_password_does_not_reach_a_message(load: Load) -> None:
     assert "hunter2" not in repr(load(RANKLOOP_MONGO_URI="mongodb://shop:hunter2@db"))
 
 
-def test_a_password_in_the_mlflow_address_is_refused_and_not_repeated(load: Load) -> None:
-    with pytest.raises(SettingsError, match="MLFLOW_TRACKING_PASSWORD") as refused:
-        load(RANKLOOP_MLFLOW_URI="https://me:hunter2@mlflow.example")
+@pytest.mark.parametrize("variable", ["RANKLOOP_MLFLOW_URI", "RANKLOOP_AIRFLOW_URL"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(load: Load, variable: str) -> None:
+    with pytest.raises(SettingsError, match=r"holds no password; give .* MLFLOW_TRACKING_PASSWORD") as refused:
+        load(**{variable: "https://me:hunter2@somewhere.example"})
     assert "hunter2" not in str(refused.value)
 
 
@@ -101,6 +103,11 @@ def test_a_key_does_not_reach_a_message_and_stands_in_no_file_of_git(load: Load,
 def test_mlflow_is_the_embedded_one_unless_another_is_given(load: Load) -> None:
     assert load(RANKLOOP_PORTS__MLFLOW="5001").mlflow == "http://127.0.0.1:5001"
     assert load(RANKLOOP_MLFLOW_URI="https://mlflow.example/").mlflow == "https://mlflow.example"
+
+
+def test_airflow_is_the_embedded_one_unless_another_is_given(load: Load) -> None:
+    assert load(RANKLOOP_PORTS__AIRFLOW="8081").airflow == "http://127.0.0.1:8081"
+    assert load(RANKLOOP_AIRFLOW_URL="https://airflow.example/").airflow == "https://airflow.example"
 
 
 def test_no_test_reads_the_developers_own_settings() -> None:

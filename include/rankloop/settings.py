@@ -30,7 +30,7 @@ from rankloop.training_settings import TrainingSettings
 from rankloop.upkeep_settings import UpkeepSettings
 
 PREFIX = "RANKLOOP_"
-SECRET = ("mongo_uri", "mlflow_uri", "serving")
+SECRET = ("mongo_uri", "mlflow_uri", "airflow_url", "serving")
 """Settings whose values, or parts of them, must not reach a message."""
 SCENARIOS = ("tet_campaign", "taste_shift", "new_shop_wave", "unit_bug")
 
@@ -219,6 +219,7 @@ class Settings(BaseSettings):
     deadline_hours: float = Field(4, gt=0, description="hours from its run's queueing until a market day is late")
     mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
     mlflow_uri: str | None = Field(None, description="an MLflow to use instead of the embedded server")
+    airflow_url: str | None = Field(None, description="where people reach Airflow, if that is not the embedded one")
     git_commit: str | None = Field(
         None, pattern=r"^[0-9a-f]{7,64}$", description="the commit that was deployed, where there is no git to ask"
     )
@@ -263,18 +264,16 @@ class Settings(BaseSettings):
             raise ValueError("a MongoDB URI starts with mongodb:// or mongodb+srv://")
         return value
 
-    @field_validator("mlflow_uri")
+    @field_validator("mlflow_uri", "airflow_url")
     @classmethod
-    def _an_mlflow_uri(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _an_address(cls, value: str | None) -> str | None:
         # It is written into runs, versions and messages, where no password belongs.
-        if not value.startswith(("http://", "https://")) or "@" in value:
+        if value is not None and (not value.startswith(("http://", "https://")) or "@" in value):
             raise ValueError(
-                "an MLflow URI starts with http:// or https:// and holds no password; "
-                "give that by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+                "an address starts with http:// or https:// and holds no password; "
+                "give that of MLflow by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             )
-        return value.rstrip("/")
+        return value and value.rstrip("/")
 
     @property
     def lake_root(self) -> str:
@@ -307,6 +306,11 @@ class Settings(BaseSettings):
     def mlflow(self) -> str:
         """The address of the MLflow in use."""
         return self.mlflow_uri or f"http://127.0.0.1:{self.ports.mlflow}"
+
+    @property
+    def airflow(self) -> str:
+        """The address at which people reach Airflow."""
+        return self.airflow_url or f"http://127.0.0.1:{self.ports.airflow}"
 
     @classmethod
     def settings_customise_sources(  # noqa: D102  (pydantic-settings' hook)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from rankloop.demo.days import Days, days_of, live_on
-from rankloop.monitoring.addresses import link_to
+from rankloop.monitoring.addresses import address_of
 from rankloop.settings import Settings
 
 
@@ -45,7 +45,7 @@ def recover(settings: Settings, console: Console) -> str:
         _tell(settings, console, day)
     show_story(settings, console, demo)
     if left:
-        page = f"http://127.0.0.1:{settings.ports.airflow}{link_to(left[0] - timedelta(days=1))}"
+        page = address_of(settings, left[0] - timedelta(days=1))
         console.print(f"Each feature then and now, as of that training: {page}", highlight=False, soft_wrap=True)
     return _live_results(settings, demo.loop)
 
