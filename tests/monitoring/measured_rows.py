@@ -24,8 +24,8 @@ Measured = tuple[str, dict[str, Any]]
 
 
 def row(table: str, day: date, what: str, value: float, **more: Any) -> Measured:  # noqa: ANN401  (any column)
-    """A row; `what` is its signal, subject and measure."""
-    signal, subject, measure = what.split()
+    """A row; `what` is its signal, subject and measure, of which the last may be several words."""
+    signal, subject, measure = what.split(maxsplit=2)
     empty = {"low": None, "high": None, "expected": None, "rows": 5000, "version": CHAMPION}
     return table, {"dt": day, "signal": signal, "subject": subject, "measure": measure, "value": value} | empty | more
 
@@ -56,6 +56,32 @@ def wrong_unit(day: date) -> list[Measured]:
         row(QUALITY, day, "column products.final_price median", 250.0, expected=250_000.0, version=None),
         row(QUALITY, day, "column products.final_price nulls", 0.0, expected=0.0, version=None),
     ]
+
+
+def one_shops_unit(day: date) -> list[Measured]:
+    """One shop's prices in thousands of dong, as `unit_bug` gives them on its first day (scale 0.3, seed 7)."""
+    shares = [
+        ("column", "jumped", 0.1584, 0.0020, 0.0, 1578),
+        ("column", "off_scale", 0.0848, 0.0058, 0.0006, 1581),
+        ("shop", "jumped 300048", 1.0, 0.0020, 0.0, 250),
+        ("shop", "off_scale 300042", 0.7879, 0.0246, 0.0006, 33),
+        ("shop", "off_scale 300048", 0.264, 0.0106, 0.0006, 250),
+    ]
+    levels = [
+        ("final_price p05", 64.0, 25_000.0),
+        ("final_price median", 113_000.0, 133_000.0),
+        ("final_price p95", 1_627_000.0, 1_798_000.0),
+        ("original_price p05", 68.0, 29_600.0),
+        ("original_price median", 127_000.0, 151_000.0),
+    ]
+    found = [*psi(before(1)), *psi(day, product_price=0.85)]
+    for signal, measure, value, high, expected, rows in shares:
+        held = {"low": 0.0, "high": high, "expected": expected, "rows": rows, "version": None}
+        found.append(row(QUALITY, day, f"{signal} products.final_price {measure}", value, **held))
+    for what, value, expected in levels:
+        held = {"low": expected * 0.95, "high": expected * 1.05, "expected": expected, "rows": 1581, "version": None}
+        found.append(row(QUALITY, day, f"column products.{what}", value, **held))
+    return found
 
 
 def before(days: int) -> date:

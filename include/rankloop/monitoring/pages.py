@@ -1,9 +1,11 @@
 """Verdicts and incidents on a page, in Markdown, for somebody who was asleep."""
 
 from collections.abc import Sequence
+from datetime import date
 
+from rankloop.lake.tables import Lake
 from rankloop.marketplace.alerts import Alert
-from rankloop.monitoring.addresses import link_to
+from rankloop.monitoring.addresses import address_of, page_of
 from rankloop.monitoring.causes import Cause, Suspect
 from rankloop.monitoring.verdict import Verdict
 from rankloop.settings import Settings
@@ -37,7 +39,7 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
 def _suspects(suspects: Sequence[Suspect]) -> list[str]:
     if not suspects:
         return []
-    factors = ["" if one.factor is None else f"{one.factor:.3g}" for one in suspects]
+    factors = ["-" if one.factor is None else f"{one.factor:.3g}" for one in suspects]
     rows = [
         f"| {one.feature} | {one.psi:.2f} | {one.importance:.1%} | {factor} |"
         for one, factor in zip(suspects, factors, strict=True)
@@ -47,19 +49,29 @@ def _suspects(suspects: Sequence[Suspect]) -> list[str]:
 
 
 def _links(settings: Settings, verdict: Verdict) -> list[str]:
-    found = [f"{RUNBOOK}: what each task's failure means, and what is safe to clear"]
+    found = [f"What each task's failure means, and what is safe to clear: {RUNBOOK}"]
+    if _reported(settings, verdict.day):
+        found.append(f"Each feature then and now: {address_of(settings, verdict.day)}")
     if verdict.version is not None:
-        found.append(f"{link_to(verdict.day)} in Airflow: each feature then and now")
-        found.append(f"{settings.mlflow}/#/models/rankloop-ranker/versions/{verdict.version}: the champion")
-    found.append(f"`rankloop monitoring show --day {verdict.day}`: the verdict; `rankloop live show`: live results")
+        found.append(f"The champion: {settings.mlflow}/#/models/rankloop-ranker/versions/{verdict.version}")
+    found.append(f"The verdict: `rankloop monitoring show --day {verdict.day}`; live results: `rankloop live show`")
     return found
 
 
+def _reported(settings: Settings, day: date) -> bool:
+    """Whether there is a drift report of the day. A lake that does not answer must keep nobody from being told."""
+    try:
+        return Lake(settings.lake_root).get(page_of(day)) is not None
+    except OSError:
+        return False
+
+
 def incident_page(incident: Alert) -> str:
-    """An alert, with what was done about it."""
+    """An alert, with what was done about it: what `rankloop alerts show` prints."""
     page = str(incident.facts.get("report") or f"# {incident.subject}\n\n{incident.message}\n")
     since = incident.facts.get("since") or f"{incident.first_seen:%F %H:%M}"
-    lines = [page, "## State", "", f"- {incident.state}, since {since}; last seen {incident.last_seen:%F %H:%M} UTC"]
+    over = f"closed at {incident.closed_at:%F %H:%M} UTC; " if incident.closed_at else ""
+    lines = [page, "## State", "", f"- {over}open since {since}; last seen {incident.last_seen:%F %H:%M} UTC"]
     if known := incident.acknowledged:
         lines.append(f"- {known['who']} knows of it since {known['at']:%F %H:%M} UTC: {known['note'] or 'no note'}")
     lines += _listed("What was done", [f"- {what}" for what in incident.done])
