@@ -4,16 +4,21 @@ from collections.abc import Sequence
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from rankloop.cli import app
 from rankloop.monitoring.causes import Cause
+from rankloop.monitoring.incidents import DRIFT as INCIDENTS
 from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.pages import told
 from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import Settings
 from tests.monitoring.measured_rows import (
+    CHAMPION,
     DAY,
     IMPORTANCE,
     Measured,
+    against,
     before,
     fresh,
     ndcg,
@@ -71,11 +76,68 @@ def test_other_tastes_are_a_concept_drift_and_the_page_says_where() -> None:
     assert found.reasons[-1].startswith("The inputs stayed")
 
 
+def reranked(segment: str, measure: str, high: float, age: int = 1) -> Measured:
+    """What the champion would have made of a segment, where 0.40 was promised."""
+    more = {"low": high - 0.1, "high": high, "expected": 0.40}
+    return row(PERFORMANCE, before(age), f"reranked {segment} {measure}", high - 0.05, **more)
+
+
+def test_only_segments_that_moved_beyond_chance_are_places() -> None:
+    # The second residual of `shifted_taste` may be chance, and so may what lies around the promise.
+    rows = [*shifted_taste(), reranked("price=1", "ndcg@10", 0.41), reranked("price=4", "ndcg@10", 0.3, age=2)]
+    assert cause(rows).where == ("category=1108: -40% clicks against the expected",)
+
+
+def test_a_segment_that_fell_below_its_promise_is_a_place_once() -> None:
+    rows = [*shifted_taste(), reranked("price=1", "ndcg@10", 0.30), reranked("price=1", "ctr@10", 0.35)]
+    assert cause(rows).where == (
+        "category=1108: -40% clicks against the expected",
+        "price=1: NDCG@10 -38% against the promised",
+    )
+
+
+def test_live_figures_of_segments_are_no_places() -> None:
+    live = row(PERFORMANCE, before(1), "live price=1 ndcg@10", 0.1, low=0.05, high=0.15)
+    assert cause([*shifted_taste(), live]).where == cause(shifted_taste()).where
+
+
+def test_an_alert_says_what_to_look_at_who_may_sleep_and_how_to_say_so() -> None:
+    residual = [row(CONCEPT, before(a), "residual price=1 calibration", -0.6, low=-0.7, high=-0.5) for a in BOTH]
+    moved = row(DRIFT, DAY, "feature product_discount psi", 0.4, expected=0.01)
+    found = cause([*psi(DAY, product_ctr=0.15), moved, *residual])
+    nothing_tonight, look, say = found.todo
+    assert nothing_tonight.startswith("Nobody has to act tonight as long as performance holds: `rankloop live show`")
+    assert look == (
+        "Look first at the drift report, where there is one (under Read on); the "
+        "features product_discount, product_ctr; the segments price=1."
+    )
+    assert f"`rankloop alerts ack '{INCIDENTS}:{found.key}' --note" in say
+
+
+def test_what_wakes_nobody_asks_for_nothing() -> None:
+    rows = [row(DRIFT, DAY, "prediction score psi", 0.5), *psi(DAY)]
+    assert cause(rows).todo == ("Nothing yet: look again tomorrow.",)
+
+
+def test_rankings_worse_than_the_shops_own_are_taken_off_by_itself_or_by_hand() -> None:
+    found = cause([*psi(DAY), *(against(before(age), -0.03, -0.01) for age in BOTH)])
+    assert "With `monitoring.mode` on that happens by itself" in found.todo[0]
+    assert f'`rankloop monitoring hold {CHAMPION} --reason "…"`' in found.todo[0]
+
+
+COMMANDS = ("alerts ack", "monitoring hold", "monitoring show", "live show")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_that_pages_name_are_there(command: str) -> None:
+    assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
+
+
 def test_a_feature_that_hardly_counts_explains_no_fall() -> None:
     aside = row(DRIFT, DAY, "feature product_discount psi", 0.4, expected=0.01)
     found = verdict([*shifted_taste(), aside], importance=IMPORTANCE | {"product_discount": 0.001})
     assert (found.state, [one.kind for one in found.causes]) == ("retrain", ["concept drift"])
-    assert "Product_discount moved by a PSI of 0.40" in "".join(found.causes[0].reasons)
+    assert "product_discount moved by a psi of 0.40" in "".join(found.causes[0].reasons).lower()
 
 
 def test_new_tastes_are_learned_once_there_are_days_to_learn_them_from() -> None:
@@ -200,6 +262,37 @@ def test_the_prices_of_one_shop_in_another_unit_are_found_though_the_median_stay
     found = cause(rows)
     assert (found.key, verdict(rows).state) == ("data bug: products", "alert")
     assert "off by a large factor in 4.0% of the rows" in found.reasons[0]
+
+
+def prices_off(measure: str, *shops: tuple[int, int, int], age: int = 0) -> list[Measured]:
+    """Prices that are off, with the shops that they are of: its number, how many are, of how many."""
+    usual = {"version": None, "low": 0.0, "high": 0.002, "expected": 0.0}
+    what, day = "products.final_price", before(age)
+    named = [
+        row(QUALITY, day, f"shop {what} -", hits / rows, **usual | {"measure": f"{measure} {shop}", "rows": rows})
+        for shop, hits, rows in shops
+    ]
+    return [row(QUALITY, day, f"column {what} {measure}", 0.04, **usual), *named]
+
+
+def test_prices_in_another_unit_are_laid_to_their_shop() -> None:
+    found = cause(prices_off("off_scale", (200123, 41, 43)))
+    assert found.where == ("shop 200123: 41 of 43 prices off scale", "products.final_price")
+
+
+def test_a_shop_whose_prices_jumped_is_named_before_those_that_are_off_scale() -> None:
+    rows = [*prices_off("off_scale", (200124, 9, 20)), *prices_off("jumped", (7, 8, 8), (200123, 43, 43), age=1)]
+    assert cause(rows).where == (
+        "shop 200123: 43 of 43 prices jumped",
+        "shop 7: 8 of 8 prices jumped",
+        "products.final_price",
+    )
+
+
+def test_what_shops_are_like_is_not_judged() -> None:
+    rows = prices_off("off_scale", (200123, 41, 43))
+    assert verdict(rows[1:]).causes == ()
+    assert cause(rows).findings == cause(rows[:1]).findings
 
 
 def test_a_feature_that_differs_half_as_much_from_day_to_day_has_not_drifted() -> None:

@@ -16,7 +16,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.monitoring.findings import ALL, Finding, Rows, weights_of
 from rankloop.monitoring.measures import CATALOGUES, CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.rules import Row, factor_of, known
-from rankloop.monitoring.wording import sentence
+from rankloop.monitoring.wording import metric, sentence
 
 Kind = Literal["data bug", "covariate shift", "concept drift", "unclear"]
 DATA_BUG: Kind = "data bug"
@@ -28,6 +28,10 @@ FEATURES = "features"
 MOST_SUSPECTS, MOST_PLACES = 5, 3
 CALM_PSI = 0.1
 """PSI below which a feature is called steady."""
+SHOP = "shop"
+"""The signal of rows that name a shop behind the measure (`rankloop.monitoring.quality`)."""
+PRICE_FAULTS = {"jumped": "jumped", "off_scale": "off scale"}
+"""By measure, in words; the surer first: prices that are another unit may still be near others of their category."""
 
 
 class Suspect(BaseModel):
@@ -84,7 +88,7 @@ def causes(findings: Sequence[Finding], rows: Rows, importance: Mapping[str, flo
     if not any(finding.standing for finding in data) and not others:
         return ()
     if data:
-        return tuple(_data_bugs(data, others, suspects))
+        return tuple(_data_bugs(data, others, rows, suspects))
     return (_drift(others, rows, suspects),)
 
 
@@ -100,7 +104,9 @@ def suspected(rows: Iterable[Row], importance: Mapping[str, float]) -> tuple[Sus
     return tuple(found[:MOST_SUSPECTS])
 
 
-def _data_bugs(data: Iterable[Finding], others: Sequence[Finding], suspects: tuple[Suspect, ...]) -> Iterable[Cause]:
+def _data_bugs(
+    data: Iterable[Finding], others: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]
+) -> Iterable[Cause]:
     """One for each source that is wrong; all else that is bad is told with the first."""
     by_source: dict[str, list[Finding]] = defaultdict(list)
     for finding in data:
@@ -112,15 +118,15 @@ def _data_bugs(data: Iterable[Finding], others: Sequence[Finding], suspects: tup
         by_source[sources[0]] += by_source.pop(FEATURES)
     follows = tuple(others)
     for source in sorted(by_source):
-        yield _data_bug(source, by_source[source], follows, suspects)
+        yield _data_bug(source, by_source[source], follows, rows, suspects)
         follows = ()
 
 
 def _data_bug(
-    source: str, found: Sequence[Finding], follows: tuple[Finding, ...], suspects: tuple[Suspect, ...]
+    source: str, found: Sequence[Finding], follows: tuple[Finding, ...], rows: Rows, suspects: tuple[Suspect, ...]
 ) -> Cause:
     days = sorted({day for finding in found for day in finding.days})
-    where = sorted({finding.subject for finding in found})
+    where = [*_shops(found, rows), *sorted({finding.subject for finding in found})]
     reasons = [sentence(finding) for finding in found]
     if not any(finding.standing for finding in found):
         reasons.append("That is over; what is still bad may come from it, so nothing is trained on those days yet.")
@@ -137,6 +143,21 @@ def _data_bug(
         todo=_mend(source, days),
         concerns=f"the data platform, and whoever owns {source}",
     )
+
+
+def _shops(found: Iterable[Finding], rows: Rows) -> list[str]:
+    """The shops whose prices are off: of the newest day on which prices jumped, or else were off scale."""
+    newest = {one.measure: max(one.days) for one in found if one.table == QUALITY and one.measure in PRICE_FAULTS}
+    for measure, what in PRICE_FAULTS.items():
+        mine = [
+            (row["value"] * row["rows"], row["measure"].partition(" ")[2], row["rows"])
+            for row in rows.get(QUALITY, ())
+            if row["signal"] == SHOP and row[DAY] == newest.get(measure) and row["measure"].startswith(f"{measure} ")
+        ]
+        if mine:
+            mine.sort(key=lambda one: (-one[0], one[1]))
+            return [f"shop {shop}: {hits:,.0f} of {count:,} prices {what}" for hits, shop, count in mine]
+    return []
 
 
 def _mend(source: str, days: Sequence[date]) -> tuple[str, ...]:
@@ -158,7 +179,8 @@ def _mend(source: str, days: Sequence[date]) -> tuple[str, ...]:
         )
     held = (
         "A rollback does not help: the former champion is fed the same data. If buyers should not see such rankings "
-        "until then, `rankloop monitoring hold VERSION` for the champion and the one before it shows the shop's own."
+        'until then, `rankloop monitoring hold VERSION --reason "…"` for the champion and the one before it shows the '
+        "shop's own."
     )
     return (asked, "Do not train meanwhile: a model would learn the mistake.", again, held)
 
@@ -178,6 +200,7 @@ def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) 
         kind, title, why = CONCEPT_DRIFT, "Buyers like other things than they did", _steady(suspects)
     else:
         kind, title, why = UNCLEAR, "Something moved, and nothing says yet what it does", HOLDS
+    places = _places(rows)
     return Cause(
         kind=kind,
         key=kind,
@@ -185,8 +208,8 @@ def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) 
         findings=tuple(found),
         reasons=(*told, why),
         suspects=suspects,
-        where=tuple(_places(rows)),
-        todo=_todo(found),
+        where=tuple(places.values()),
+        todo=_todo(kind, found, rows, suspects, tuple(places)),
         concerns="the ML lead" if kind != UNCLEAR else "nobody yet",
     )
 
@@ -199,31 +222,72 @@ def _steady(suspects: Sequence[Suspect]) -> str:
     return f"{calm}: of the suspects {most.feature} moved most, with a PSI of {most.psi:.2f}."
 
 
-def _todo(found: Sequence[Finding]) -> tuple[str, ...]:
+def _todo(
+    kind: Kind, found: Sequence[Finding], rows: Rows, suspects: Sequence[Suspect], places: Sequence[str]
+) -> tuple[str, ...]:
     wanted = {finding.severity for finding in found if finding.persistent}
     steps = []
     if "fall back" in wanted:
-        steps.append("Take our rankings off: buyers do worse with them than with the shop's own.")
+        steps.append(_take_off(rows))
     if wanted & {"retrain", "fall back"}:
         steps.append("Train on the newest days: `continuous_training`, with `drift` set, so that no loss is enough.")
         steps.append("The ML lead is asked about what comes of it, under Required Actions.")
-    if not steps:
-        steps.append("Nothing yet: look again tomorrow. If something was launched or announced, note it here by `ack`.")
-    return tuple(steps)
+    if not steps and "alert" in wanted:
+        steps.append(
+            "Nobody has to act tonight as long as performance holds: `rankloop live show` says how buyers take our "
+            "rankings, against the shop's own."
+        )
+        steps.append(_look_first(found, rows, suspects, places))
+        steps.append(
+            f"Say that you know of it, and what was launched or announced: `rankloop alerts ack 'drift:{kind}' "
+            '--note "…"`.'
+        )
+    return tuple(steps or ["Nothing yet: look again tomorrow."])
 
 
-def _places(rows: Rows) -> list[str]:
-    """The segments of the newest day in which it is worst."""
-    found: list[tuple[float, str]] = []
-    for table, signal in ((CONCEPT, "residual"), (PERFORMANCE, "live")):
-        mine = [row for row in rows.get(table, ()) if row["signal"] == signal and known(row["value"])]
-        newest = max((row[DAY] for row in mine), default=None)
-        for row in mine:
-            factor = factor_of(row)
-            if row[DAY] != newest or row["subject"] == ALL:
-                continue
-            if signal == "residual":
-                found.append((-abs(row["value"]), f"{row['subject']}: {row['value']:+.0%} clicks against the expected"))
-            elif factor is not None and factor < 1:
-                found.append((factor - 1, f"{row['subject']}: {row['measure']} {factor - 1:+.0%}"))
-    return [text for _, text in sorted(found)[:MOST_PLACES]]
+def _take_off(rows: Rows) -> str:
+    """What to do where our rankings do harm, and whether anybody has to."""
+    champion = next((row["version"] for row in rows.get(PERFORMANCE, ())), "VERSION")
+    return (
+        "Take our rankings off: buyers do worse with them than with the shop's own. With `monitoring.mode` on that "
+        "happens by itself, unless it is paused; `rankloop monitoring show` says whether it is, and which versions are "
+        f'held back. By hand: `rankloop monitoring hold {champion} --reason "…"`.'
+    )
+
+
+def _look_first(found: Sequence[Finding], rows: Rows, suspects: Sequence[Suspect], places: Sequence[str]) -> str:
+    """Where to begin: what was found bad comes before what is only suspected."""
+    features = [one.subject for one in found if one.signal == "feature" and one.subject != ALL]
+    features += [one.feature for one in suspects if one.psi >= CALM_PSI]
+    segments = [one.subject for one in found if one.role in {"performance", "concept"} and one.subject != ALL]
+    looks = ["the drift report, where there is one (under Read on)"] if rows.get(DRIFT) else []
+    looks += [f"the {one.subject} that are new" for one in found if one.rule == "catalogue"]
+    for kind, names in (("features", features), ("segments", [*segments, *places])):
+        if names:
+            looks.append(f"the {kind} {', '.join([*dict.fromkeys(names)][:MOST_PLACES])}")
+    return f"Look first at {'; '.join(looks or ['what is wrong, below'])}."
+
+
+def _places(rows: Rows) -> dict[str, str]:
+    """By segment, the worst of the newest day: where the whole interval lies away from what is expected."""
+    found = [
+        (-abs(row["value"]), row["subject"], f"{row['value']:+.0%} clicks against the expected")
+        for row in _segments(rows.get(CONCEPT, ()), "residual")
+        if row["low"] > 0 or row["high"] < 0
+    ]
+    for row in _segments(rows.get(PERFORMANCE, ()), "reranked"):
+        if known(row["expected"]) and row["high"] < row["expected"]:
+            fall = row["value"] / row["expected"] - 1
+            found.append((fall, row["subject"], f"{metric(row['measure'])} {fall:+.0%} against the promised"))
+    worst: dict[str, str] = {}
+    for _, segment, text in sorted(found):
+        worst.setdefault(segment, f"{segment}: {text}")
+    return dict(list(worst.items())[:MOST_PLACES])
+
+
+def _segments(rows: Iterable[Row], signal: str) -> list[Row]:
+    """The rows of a signal's newest day that are of a segment and have an interval."""
+    mine = [row for row in rows if row["signal"] == signal and known(row["value"])]
+    newest = max((row[DAY] for row in mine), default=None)
+    whole = (row for row in mine if known(row["low"]) and known(row["high"]))
+    return [row for row in whole if row[DAY] == newest and row["subject"] != ALL]
