@@ -70,9 +70,7 @@ def tell() -> list:
     from rankloop.monitoring.incidents import tell_on_call
 
     if not (connection := load_settings().monitoring.apprise):
-        raise AirflowSkipException(
-            "monitoring.apprise names no connection; see `rankloop alerts list` for what is open"
-        )
+        raise AirflowSkipException("monitoring.apprise names no connection; `rankloop alerts list` has what is open")
     return tell_on_call(load_settings(), by_apprise(connection), datetime.now(UTC))
 
 
@@ -104,8 +102,7 @@ def drift_checks() -> None:
     retrain, back = why_retrain(), fall_back()
     measured() >> judge() >> explain() >> act() >> [retrain, back]
     retrain >> train_anew()
-    # Not after `act` itself, which skips whatever follows it and was not chosen; nor after what else ends a run, since
-    # a run fails by its last tasks.
+    # Not after `act` itself, which skips what follows it and was not chosen; nor after `retrain`, by which a run fails.
     back >> tell()
     newest_day(back) >> rank_anew()
 

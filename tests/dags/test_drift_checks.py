@@ -1,14 +1,26 @@
 """How the tasks of drift_checks follow each other, which day each is asked for, and that a day trains once."""
 
+import json
 import sys
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.monitoring.measured_rows import DAY as DRIFTED
+from tests.monitoring.measured_rows import before, psi, verdict
 
-from rankloop.monitoring import acting, incidents
+from rankloop.champions.standing import opened
+from rankloop.errors import RankloopError
+from rankloop.marketplace.alerts import Alert, alerts
+from rankloop.monitoring import acting
 from rankloop.monitoring.acting import DOABLE, NOTHING
+from rankloop.monitoring.incidents import NotToldError
+from rankloop.monitoring.verdict import keep_verdict
+from rankloop.settings import load_settings
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -46,7 +58,7 @@ def test_nothing_waits_for_the_page(dag_bag: "DagBag") -> None:
     assert not dag_bag.dags["drift_checks"].get_task("report").downstream_task_ids
 
 
-def test_on_call_is_told_before_anything_is_done(dag_bag: "DagBag") -> None:
+def test_an_incident_is_open_before_anything_is_done(dag_bag: "DagBag") -> None:
     dag = dag_bag.dags["drift_checks"]
     order = ["judge", "explain", "act"]
     assert [dag.get_task(after).upstream_task_ids for after in order[1:]] == [{before} for before in order[:-1]]
@@ -72,12 +84,111 @@ def test_a_training_is_named_after_its_day_so_that_there_is_one(dag_bag: "DagBag
     assert set(retrain.conf) == {"day", "reason", "since", "drift"} <= {*dag_bag.dags["continuous_training"].params}
 
 
-def test_on_call_is_told_what_is_news_and_nothing_else(dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch) -> None:
-    explain = dag_bag.dags["drift_checks"].get_task("explain").python_callable
-    sent: list[tuple[str, ...]] = []
-    monkeypatch.setitem(explain.__globals__, "APPRISE", "apprise_default")
-    monkeypatch.setitem(explain.__globals__, "tell", lambda *said: sent.append(said))
-    for news in ("", "# Prices are wrong"):
-        monkeypatch.setattr(incidents, "explain", lambda *_, news=news: news)
-        assert explain(dag_run=RUN, params={}) == news
-    assert sent == [("apprise_default", "Rankloop: 2026-11-03", "# Prices are wrong")]
+def test_on_call_is_told_after_all_is_done_whatever_became_of_it(dag_bag: "DagBag") -> None:
+    dag = dag_bag.dags["drift_checks"]
+    tell = dag.get_task("tell")
+    # Directly after the branch it would be skipped with what was not chosen.
+    assert (tell.trigger_rule, tell.upstream_task_ids) == ("all_done", {"fall_back"})
+    # A run fails by its last tasks.
+    assert not dag.get_task("retrain").downstream_task_ids
+    assert not dag.get_task("rank_anew").downstream_task_ids
+
+
+def test_without_a_connection_nobody_is_told(dag_bag: "DagBag") -> None:
+    from airflow.sdk.exceptions import AirflowSkipException  # noqa: PLC0415  (reads its home when first imported)
+
+    load_settings.cache_clear()
+    with pytest.raises(AirflowSkipException, match=r"monitoring\.apprise names no connection"):
+        dag_bag.dags["drift_checks"].get_task("tell").python_callable()
+
+
+class Channel(HTTPServer):
+    """Where Apprise sends to: answers with these codes one after another, and keeps what it was sent."""
+
+    def __init__(self, *codes: int) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.codes, self.sent = list(codes), list[dict[str, Any]]()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One message."""
+
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Channel)
+        self.server.sent.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.codes.pop(0))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def channel(mongo: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
+    """A service that is down at first, behind the Airflow connection by which on-call is told."""
+    with Channel(500, 200) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        config = {"path": f"json://127.0.0.1:{server.server_port}", "tag": "alerts"}
+        connection = {"conn_type": "apprise", "extra": {"config": config}}
+        monkeypatch.setenv("AIRFLOW_CONN_NIGHT", json.dumps(connection))
+        monkeypatch.setenv("RANKLOOP_MONGO_URI", mongo)
+        monkeypatch.setenv("RANKLOOP_MONITORING__MODE", "on")
+        monkeypatch.setenv("RANKLOOP_MONITORING__APPRISE", "night")
+        load_settings.cache_clear()
+        yield server
+        load_settings.cache_clear()
+        server.shutdown()
+
+
+def tasks(dag_bag: "DagBag") -> dict[str, Callable[..., Any]]:
+    """What the tasks of drift_checks do, by name."""
+    return {task.task_id: getattr(task, "python_callable", None) for task in dag_bag.dags["drift_checks"].tasks}
+
+
+def kept_alerts() -> list[Alert]:
+    """The open ones."""
+    with opened(load_settings()) as client:
+        return alerts(client)
+
+
+@pytest.mark.stack
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # what Apprise encrypts with imports it
+def test_what_did_not_arrive_is_sent_again_with_what_was_done_and_then_no_more(
+    dag_bag: "DagBag", channel: Channel
+) -> None:
+    run, task = SimpleNamespace(partition_key=DRIFTED.isoformat(), conf={}), tasks(dag_bag)
+    with opened(load_settings()) as client:
+        keep_verdict(client, verdict([*psi(DRIFTED, product_price=0.6), *psi(before(1), product_price=0.6)]))
+    task["explain"](dag_run=run, params={})
+    assert task["act"](dag_run=run, params={}) == ["why_retrain"]
+    [incident] = kept_alerts()
+
+    with pytest.raises(NotToldError, match=rf"1 of 1 alerts by the Airflow connection night: '{incident.name}'.*clear"):
+        task["tell"]()
+    assert [alert.told_at for alert in kept_alerts()] == [None]
+
+    assert task["tell"]() == [incident.name]
+    assert kept_alerts()[0].told_at
+    refused, taken = channel.sent
+    assert refused == taken
+    assert taken["title"] == f"Rankloop: {incident.name}"
+    for part in ("# The inputs have moved", "since 2026-11-19", "## What to do", "docs/runbook.md#drift_checks"):
+        assert part in taken["message"]
+    assert f"- {DRIFTED}: a training on the newest days was begun by itself" in taken["message"]
+
+    assert task["tell"]() == []
+    assert len(channel.sent) == 2
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("connection", [None, {"conn_type": "apprise"}])
+def test_a_connection_that_is_missing_or_no_good_is_named(
+    connection: object, dag_bag: "DagBag", channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection is None:
+        monkeypatch.delenv("AIRFLOW_CONN_NIGHT")
+    else:
+        monkeypatch.setenv("AIRFLOW_CONN_NIGHT", json.dumps(connection))
+    with pytest.raises(RankloopError, match=r"cannot be told by the Airflow connection night: .* clear `tell`"):
+        tasks(dag_bag)["tell"]()
+    assert not channel.sent

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.marketplace.alerts import close_alert, raise_alert
+from rankloop.marketplace.alerts import alerts as open_alerts
+from rankloop.marketplace.alerts import close_alert, note_told, raise_alert
 from rankloop.marketplace.deadline import day_is_late
 from rankloop.settings import load_settings
 
@@ -39,6 +40,20 @@ def test_an_alert_is_closed_when_it_is_over_and_open_again_when_it_comes_back(mo
         assert [(alert["state"], alert["closed_at"]) for alert in alerts(mongo)] == [("closed", AGAIN)]
         raise_alert(client, "late_events", "2026-11-03", "15 arrived late", AGAIN)
     assert [(alert["state"], alert["message"]) for alert in alerts(mongo)] == [("open", "15 arrived late")]
+
+
+def test_what_is_raised_again_while_it_is_sent_is_not_noted_as_told(mongo: str) -> None:
+    with MongoClient[dict[str, Any]](mongo, tz_aware=True) as client:
+        raise_alert(client, "held_back", "version 7", "It is held back.", FIRST)
+        [sent] = open_alerts(client)
+        raise_alert(client, "held_back", "version 7", "It is held back.", AGAIN, worse=True)
+        note_told(client, sent, AGAIN)
+        [waiting] = open_alerts(client)
+        assert waiting.told_at is None
+        note_told(client, waiting, AGAIN)
+        assert [alert.told_at for alert in open_alerts(client)] == [AGAIN]
+        raise_alert(client, "held_back", "version 7", "It is held back.", AGAIN, worse=True)
+        assert [alert.told_at for alert in open_alerts(client)] == [None]
 
 
 def test_a_missed_deadline_names_the_day_and_the_runbook(mongo: str, monkeypatch: pytest.MonkeyPatch) -> None:

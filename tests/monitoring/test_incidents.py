@@ -1,5 +1,6 @@
 """Incidents: one for a cause, from its first bad day until it is over, whatever is judged again."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,17 @@ from pydantic import SecretStr
 
 from rankloop.champions.standing import opened
 from rankloop.marketplace import actions
-from rankloop.marketplace.alerts import Alert, NoSuchAlertError, acknowledge, alert_called, alerts, close_by_hand
+from rankloop.marketplace.alerts import (
+    Alert,
+    NoSuchAlertError,
+    acknowledge,
+    alert_called,
+    alerts,
+    close_by_hand,
+    raise_alert,
+)
 from rankloop.monitoring.acting import choose
-from rankloop.monitoring.incidents import explain
+from rankloop.monitoring.incidents import NotToldError, explain, tell_on_call
 from rankloop.monitoring.judge import TABLES
 from rankloop.monitoring.pages import incident_page
 from rankloop.monitoring.verdict import NotJudgedError, Verdict, keep_verdict
@@ -77,6 +86,59 @@ def test_a_cause_is_one_incident_and_news_once(watched: Settings) -> None:
     assert (incident.name, incident.facts["since"], incident.facts["day"]) == (BUG, str(DAY), str(NEXT))
 
 
+def test_its_page_is_in_the_log_also_when_the_day_is_cleared(
+    watched: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "rankloop.monitoring.incidents")
+    judged(watched, wrong_unit(DAY))
+    page = explain(watched, DAY, NOW)
+    assert page in caplog.messages
+    caplog.clear()
+    explain(watched, DAY, NOW)
+    assert page in caplog.messages
+    judged(watched, [], NEXT)
+    caplog.clear()
+    explain(watched, DAY, NOW)
+    assert page in caplog.messages
+
+
+def told(settings: Settings, *refused: str) -> list[str]:
+    """Whom on-call is told of, where these are refused."""
+    return tell_on_call(settings, lambda title, _: title.removeprefix("Rankloop: ") not in refused, NOW)
+
+
+def test_on_call_is_told_once_of_every_alert_and_anew_of_one_that_came_back(watched: Settings) -> None:
+    judged(watched, wrong_unit(DAY))
+    explain(watched, DAY, NOW)
+    with opened(watched) as client:
+        raise_alert(client, "held_back", "version 7", "It is held back.", NOW)
+    assert sorted(told(watched)) == [BUG, "held_back:version 7"]
+    explain(watched, DAY, NOW + timedelta(hours=1))
+    assert told(watched) == []
+    with opened(watched) as client:
+        close_by_hand(client, BUG, "oncall", "mended", NOW)
+    explain(watched, DAY, NOW + timedelta(hours=2))
+    assert told(watched) == [BUG]
+
+
+def test_what_is_refused_keeps_nothing_else_from_being_told(watched: Settings) -> None:
+    with opened(watched) as client:
+        for version in ("version 7", "version 8"):
+            raise_alert(client, "held_back", version, "It is held back.", NOW)
+    with pytest.raises(NotToldError, match=r"1 of 2 alerts by .*: 'held_back:version 7'"):
+        told(watched, "held_back:version 7")
+    assert told(watched) == ["held_back:version 7"]
+
+
+def test_on_call_is_told_again_once_more_is_called_for_than_before(watched: Settings) -> None:
+    found = judged(watched, DRIFTED)
+    for state, news in (("alert", True), ("retrain", True), ("retrain", False), ("alert", False)):
+        with opened(watched) as client:
+            keep_verdict(client, found.model_copy(update={"state": state}))
+        assert bool(explain(watched, DAY, NOW)) == news
+        assert bool(told(watched)) == news
+
+
 def test_it_closes_when_it_is_over_and_not_when_nothing_was_measured(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
     explain(watched, DAY, NOW)
@@ -111,14 +173,22 @@ def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settin
     assert incident.done == (f"{DAY}: a training on the newest days was begun by itself",)
 
 
-@pytest.mark.parametrize("mode", ["off", "dry_run"])
-def test_nothing_is_begun_that_may_not_be_and_the_incident_says_so(watched: Settings, mode: str) -> None:
-    careful = watched.model_copy(update={"monitoring": MonitoringSettings(mode=mode)})  # type: ignore[arg-type]
+def test_in_a_dry_run_nothing_is_begun_and_the_incident_says_so(watched: Settings) -> None:
+    careful = watched.model_copy(update={"monitoring": MonitoringSettings(mode="dry_run")})
     assert days(careful, DAY) == ["nothing"]
     [incident] = there(careful).values()
-    assert f"was called for, and not begun: monitoring.mode is {mode}" in incident.done[0]
+    assert "was called for, and not begun: monitoring.mode is dry_run" in incident.done[0]
     # Nothing was done, so nothing cools down.
     assert days(watched, NEXT) == ["retrain"]
+
+
+def test_switched_off_there_are_only_alerts(watched: Settings) -> None:
+    off = watched.model_copy(update={"monitoring": MonitoringSettings(mode="off")})
+    assert days(off, DAY) == ["nothing"]
+    [incident] = there(off).values()
+    assert (incident.state, incident.done) == ("open", ())
+    with opened(off) as client:
+        assert not actions.before(client, date.max)
 
 
 def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
