@@ -14,8 +14,11 @@ from rankloop.monitoring.estimates import ESTIMATES, measure_estimates
 from rankloop.monitoring.live_results import LIVE
 from rankloop.monitoring.measured import Measured, read_measures
 from rankloop.monitoring.measures import CONCEPT, PERFORMANCE, SCHEMA
-from rankloop.monitoring.performance import measure_performance
+from rankloop.monitoring.performance import FEWEST_REACTED, measure_performance
 from rankloop.ranking.evaluation import Evaluation
+from rankloop.ranking.metrics import tally
+from rankloop.ranking.scored import OURS
+from rankloop.ranking.segments import segment_lists, segment_of
 from rankloop.registry.versions import version
 from rankloop.training.record import EVALUATION, open_record
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
@@ -80,6 +83,19 @@ def test_the_shops_lists_ranked_anew_are_held_against_the_evaluation(
     assert ndcg.value == pytest.approx(promised["ndcg@10"], abs=0.1)
 
 
+def test_a_segment_is_held_against_what_it_came_to_in_the_evaluation(
+    measured: dict[Key, Measured], quiet: Watched
+) -> None:
+    told = {key[1]: one for key, one in measured.items() if (key[0], key[2]) == ("reranked", "ctr@10")}
+    run = open_record(quiet.settings, version(quiet.settings, quiet.version).run_id)
+    promised = run.scored().of_sets(*run.tests)
+    assert {"buyer=regular", "price=1", "price=4"} <= told.keys()
+    for name in told.keys() - {"all"}:
+        some, judged = segment_lists(promised, segment_of(name))
+        assert told[name].expected == pytest.approx(tally(some.score(OURS), judged, ("ctr@10",)).means()["ctr@10"])
+        assert some.reacted.sum() >= FEWEST_REACTED
+
+
 def test_ours_are_better_than_controls(measured: dict[Key, Measured]) -> None:
     ctr = measured["against_control", "all", "ctr@10"]
     assert ctr.low is not None
@@ -101,6 +117,7 @@ def test_an_estimate_is_held_against_what_came(measured: dict[Key, Measured], qu
             measured["estimated", name, "error"],
         )
         assert measured["estimated", "all", name] == estimate
+        assert estimate.expected == pytest.approx(live.value, rel=0.4)
         assert error.value == estimate.value - live.value
         assert estimate.low is not None
         assert estimate.high is not None

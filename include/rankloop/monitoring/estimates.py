@@ -10,7 +10,8 @@ more than if each were drawn by itself, which makes NDCG higher than drawn; by h
 learned from, and added. Each draw learns from buyers drawn anew and judges buyers drawn anew, so that the interval
 covers what was learned, who came and what they happened to click: live results should lie within it. What it cannot
 cover is a world that changed overnight, and that is what the `error` is for, which is written with the day's
-performance. The table is one of its own, since both are written at different times.
+performance. The table is one of its own, since both are written at different times. `expected` is what came of the
+lists that were learned from: below it, the day's lists hold products that suit their buyers less.
 """
 
 from collections.abc import Iterator
@@ -69,8 +70,9 @@ def _of_version(settings: Settings, lake: Lake, day: date, number: int) -> Itera
         return
     value, drawn = estimated(learned, lists)
     low, high = np.nanquantile(drawn, TAILS, axis=0)
+    came = _tally(learned, learned.label, np.ones(len(learned))).means()
     for column, name in enumerate(NAMES):
-        known = (float(value[column]), float(low[column]), float(high[column]))
+        known = (float(value[column]), float(low[column]), float(high[column]), came[name])
         yield Measured(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
 
 

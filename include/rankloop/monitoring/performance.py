@@ -9,7 +9,7 @@ all of it suits the buyer. Live figures may lie above a promise or below, with a
 
 `reranked` is the comparable figure: the lists that the shop ranked itself on the day, as the version would have put
 them, held against the same figure of the test lists of its training that the shop had ranked (`expected`). It needs no
-luck to agree but that buyers and products are what they were.
+luck to agree but that buyers and products are what they were. It is told by segment too, against that segment's own.
 
 `against_control` is personalised less control: CTR and NDCG of home lists, where rankings are shown, orders and what
 they were worth over all lists. `estimated` is what was estimated before labels, and `error` how far that was off.
@@ -105,8 +105,20 @@ def _of_version(settings: Settings, day: date, number: int) -> Iterator[Measured
             yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
     shops = of_policy(lists, BASE_POLICY)
     if len(shops):
-        expected = _promised(settings, number)
-        yield from _measured(RERANKED, ALL, shops, shops.judged, expected, number)
+        yield from _reranked(shops, promised_lists(settings, number), number)
+
+
+def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measured]:
+    """The shop's lists as the version would have put them, over all and by segment, against those it was judged on."""
+    if then is None:
+        yield from _measured(RERANKED, ALL, shops, shops.judged, {}, number)
+        return
+    yield from _measured(RERANKED, ALL, shops, shops.judged, _figures(then, then.judged), number)
+    for segment in segments(shops):
+        some, judged = segment_lists(shops, segment)
+        promised, judged_then = segment_lists(then, segment)
+        if min(some.reacted.sum(), promised.reacted.sum()) >= FEWEST_REACTED:
+            yield from _measured(RERANKED, segment.name, some, judged, _figures(promised, judged_then), number)
 
 
 def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
@@ -121,10 +133,8 @@ def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
         yield Measured(signal, subject, name, value, *bounds, expected.get(name), len(lists), version)
 
 
-def _promised(settings: Settings, number: int) -> dict[str, float]:
-    """What the version came to on the shop's lists when it was judged; nothing where that is not known any more."""
-    lists = promised_lists(settings, number)
-    return {} if lists is None else tally(lists.score(OURS), lists.judged, NAMES).means()
+def _figures(lists: ScoredLists, judged: Judged) -> dict[str, float]:
+    return tally(lists.score(OURS), judged, NAMES).means()
 
 
 def _errors(estimates: list[Measured], found: list[Measured]) -> Iterator[Measured]:
