@@ -13,7 +13,7 @@ from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.killing import Point, forks
 from tests.promotion.shop import Shop
-from tests.scoring.batches import GROUPS, NOW, Content, content, live, recorded
+from tests.scoring.batches import GROUPS, NOW, Content, content, live, recorded, shown
 from tests.scoring.conftest import DAY
 from tests.scoring.victims import do, take
 
@@ -23,20 +23,26 @@ UPDATE, REPLACE = "pymongo.collection:Collection.update_one", "pymongo.collectio
 INSERT, INDEX = "pymongo.collection:Collection.insert_many", "pymongo.collection:Collection.create_index"
 DROP, FORGET = "pymongo.database:Database.drop_collection", "pymongo.collection:Collection.delete_one"
 COMMIT = "rankloop.lake.tables:Lake._commit"
+RANKED = 3
+"""The group that the step `rank` is about."""
 STEPS = ("plan", "rank", "check", "publish", "keep_scores")
 CUTS = [
     ("plan", Point(UPDATE, 1)),
     ("plan", Point(INDEX, 1)),
+    ("plan", Point(INDEX, 1, after=True)),
     ("rank", Point(INSERT, 1)),
     ("rank", Point(INSERT, 1, after=True)),
     ("rank", Point(INSERT, 2)),
     ("check", Point(UPDATE, 1)),
+    ("check", Point(UPDATE, 1, after=True)),
     ("publish", Point(UPDATE, 1)),
     ("publish", Point(REPLACE, 1)),
     ("publish", Point(REPLACE, 1, after=True)),
     ("keep_scores", Point(COMMIT, 1)),
     ("keep_scores", Point(COMMIT, 1, after=True)),
 ]
+LAST_CUTS = dict(CUTS)
+"""Of each step the one that comes last."""
 
 
 def killed(step: str, settings: Settings, name: str, point: Point) -> None:
@@ -60,16 +66,37 @@ def undisturbed() -> Undisturbed:
     return Undisturbed()
 
 
-def rank(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
+def work_out(settings: Settings, name: str, undisturbed: Undisturbed) -> None:
+    """All groups are in the batch as they are if nothing happens, and it is known what that is."""
+    for group in GROUPS:
+        rank_group(settings, name, group)
+    undisturbed.content.update(content(settings, name))
+
+
+def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
     """All groups are in the batch, but this one."""
-    if not undisturbed.content:
-        for group in GROUPS:
-            rank_group(settings, name, group)
-        undisturbed.content.update(content(settings, name))
     with opened(settings) as client:
         collection = client["rankloop"][rankings.PREFIX + name]
         collection.delete_many({})
         collection.insert_many([one for one in undisturbed.content.values() if one["baid_group"] != but])
+
+
+def forget(settings: Settings, name: str) -> None:
+    """There is no such batch: nothing of it was ever written."""
+    with opened(settings) as client:
+        rankings.remove_batch(client, rankings.batch_called(client, name))
+
+
+def is_live_after(step: str, point: Point) -> bool:
+    """Whether the batch is shown once it was killed there."""
+    return step == "keep_scores" or (step, point.after) == ("publish", True)
+
+
+def shown_now(settings: Settings) -> str:
+    """The name of the batch that is live."""
+    pointer = live(settings)
+    assert pointer
+    return pointer.batch
 
 
 def something_shown(settings: Settings) -> str:
@@ -87,23 +114,46 @@ def test_a_batch_killed_at_any_step_and_cleared_is_the_same(
 ) -> None:
     settings, before = market.settings, something_shown(market.settings)
     name = plan(settings, DAY, NOW)
+    if not undisturbed.content:
+        work_out(settings, name, undisturbed)
     at = STEPS.index(step)
-    rank(settings, name, undisturbed, but=3 if at <= STEPS.index("rank") else None)
+    if step == "plan":
+        forget(settings, name)
+    else:
+        put(settings, name, undisturbed, but=RANKED if step == "rank" else None)
     for earlier in STEPS[2:at]:
         take(earlier, settings, DAY, name)
     killed(step, settings, name, point)
-    pointer = live(settings)
-    assert pointer
-    assert pointer.batch == (name if step == "keep_scores" or (step, point.after) == ("publish", True) else before)
+    assert shown_now(settings) == (name if is_live_after(step, point) else before)
+    if step == "plan":
+        take(step, settings, DAY, name)
+        put(settings, name, undisturbed, but=RANKED)
     # What is cleared, and once more all of it while it is live.
     for again in (*STEPS[at:], *STEPS):
         take(again, settings, DAY, name)
     digest = lake_of(settings).digest(SCORES, DAY)
     undisturbed.digest = undisturbed.digest or digest
     assert (content(settings, name), digest) == (undisturbed.content, undisturbed.digest)
-    pointer = live(settings)
-    assert pointer
-    assert pointer.batch == name
+    assert shown_now(settings) == name
+
+
+def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(market: Shop) -> None:
+    settings, before, champion = market.settings, something_shown(market.settings), market.promoted()
+    name = plan(settings, DAY, NOW)
+    forget(settings, name)
+    for step, point in LAST_CUTS.items():
+        killed(step, settings, name, point)
+        assert shown_now(settings) == (name if is_live_after(step, point) else before)
+        take(step, settings, DAY, name)
+        if step == "rank":
+            rank_group(settings, name, 0)  # what is for anybody; no other group has buyers
+    found, digest = content(settings, name), lake_of(settings).digest(SCORES, DAY)
+    assert {one["policy"] for one in found.values()} == {f"version {champion}", "base"}
+    with opened(settings) as client:
+        rankings.make_live(client, rankings.batch_called(client, before), NOW)
+    forget(settings, name)
+    assert shown(settings, DAY) == name
+    assert (content(settings, name), lake_of(settings).digest(SCORES, DAY)) == (found, digest)
 
 
 @pytest.mark.parametrize("point", [Point(DROP, 1), Point(DROP, 1, after=True), Point(FORGET, 1, after=True)], ids=str)
