@@ -11,6 +11,7 @@ from rankloop.features.build import lake_of
 from rankloop.marketplace import rankings
 from rankloop.marketplace.rankings import ANYBODY
 from rankloop.scoring.batch import BatchError, plan, rank_group
+from rankloop.scoring.candidates import SOURCES
 from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
@@ -101,6 +102,22 @@ def test_features_built_anew_since_the_plan_are_refused(market: Shop) -> None:
     scoring = market.settings.scoring.model_copy(update={"explore": 4})
     with pytest.raises(BatchError, match="has changed since it was planned"):
         rank_group(market.settings.model_copy(update={"scoring": scoring}), name, 0)
+
+
+def test_a_checked_batch_tells_the_share_of_each_source_and_how_many_buyers_have_no_history(market: Shop) -> None:
+    scoring = market.settings.scoring.model_copy(update={"top_n": 40})  # all candidates, so those by chance too
+    name = made(market.settings.model_copy(update={"scoring": scoring}), DAY)
+    with opened(market.settings) as client:
+        facts = rankings.batch_called(client, name).facts["checked"]
+    found = [ranking for account, ranking in content(market.settings, name).items() if account != ANYBODY]
+    sources = [names.split("+") for ranking in found for names in ranking["sources"]]
+    assert set(facts["sources"]) == {source.name for source in SOURCES}
+    for source, share in facts["sources"].items():
+        assert share == round(sum(source in names for names in sources) / len(sources), 4)
+    assert scoring.explore / scoring.top_n <= facts["sources"]["explore"] < 1
+    lists = lake_of(market.settings).read("features/buyer", [DAY], ["buyer_active_days_28d"])
+    assert facts["without_history"] == lists["buyer_active_days_28d"].to_pylist().count(0)
+    assert 0 < facts["without_history"] < facts["buyers"]
 
 
 def test_a_batch_with_faults_is_refused_with_all_of_them(market: Shop) -> None:

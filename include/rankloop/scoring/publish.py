@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ from rankloop.marketplace import actions, rankings
 from rankloop.marketplace.connection import Client
 from rankloop.marketplace.rankings import ANYBODY, LISTED, Batch, Ranking
 from rankloop.scoring.batch import BatchError
+from rankloop.scoring.candidates import SOURCES
 from rankloop.scoring.market import ON_SALE
 from rankloop.settings import Settings
 
@@ -31,6 +32,8 @@ FLATTEST = 1e-9
 """Scores that differ by less in a whole batch rank nothing."""
 SHOWN_AGAIN = 3
 """So many former champions keep their last batch, for going back to them at once."""
+LAST_SEEN = "buyer_days_since_visit"
+"""Unknown of a buyer who was shown nothing and opened nothing within the days that features look back on."""
 
 
 def check(settings: Settings, name: str) -> dict[str, Any]:
@@ -40,14 +43,15 @@ def check(settings: Settings, name: str) -> dict[str, Any]:
         batch = rankings.batch_called(client, name)
         listed = lake.read(PRODUCTS, [batch.day], ["product_id", "status"])
         on_sale = listed.filter(pc.equal(listed["status"], ON_SALE))["product_id"].to_numpy()
-        awaited = {*lake.read(buyer.TABLE.name, [batch.day], ["account_id"])["account_id"].to_pylist(), ANYBODY}
+        known = lake.read(buyer.TABLE.name, [batch.day], ["account_id", LAST_SEEN])
+        awaited = {*known["account_id"].to_pylist(), ANYBODY}
         found = _looked_through(rankings.rankings_in(client, batch), np.unique(on_sale), awaited)
         if faults := found.faults():
             raise BatchError(
                 f"the batch {name} must not be shown: {'; '.join(faults)}. Clear the task `rank` of that group (or "
                 "`plan`, if the catalogue is wrong) and what follows it. What is live stays live."
             )
-        facts = found.facts()
+        facts = {**found.facts(), "without_history": known[LAST_SEEN].null_count}
         rankings.note(client, name, checked=facts)
     return facts
 
@@ -66,6 +70,8 @@ class Looked:
     products: int = 0
     lowest: float = np.inf
     highest: float = -np.inf
+    sources: Counter[str] = field(default_factory=Counter)
+    """How many products of buyers' rankings came from where, such as `base+shops`."""
 
     def faults(self) -> list[str]:
         """What is wrong, in words; nothing where nothing is."""
@@ -87,7 +93,17 @@ class Looked:
             "products": self.products,
             "lowest_score": self.lowest,
             "highest_score": self.highest,
+            "sources": self.shares(),
         }
+
+    def shares(self) -> dict[str, float]:
+        """What part of the products that buyers are shown each source named; several may have named one."""
+        every = max(self.sources.total(), 1)
+        named = {
+            source.name: sum(count for names, count in self.sources.items() if source.name in names.split("+"))
+            for source in SOURCES
+        }
+        return {name: round(count / every, 4) for name, count in named.items()}
 
 
 def _looked_through(found: Iterable[Ranking], on_sale: Any, awaited: set[int]) -> Looked:  # noqa: ANN401  (an array)
@@ -101,8 +117,9 @@ def _looked_through(found: Iterable[Ranking], on_sale: Any, awaited: set[int]) -
         looked.empty += not len(products)
         looked.repeating += len(np.unique(products)) < len(products)
         looked.unavailable += int(np.count_nonzero(~np.isin(products, on_sale)))
-        # The shop's own ranking of strangers stands in other figures than a model's.
+        # The shop's own ranking of strangers stands in other figures than a model's, and draws on one source.
         if len(products) and ranking.account_id != ANYBODY:
+            looked.sources.update(ranking.sources)
             looked.lowest = min(looked.lowest, *ranking.scores)
             looked.highest = max(looked.highest, *ranking.scores)
     return looked
