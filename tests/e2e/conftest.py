@@ -26,8 +26,8 @@ SHORT = TrainingSettings(
     max_iter=2,
     xgboost={"fit_params": {"num_boost_round": 60}},
 )
-HISTORY, LOOP = 6, 2
-"""Days lived before the first training, and after it; the first of these is judged once the second is there."""
+HISTORY, LOOP = 6, 3
+"""Days lived before the first training, and after it; each of these is judged once the one after it is there."""
 ANSWER_WITHIN_S = 150
 LENIENT = GateSettings(min_lists=30, segment_kinds=(), resamples=200)
 FOLLOWERS = ("batch_scoring", "drift_checks")

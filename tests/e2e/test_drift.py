@@ -1,7 +1,7 @@
 """A day checked for drift by the real scheduler: judged, killed, cleared, and the same verdict each time."""
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from pymongo import MongoClient
 
 from rankloop.champions.standing import standing_champion
 from rankloop.features.build import lake_of
+from rankloop.marketplace.rankings import batches, live, make_live
 from rankloop.monitoring.judge import TABLES
 from rankloop.monitoring.measured import Measured, keep_measures
 from rankloop.monitoring.measures import DRIFT, PERFORMANCE
@@ -78,9 +79,9 @@ def put_down(stack: RunningStack, days: list[date], low: float, high: float) -> 
     """Have these days measured as ones on which buyers took our rankings so, where 0.40 was promised."""
     champion = standing_champion(stack.settings)
     assert champion
-    live = Measured("live", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
+    taken = Measured("reranked", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
     for day in days:
-        keep_measures(lake_of(stack.settings), PERFORMANCE, day, [live])
+        keep_measures(lake_of(stack.settings), PERFORMANCE, day, [taken])
 
 
 def judged_again(checked: Run) -> set[str | None]:
@@ -96,54 +97,76 @@ def trainings(run: Run) -> list[str]:
 
 
 @pytest.fixture
-def checked(stack: RunningStack, run: Run) -> Iterator[Run]:
-    """The check of the day before the newest, as on that evening; a training that it asks for is not begun."""
-    newest = newest_day(stack.settings)
+def evening(stack: RunningStack, run: Run) -> Iterator[Callable[[int], Run]]:
+    """Has the day so many days before the newest checked as on its own evening; trainings are asked for, not begun."""
+    api, newest = signed_in(stack.settings, "admin"), newest_day(stack.settings)
     assert newest
-    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
-        client["rankloop"]["verdicts"].delete_one({"_id": newest.isoformat()})
-        client["rankloop"]["actions"].delete_many({"kind": "retrain"})
-    api = signed_in(stack.settings, "admin")
     api.ask("PATCH", "/dags/continuous_training", {"is_paused": True})
-    asked = ask_for(api, DAG, newest - timedelta(days=1))
-    watch(api, DAG, asked["dag_run_id"], lambda _: None)
-    yield Run(api, DAG, asked["dag_run_id"])
+
+    def checked(age: int) -> Run:
+        day = newest - timedelta(days=age)
+        with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+            client["rankloop"]["verdicts"].delete_many({"_id": {"$gte": day.isoformat()}})
+        asked = ask_for(api, DAG, day)
+        watch(api, DAG, asked["dag_run_id"], lambda _: None)
+        return Run(api, DAG, asked["dag_run_id"])
+
+    yield checked
     for one in trainings(run):
         api.ask("DELETE", f"/dags/continuous_training/dagRuns/{one}")
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        client["rankloop"]["actions"].delete_many({})
     api.ask("PATCH", "/dags/continuous_training", {"is_paused": False})
 
 
-def day_before(stack: RunningStack, age: int) -> date:
-    """The day that `checked` is about, or the one so many days earlier."""
+def before_newest(stack: RunningStack, *ages: int) -> list[date]:
     newest = newest_day(stack.settings)
     assert newest
-    return newest - timedelta(days=1 + age)
+    return [newest - timedelta(days=age) for age in ages]
 
 
-def test_bad_days_retrain_once_and_a_dip_within_noise_never(stack: RunningStack, run: Run, checked: Run) -> None:
-    day, before = day_before(stack, 0), [day_before(stack, age) for age in (3, 2, 1)]
+def verdict_of(stack: RunningStack, day: date) -> dict[str, Any]:
+    with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
+        found = client["rankloop"]["verdicts"].find_one({"_id": day.isoformat()})
+    assert found
+    return found
+
+
+def test_bad_days_retrain_once_and_a_dip_within_noise_never(
+    stack: RunningStack, run: Run, evening: Callable[[int], Run]
+) -> None:
+    [day], before, checked = before_newest(stack, 1), before_newest(stack, 4, 3, 2), evening(1)
+    let_inputs_move(stack, day, 0.0)
     put_down(stack, before, 0.33, 0.41)
     assert judged_again(checked) == {"skipped"}
+    rules = {finding["rule"] for cause in verdict_of(stack, day)["causes"] for finding in cause["findings"]}
+    assert "performance" not in rules
     put_down(stack, before[1:], 0.30, 0.32)
     assert judged_again(checked) == {"skipped"}  # two bad days are told, and are too few to learn other tastes from
+    assert "Tastes moved" in verdict_of(stack, day)["held_back"][0]
     put_down(stack, before, 0.30, 0.32)
     assert judged_again(checked) == {"success"}
     assert trainings(run) == [f"drift__{day}"]
     assert judged_again(checked) == {"skipped"}  # for there is one already
-    put_down(stack, [day], 0.30, 0.32)
-    assert judged_again(run) == {"skipped"}
     assert trainings(run) == [f"drift__{day}"]
 
 
-def test_two_bad_days_of_inputs_in_a_row_retrain_once(stack: RunningStack, run: Run, checked: Run) -> None:
-    day, earlier = day_before(stack, 0), day_before(stack, 1)
-    put_down(stack, [day_before(stack, age) for age in (3, 2, 1)], 0.39, 0.41)
+def test_two_bad_days_of_inputs_in_a_row_retrain_once(
+    stack: RunningStack, run: Run, evening: Callable[[int], Run]
+) -> None:
+    earlier, day, next_day = before_newest(stack, 3, 2, 1)
+    first = evening(2)
+    put_down(stack, before_newest(stack, 5, 4, 3, 2), 0.39, 0.41)
     let_inputs_move(stack, earlier, 0.0)
     let_inputs_move(stack, day, 1.0)
-    assert judged_again(checked) == {"skipped"}
+    assert judged_again(first) == {"skipped"}
     let_inputs_move(stack, earlier, 1.0)
-    assert judged_again(checked) == {"success"}
-    assert judged_again(checked) == {"skipped"}
+    assert judged_again(first) == {"success"}
+    second = evening(1)
+    put_down(stack, [day], 0.39, 0.41)
+    let_inputs_move(stack, next_day, 1.0)
+    assert judged_again(second) == {"skipped"}
+    assert f"A training was begun as of {day}" in verdict_of(stack, next_day)["held_back"][0]
     assert trainings(run) == [f"drift__{day}"]
 
 
@@ -153,3 +176,23 @@ def let_inputs_move(stack: RunningStack, day: date, psi: float) -> None:
     assert champion
     moved = Measured("feature", "product_ctr", "psi", psi, expected=0.1, rows=1000, version=champion.number)
     keep_measures(lake_of(stack.settings), DRIFT, day, [moved])
+
+
+def test_rankings_that_do_worse_than_control_are_taken_off(stack: RunningStack, evening: Callable[[int], Run]) -> None:
+    champion, checked = standing_champion(stack.settings), evening(1)
+    assert champion
+    with MongoClient[dict[str, Any]](stack.settings.mongo, tz_aware=True) as client:
+        shown = live(client)
+        assert shown
+        worse = Measured("against_control", "all", "ctr@10", -0.05, -0.08, -0.02, 0.0, 1000, champion.number)
+        for day in before_newest(stack, 3, 2):
+            keep_measures(lake_of(stack.settings), PERFORMANCE, day, [worse])
+        switch_on(stack.settings, "batch_scoring")
+        judged_again(checked)
+        assert checked.states("fall_back") == checked.states("rank_anew") == {"success"}
+        wait_until(lambda: (now := live(client)) and now.version is None, "the shop's own to be shown", within_s=180)
+        assert client["rankloop"]["alerts"].find_one({"kind": "held_back", "state": "open"})
+        released = stack.rankloop("monitoring", "release", str(champion.number), "--reason", "tested")
+        assert released.returncode == 0, released.stderr
+        [before] = [batch for batch in batches(client) if batch.name == shown.batch]
+        make_live(client, before, datetime.now(UTC))

@@ -37,7 +37,7 @@ def psi(day: date, **features: float) -> list[Measured]:
 
 def ndcg(day: date, low: float, high: float) -> Measured:
     """How well rankings of a day did, where 0.40 was promised."""
-    return row(PERFORMANCE, day, "live all ndcg@10", (low + high) / 2, low=low, high=high, expected=0.40)
+    return row(PERFORMANCE, day, "reranked all ndcg@10", (low + high) / 2, low=low, high=high, expected=0.40)
 
 
 def against(day: date, low: float, high: float) -> Measured:

@@ -27,7 +27,7 @@ from rankloop.monitoring.pages import incident_page
 from rankloop.monitoring.verdict import NotJudgedError, Verdict, keep_verdict
 from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import Settings
-from tests.monitoring.measured_rows import DAY, Measured, before, psi, verdict, wrong_unit
+from tests.monitoring.measured_rows import DAY, Measured, against, before, psi, verdict, wrong_unit
 from tests.running import rankloop
 
 pytestmark = pytest.mark.stack
@@ -171,6 +171,15 @@ def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settin
         assert [(done.kind, done.day) for done in actions.before(client, date.max)] == [("retrain", DAY)]
     [incident] = there(watched).values()
     assert incident.done == (f"{DAY}: a training on the newest days was begun by itself",)
+
+
+def test_a_day_that_turns_out_worse_takes_rankings_off_though_a_training_was_begun(watched: Settings) -> None:
+    assert days(watched, DAY) == ["retrain"]
+    worse = [against(before(age), -0.08, -0.02) for age in (2, 1)]
+    assert judged(watched, [*DRIFTED, *worse]).state == "fall back"
+    assert [choose(watched, DAY, NOW) for _ in range(2)] == ["fall back", "fall back"]
+    with opened(watched) as client:
+        assert {action.kind for action in actions.done_for(client, DAY)} == {"retrain", "fall back"}
 
 
 def test_in_a_dry_run_nothing_is_begun_and_the_incident_says_so(watched: Settings) -> None:

@@ -135,7 +135,7 @@ def test_worse_than_control_with_confidence_falls_back_once() -> None:
 def test_of_many_segments_one_by_chance_is_no_finding() -> None:
     def segments(count: int, high: float) -> list[Measured]:
         return [
-            row(PERFORMANCE, before(age), f"live city={n} ndcg@10", 0.36, low=0.34, high=high, expected=0.40)
+            row(PERFORMANCE, before(age), f"reranked city={n} ndcg@10", 0.36, low=0.34, high=high, expected=0.40)
             for n in range(count)
             for age in (1, 2)
         ]
@@ -146,7 +146,7 @@ def test_of_many_segments_one_by_chance_is_no_finding() -> None:
 
 def test_a_segment_alone_neither_trains_nor_falls_back() -> None:
     rows = [
-        row(PERFORMANCE, before(age), "live buyer=new ndcg@10", 0.2, low=0.19, high=0.21, expected=0.4)
+        row(PERFORMANCE, before(age), "reranked buyer=new ndcg@10", 0.2, low=0.19, high=0.21, expected=0.4)
         for age in (1, 2)
     ]
     assert verdict(rows).state == "alert"

@@ -63,7 +63,7 @@ KINDS = {
         row(DRIFT, DAY, "feature product_discount psi", 0.4, expected=0.01),
         row(CONCEPT, before(1), "residual category=1108 calibration", 0.4, low=0.3, high=0.5, expected=0.0),
         row(CONCEPT, before(2), "residual category=1108 calibration", 0.4, low=0.3, high=0.5, expected=0.0),
-        row(PERFORMANCE, before(1), "live product=cold ndcg@10", 0.2, low=0.15, high=0.25, expected=0.4),
+        row(PERFORMANCE, before(1), "reranked product=cold ndcg@10", 0.2, low=0.15, high=0.25, expected=0.4),
         row(PERFORMANCE, before(1), "reranked all recall@30", 0.7, low=0.65, high=0.75, expected=0.9),
         *(ndcg(before(age), 0.30, 0.33) for age in (1, 2, 3)),
         *(fresh(before(age), 0.02, 0.05) for age in (1, 2, 3)),

@@ -30,12 +30,12 @@ def choose(settings: Settings, day: date, now: datetime) -> Choice:
         verdict = verdict_of(client, day)
         choice = next((one for one in DOABLE if one == verdict.state), NOTHING)
         done = {action.kind for action in actions.done_for(client, day)}
-        if already := next((one for one in DOABLE if one in done), None):
+        already = next((one for one in reversed(DOABLE) if one in done), None)
+        # Judged again a day may turn out worse: that a training was begun is no reason to go on showing bad rankings.
+        if already and (choice, already) != (FALL_BACK, RETRAIN):
             # Whoever released a version since has decided; an old day cleared must not hold it back again.
             return NOTHING if judged_later(client, day) else already
-        if choice == NOTHING:
-            return NOTHING
-        if settings.acts == "off":
+        if choice == NOTHING or settings.acts == "off":
             return NOTHING
         if why := _may_not(settings, client, verdict):
             note_on(client, verdict, f"{DOABLE[choice]} was called for, and not begun: {why}")

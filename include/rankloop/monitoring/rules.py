@@ -123,7 +123,7 @@ def factor_of(row: Row) -> float | None:
 LEAST_USUAL = 0.025
 """A tenth of the PSI from which on features are commonly said to have moved: what differs by less is calm."""
 MIDDLES = ("mean", "median")
-LIVE = ("ndcg@10", "ctr@10", "map@10", "recall@30")
+TAKEN = ("ndcg@10", "ctr@10", "map@10", "recall@30")
 LOOKS: tuple[Look, ...] = (
     Look("feature", "inputs", DRIFT, "feature", ("psi",), far_beyond_usual),
     Look("prediction", "outputs", DRIFT, "prediction", ("psi",), above),
@@ -132,8 +132,7 @@ LOOKS: tuple[Look, ...] = (
     Look("new_values", "inputs", DRIFT, "feature", ("new_values",), above),
     Look("catalogue", "inputs", QUALITY, "source", ("rows",), grown),
     Look("jump", "data", DRIFT, "feature", MIDDLES, jumped),
-    Look("performance", "performance", PERFORMANCE, "live", LIVE, fallen),
-    Look("performance", "performance", PERFORMANCE, "reranked", LIVE, fallen),
+    Look("performance", "performance", PERFORMANCE, "reranked", TAKEN, fallen),
     Look("against_control", "performance", PERFORMANCE, "against_control", ("*",), below),
     Look("estimated", "outputs", PERFORMANCE, "estimated", ("ctr@10", "ndcg@10"), fallen),
     Look("fresh", "concept", CONCEPT, "fresh", ("ndcg@10",), above),
