@@ -55,6 +55,10 @@ class Feature(Rule):
     times_usual: float = Field(
         3.0, ge=0, description="by so much KS must exceed what a day of the reference differs from the others too"
     )
+    demand: tuple[str, ...] = Field(
+        ("*_1d", "*_7d", "*_28d", "*_trend_*"),
+        description="features that rise and fall with the whole shop, as before a feast, and are left out, as patterns",
+    )
     days: int = Field(1, ge=1, le=28, description=DAYS)
     of: int = Field(1, ge=1, le=28, description=OF)
 

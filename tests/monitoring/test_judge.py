@@ -115,6 +115,21 @@ def test_features_that_count_little_do_not_train() -> None:
     assert alike.state == "retrain"  # a third of all, where nobody knows what counts
 
 
+@pytest.mark.parametrize(
+    ("feature", "state"),
+    [
+        ("product_discount", "alert"),
+        ("product_shown_1d", "ok"),
+        ("product_trend_shown", "ok"),
+        ("shop_clicks_28d", "ok"),
+        ("buyer_carts_7d", "ok"),
+    ],
+)
+def test_one_feature_far_off_alerts_unless_it_only_follows_the_whole_shops_demand(feature: str, state: str) -> None:
+    moved = [row(DRIFT, DAY, f"feature {feature} {measure}", 0.6, expected=0.03) for measure in ("psi", "ks")]
+    assert verdict([*psi(DAY), *moved]).state == state
+
+
 def test_too_few_rows_say_nothing() -> None:
     few = [(table, one | {"rows": 499}) for age in (0, 1) for table, one in psi(before(age), **BAD)]
     assert verdict(few).state == "ok"

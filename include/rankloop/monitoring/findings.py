@@ -67,13 +67,14 @@ def find(rows: Rows, policy: MonitoringSettings, importance: Mapping[str, float]
 
 
 def _rows_for(look: Look, rows: Rows, policy: MonitoringSettings) -> Sequence[Row]:
-    """The rows of a look's table; to `feature` without the features that are still by KS.
+    """The rows of a look's table; to `feature` without features of demand, and without those that are still by KS.
 
     Where few values hold much, as those of sixty shops, one that goes to the next bin is a great PSI and no move.
     """
     found = rows.get(look.table, ())
     if look.rule != "feature":
         return found
+    found = [row for row in found if not any(fnmatchcase(row["subject"], one) for one in policy.feature.demand)]
     times = policy.feature.times_usual
     by_ks = (row for row in found if row["measure"] == "ks" and known(row["value"]) and known(row["expected"]))
     still = {(row[DAY], row["subject"]) for row in by_ks if row["value"] <= times * row["expected"]}
