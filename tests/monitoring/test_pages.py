@@ -9,13 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.champions.standing import opened
-from rankloop.lake.tables import Lake
 from rankloop.marketplace.alerts import Alert, alerts
 from rankloop.monitoring.acting import choose, fall_back
-from rankloop.monitoring.addresses import page_of
 from rankloop.monitoring.findings import ALL, Finding
 from rankloop.monitoring.incidents import DRIFT as OF_DRIFT
 from rankloop.monitoring.incidents import explain
+from rankloop.monitoring.judge import TABLES
 from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.pages import incident_page, told
 from rankloop.monitoring.verdict import keep_verdict
@@ -23,7 +22,6 @@ from rankloop.monitoring.wording import CHANGES, NAMES, sentence
 from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import Settings
 from tests.monitoring.measured_rows import (
-    CHAMPION,
     DAY,
     POLICY,
     Measured,
@@ -78,9 +76,8 @@ PLAIN_WITH_SIGN = re.compile(r"(?<![+\-\d.,])\d[\d.,]*%? \[[^\]]*\+")
 
 def shown(settings: Settings, rows: Sequence[Measured]) -> str:
     """What `rankloop alerts show` has to print, once the tasks of `drift_checks` that come after judging have run."""
-    Lake(settings.lake_root).put(page_of(DAY), b"<html></html>")
     with opened(settings) as client:
-        keep_verdict(client, verdict(rows))
+        keep_verdict(client, verdict(rows).model_copy(update={"measured": TABLES}))
     explain(settings, DAY, NOW)
     if choose(settings, DAY, NOW) == "fall back":
         fall_back(settings, DAY, NOW)
@@ -167,21 +164,12 @@ def test_a_value_and_its_bounds_are_written_alike(rule: str, more: Mapping[str, 
     assert text in sentence(finding(rule, **more))
 
 
-def test_a_page_links_to_the_drift_report_where_there_is_one(tmp_path: Path) -> None:
+def test_a_page_links_to_the_drift_report_where_inputs_were_measured(tmp_path: Path) -> None:
     settings, found = Settings(home=tmp_path, airflow_url="https://airflow.example/"), verdict(MOVED)
     [cause] = found.causes
     assert "Each feature then and now" not in told(settings, cause, found)
-    Lake(settings.lake_root).put(page_of(DAY), b"<html></html>")
     link = f"- Each feature then and now: https://airflow.example/drift-reports/{DAY}\n"
-    assert link in told(settings, cause, found)
-
-
-def test_a_lake_that_does_not_answer_keeps_nobody_from_being_told(tmp_path: Path) -> None:
-    (tmp_path / "lake").write_text("no folder")
-    found = verdict(MOVED)
-    page = told(Settings(home=tmp_path), found.causes[0], found)
-    assert f"versions/{CHAMPION}" in page
-    assert "Each feature then and now" not in page
+    assert link in told(settings, cause, found.model_copy(update={"measured": (DRIFT,)}))
 
 
 def test_a_page_of_what_is_over_says_since_when() -> None:

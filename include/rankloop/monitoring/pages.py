@@ -1,12 +1,11 @@
 """Verdicts and incidents on a page, in Markdown, for somebody who was asleep."""
 
 from collections.abc import Sequence
-from datetime import date
 
-from rankloop.lake.tables import Lake
 from rankloop.marketplace.alerts import Alert
-from rankloop.monitoring.addresses import address_of, page_of
+from rankloop.monitoring.addresses import address_of
 from rankloop.monitoring.causes import Cause, Suspect
+from rankloop.monitoring.measures import DRIFT
 from rankloop.monitoring.verdict import Verdict
 from rankloop.settings import Settings
 
@@ -50,20 +49,13 @@ def _suspects(suspects: Sequence[Suspect]) -> list[str]:
 
 def _links(settings: Settings, verdict: Verdict) -> list[str]:
     found = [f"What each task's failure means, and what is safe to clear: {RUNBOOK}"]
-    if _reported(settings, verdict.day):
+    # Where inputs were measured there is a page, or will be in a moment: nothing waits for it to be drawn.
+    if DRIFT in verdict.measured:
         found.append(f"Each feature then and now: {address_of(settings, verdict.day)}")
     if verdict.version is not None:
         found.append(f"The champion: {settings.mlflow}/#/models/rankloop-ranker/versions/{verdict.version}")
     found.append(f"The verdict: `rankloop monitoring show --day {verdict.day}`; live results: `rankloop live show`")
     return found
-
-
-def _reported(settings: Settings, day: date) -> bool:
-    """Whether there is a drift report of the day. A lake that does not answer must keep nobody from being told."""
-    try:
-        return Lake(settings.lake_root).get(page_of(day)) is not None
-    except OSError:
-        return False
 
 
 def incident_page(incident: Alert) -> str:
