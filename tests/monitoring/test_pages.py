@@ -18,7 +18,7 @@ from rankloop.monitoring.judge import TABLES
 from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.pages import incident_page, told
 from rankloop.monitoring.verdict import keep_verdict
-from rankloop.monitoring.wording import CHANGES, NAMES, sentence
+from rankloop.monitoring.wording import CHANGES, NAMES, sentence, sentences
 from rankloop.monitoring_settings import MonitoringSettings
 from rankloop.settings import Settings
 from tests.monitoring.measured_rows import (
@@ -162,6 +162,18 @@ def finding(rule: str, **more: object) -> Finding:
 )
 def test_a_value_and_its_bounds_are_written_alike(rule: str, more: Mapping[str, object], text: str) -> None:
     assert text in sentence(finding(rule, **more))
+
+
+def test_of_segments_a_page_names_the_worst_and_counts_the_rest() -> None:
+    def fell(subject: str, value: float, measure: str = "ndcg@10") -> Finding:
+        what = {"role": "performance", "signal": "reranked", "measure": measure, "expected": 0.5}
+        return finding("performance", subject=subject, value=value, **what)
+
+    some = [fell(f"category={number}", 0.4 - number / 100) for number in range(6)]
+    page = sentences([fell(ALL, 0.3, "ctr@10"), fell("price=1", 0.1, "ctr@10"), *some])
+    assert page[0].startswith("The CTR@10 over the shop's own lists in the champion's order is 0.300")
+    assert [re.findall(r"segment (\S+) of", one) for one in page[1:4]] == [[f"category={n}"] for n in (5, 4, 3)]
+    assert page[4:] == ["By the same rule 3 more segments are bad."]
 
 
 def test_a_page_links_to_the_drift_report_where_inputs_were_measured(tmp_path: Path) -> None:

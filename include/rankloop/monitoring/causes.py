@@ -16,7 +16,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.monitoring.findings import ALL, Finding, Rows, weights_of
 from rankloop.monitoring.measures import CATALOGUES, CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.rules import Row, factor_of, known
-from rankloop.monitoring.wording import metric, sentence
+from rankloop.monitoring.wording import metric, sentence, sentences
 
 Kind = Literal["data bug", "covariate shift", "concept drift", "unclear"]
 DATA_BUG: Kind = "data bug"
@@ -190,7 +190,7 @@ def _drift(found: Sequence[Finding], rows: Rows, suspects: tuple[Suspect, ...]) 
     inputs = [one for one in found if one.rule in {"inputs", "feature", "new_values", "catalogue"}]
     fell = [one for one in found if one.role == "performance"]
     newer = [one for one in found if one.role == "concept"]
-    told = [sentence(one) for one in found]
+    told = sentences(found)
     # A feature that the champion hardly goes by may move as it likes: that is not why performance fell.
     explained = not (fell or newer) or any(one.rule == "inputs" for one in inputs)
     if inputs and explained:
@@ -218,8 +218,12 @@ def _steady(suspects: Sequence[Suspect]) -> str:
     if not suspects:
         return "Of the inputs nothing was measured that says otherwise."
     most = max(suspects, key=lambda one: one.psi)
-    calm = "The inputs stayed" if most.psi < CALM_PSI else "The inputs moved too little to explain it"
-    return f"{calm}: of the suspects {most.feature} moved most, with a PSI of {most.psi:.2f}."
+    if most.psi < CALM_PSI:
+        return f"The inputs stayed: of the suspects {most.feature} moved most, with a PSI of {most.psi:.2f}."
+    return (
+        f"The inputs that the champion goes by explain little of it: of the suspects {most.feature} moved most, with a "
+        f"PSI of {most.psi:.2f}, and has {most.importance:.1%} of all importance."
+    )
 
 
 def _todo(

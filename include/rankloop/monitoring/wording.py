@@ -5,6 +5,7 @@ before it.
 """
 
 import math
+from collections.abc import Sequence
 
 from rankloop.monitoring.findings import ALL, Finding
 
@@ -12,6 +13,8 @@ LARGE = 1000
 FIGURES = 3
 """Figures that the largest of a value and its bounds is told with."""
 MOST_PLACES = 6
+MOST_SEGMENTS = 3
+"""Segments of a rule that are told one by one."""
 SHORT = ("auc", "ctr", "gmv", "ks", "map", "ndcg", "psi")
 """What people write in capitals."""
 SPELLED = {"p05": "5th percentile", "p95": "95th percentile"}
@@ -41,6 +44,34 @@ NAMES = {
     "{expected:.1%} are usual",
     "columns": "The column {subject} is empty in {value:.1%} of the rows, where {expected:.1%} are usual",
 }
+
+
+def sentences(findings: Sequence[Finding]) -> list[str]:
+    """What is wrong, a sentence a finding; of segments only the worst of each rule, and how many more there are.
+
+    Where all lists are bad by a measure most segments are too, which says nothing more.
+    """
+    everywhere = {(one.rule, one.measure) for one in findings if one.subject == ALL}
+    segments: dict[str, dict[str, Finding]] = {}
+    for one in sorted((one for one in findings if _of_segment(one)), key=_how_bad):
+        if (one.rule, one.measure) not in everywhere:
+            segments.setdefault(one.rule, {}).setdefault(one.subject, one)
+    told = [sentence(one) for one in findings if not _of_segment(one)]
+    for rule in sorted(segments):
+        worst = list(segments[rule].values())
+        told += [sentence(one) for one in worst[:MOST_SEGMENTS]]
+        if more := len(worst[MOST_SEGMENTS:]):
+            told.append(f"By the same rule {more} more segments are bad.")
+    return told
+
+
+def _of_segment(finding: Finding) -> bool:
+    return finding.subject != ALL and finding.role in {"performance", "concept"}
+
+
+def _how_bad(finding: Finding) -> float:
+    """The less, the worse."""
+    return finding.value / finding.expected if finding.expected else -abs(finding.value)
 
 
 def sentence(finding: Finding) -> str:
@@ -106,9 +137,10 @@ def _bounds(finding: Finding) -> list[float]:
 
 def _lists(finding: Finding) -> str:
     """Which lists are meant."""
+    segment = "" if finding.subject == ALL else f"the segment {finding.subject}"
     if finding.signal == "reranked":
-        return "the shop's own lists in the champion's order"
-    return "all lists" if finding.subject == ALL else f"the segment {finding.subject}"
+        return f"{segment}{' of ' * bool(segment)}the shop's own lists in the champion's order"
+    return segment or "all lists"
 
 
 def _days(finding: Finding) -> str:
