@@ -110,7 +110,9 @@ def record_rejection(run: str) -> str:
         **DAY_PARAM,
         "reason": Param("somebody asked for it", type="string", minLength=3, description="why, for the report"),
         "drift": Param(False, type="boolean", description="whether drift asks, so that no loss is enough"),
-        "trials": Param(None, type=["null", "integer"], minimum=0, maximum=10_000, description="how many are made"),
+        "trials": Param(
+            None, type=["null", "integer"], minimum=0, maximum=10_000, description="sets of parameters to try at most"
+        ),
         "since": Param(None, type=["null", "string"], format="date", description="learn from no list before this day"),
     },
 )

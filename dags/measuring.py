@@ -61,7 +61,7 @@ def measure_estimates(dag_run=None, params=None) -> dict:
     return measure_estimates(load_settings(), market_day(dag_run, params))
 
 
-# It takes as long as all the others together, so it is not to begin last.
+# It takes longer than any other by far, so it is not to begin last.
 @task(priority_weight=10)
 def measure_concept(dag_run=None, params=None) -> dict:
     """Ask whether a fresh model would have ranked the day before better than the champion."""

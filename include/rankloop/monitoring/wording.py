@@ -61,7 +61,7 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
         worst = list(segments[rule].values())
         told += [sentence(one) for one in worst[:MOST_SEGMENTS]]
         if more := len(worst[MOST_SEGMENTS:]):
-            told.append(f"By the same rule {more} more segments are bad.")
+            told.append(f"By the same rule {more} more {'segment is' if more == 1 else 'segments are'} bad.")
     return told
 
 
