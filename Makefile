@@ -6,12 +6,14 @@ APPROVE ?= auto
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := dags plugins include tests benchmarks
+SOURCES := dags plugins include tests benchmarks docs/site
+# What is held to the words of docs/site/vocabulary.yml.
+WORDED := docs/glossary.md CHANGELOG.md
 # Container images often set it. Then every one of a hundred processes compiles Airflow and MLflow again: 8 seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: installed help demo start stop status clean test check lint format bench lock
+.PHONY: installed help demo start stop status clean test check lint docs format bench lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +32,7 @@ status: installed  ## say what is running, and where
 
 clean: installed  ## end the stack and remove its state (.rankloop/) and every cache, but not .venv
 	@$(BIN)/rankloop stack clean
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build
 
 test: $(VENV)/.dev  ## every test, the real stack included
 	@$(BIN)/pytest -n $(WORKERS) --dist loadscope
@@ -38,10 +40,16 @@ test: $(VENV)/.dev  ## every test, the real stack included
 check: lint  ## lint, types and the fast tests: the inner loop
 	@$(BIN)/pytest -m "not stack" -n $(WORKERS) --dist loadscope
 
-lint: $(VENV)/.dev  ## style, types, and which room may import which
+lint: $(VENV)/.dev  ## style, types, which package may import which, words, the site, the CI workflow
 	@echo "ruff" && $(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check $(SOURCES)
 	@echo "mypy" && $(BIN)/mypy
 	@echo "import-linter" && $(BIN)/lint-imports
+	@echo "words" && $(BIN)/python docs/site/words.py $(WORDED)
+	@echo "site" && $(BIN)/python docs/site/build.py
+	@echo "actionlint" && $(BIN)/actionlint
+
+docs: $(VENV)/.dev  ## build the documentation as a site, in build/site
+	@$(BIN)/python docs/site/build.py && echo "Open build/site/index.html"
 
 format: $(VENV)/.dev  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
