@@ -75,17 +75,17 @@ $(BIN)/uv: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt uv
 	@touch $@
 
-$(VENV)/.demo: $(BIN)/uv requirements.txt pyproject.toml
+$(VENV)/.demo: $(BIN)/uv requirements.txt pyproject.toml include/rankloop_demo/pyproject.toml
 	@echo "Installing Rankloop from the lock"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo]' --editable include/rankloop_demo
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
 	@echo "Installing what the tests and checks need"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark]' --editable include/rankloop_demo
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	@echo "Installing what the benchmarks compare with"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark,bench]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.txt --editable '.[demo,dev,spark,bench]' --editable include/rankloop_demo
 	@touch $@

@@ -33,20 +33,23 @@ from typing import Any
 from watched_shop import Shop, servers
 
 from rankloop.calendar import days_between
-from rankloop.champions.standing import standing_champion
+from rankloop.champions.current import standing_champion
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.concept import measure_concept
-from rankloop.monitoring.drift import measure_drift, reference_on
-from rankloop.monitoring.drift_report import drawn, rows_of_day
-from rankloop.monitoring.findings import counted
-from rankloop.monitoring.judge import decide, importance_of, judge, rows_until
-from rankloop.monitoring.performance import measure_performance
-from rankloop.monitoring.quality import measure_quality
-from rankloop.monitoring.verdict import Verdict
-from rankloop.settings import FeatureSettings, GateSettings, ScoringSettings, Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.scenarios import Scenarios
-from rankloop.training_settings import TrainingSettings
+from rankloop.monitoring.measure.concept import measure_concept
+from rankloop.monitoring.measure.drift import measure_drift, reference_on
+from rankloop.monitoring.measure.performance import measure_performance
+from rankloop.monitoring.measure.quality import measure_quality
+from rankloop.monitoring.policy.findings import counted
+from rankloop.monitoring.policy.judge import decide, importance_of, judge, rows_until
+from rankloop.monitoring.policy.verdict import Verdict
+from rankloop.monitoring.report.drift_report import drawn, rows_of_day
+from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
+from rankloop.settings.gate import GateSettings
+from rankloop.settings.scoring import ScoringSettings
+from rankloop.settings.training import TrainingSettings
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.scenarios import Scenarios
 
 FIRST = date(2026, 11, 22)
 HISTORY, WEEK = 26, 7

@@ -32,14 +32,14 @@ from bench_features import peak_mb
 from rich.console import Console
 from rich.table import Table
 
-from rankloop.drift_settings import DriftSettings
-from rankloop.features.engine import open_engine
-from rankloop.monitoring.drift import most_of_days, of_column
-from rankloop.monitoring.drift_report import worth_a_look
-from rankloop.monitoring.evidently_page import evidently_page
-from rankloop.monitoring.reference import Reference
-from rankloop.monitoring.tally import added, count, packed, unpacked
-from rankloop.settings import Settings
+from rankloop.engine.opening import open_engine
+from rankloop.monitoring.measure.drift import most_of_days, of_column
+from rankloop.monitoring.measure.reference import Reference
+from rankloop.monitoring.measure.tally import added, count, packed, unpacked
+from rankloop.monitoring.report.drift_report import worth_a_look
+from rankloop.monitoring.report.evidently_page import evidently_page
+from rankloop.settings.drift import DriftSettings
+from rankloop.settings.features import FeatureSettings
 
 REFERENCE, DAY = "reference.parquet", "dt=2026-10-09/day.parquet"
 REFERENCE_ROWS, REPORT_ROWS, DAYS, LIMIT = 100_000, 20_000, 8, 0.2
@@ -122,7 +122,7 @@ def counting(folder: Path) -> dict[str, bool]:
     takes = pa.schema([(name, pa.float32()) for name in columns])
     gives = pa.schema({"counted": pa.binary()})
     grids = reference.grids[: len(columns)]
-    with open_engine(Settings(home=folder)) as engine:
+    with open_engine(FeatureSettings()) as engine:
         rows = engine.read([str(folder / DAY)], takes)
         work: Any = partial(Counting.__call__, Counting(reference))
         [content] = engine.batches(engine.through(rows, takes, work, gives), gives).read_all()["counted"].to_pylist()

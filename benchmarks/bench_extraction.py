@@ -34,12 +34,12 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.events.site import Site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import MARKETPLACE, connect
-from rankloop.marketplace.extraction import Reader, bounds, read_day
-from rankloop.marketplace.loading import load, prepare
-from rankloop.settings import CleaningSettings
-from rankloop.simulator.living import Marketplace, live
-from rankloop.stack.tools import mongo_server
+from rankloop.mongo import MARKETPLACE, connect
+from rankloop.settings.cleaning import CleaningSettings
+from rankloop.sources.mongo.extraction import Reader, bounds, read_day
+from rankloop_demo.simulator.living import Marketplace, live
+from rankloop_demo.simulator.loading import load, prepare
+from rankloop_demo.stack.tools import mongo_server
 
 DAY = date(2026, 11, 2)
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")

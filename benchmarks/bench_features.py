@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.engine.opening import open_engine
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF, feature_names
-from rankloop.features.engine import open_engine
-from rankloop.features.join import Portion
-from rankloop.features.rows import rows_with
+from rankloop.features.joining.rows import rows_with
+from rankloop.features.joining.sets import Portion
 from rankloop.settings import Settings
 
 MILLION = 1_000_000
@@ -48,7 +48,7 @@ def join(settings: Settings, _into: Path) -> None:
     """The day's lists joined with its features, streamed and thrown away."""
     lake = lake_of(settings)
     portions = max(1, round(lake.rows(SHOWN)[LAST] / JOIN_ROWS))
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         lists = engine.read(lake.files(SHOWN, [LAST]), EVENT_SCHEMAS[SHOWN])
         for number in range(portions):
             for _batch in rows_with(engine, settings, lists, LAST, feature_names(), portion=Portion(number, portions)):

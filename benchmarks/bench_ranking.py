@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from simulated_market import Truth, live_in_lake, truth_of
 
 from rankloop.features.build import lake_of
-from rankloop.features.product import TABLE
+from rankloop.features.families.product import TABLE
 from rankloop.ranking.blocks import Block, Sample, lists_with_reaction, put_together, thinned
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import prepare_day
@@ -37,9 +37,9 @@ from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.tuning import MemoryLog
 from rankloop.ranking.windows import TRAIN, VALID, plan_windows
 from rankloop.settings import Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.taste import attention
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.taste import attention
 
 FIRST, DAYS, FEATURES_FROM = date(2026, 10, 1), 28, 6
 AS_OF = FIRST + timedelta(days=DAYS - 1)

@@ -31,23 +31,23 @@ from bench_features import peak_mb
 from bench_simulator import server
 from pymongo import MongoClient
 
+from rankloop.candidates.generation import candidates
+from rankloop.candidates.market import GROUPS, open_market
+from rankloop.engine.opening import open_engine
 from rankloop.features.build import aggregate_day, build_features
 from rankloop.features.catalogue import feature_names
-from rankloop.features.engine import open_engine
-from rankloop.features.join import join_features, joined_schema
-from rankloop.marketplace.connection import connect
-from rankloop.marketplace.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_group
+from rankloop.features.joining.sets import join_features, joined_schema
+from rankloop.mongo import connect
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
 from rankloop.scoring.batch import as_lists, rankings_of_group
-from rankloop.scoring.candidates import candidates
-from rankloop.scoring.market import GROUPS, open_market
 from rankloop.scoring.ranker import Ranker
 from rankloop.scoring.shelf import narrow, portions, ranked, scorer_of
 from rankloop.settings import Settings
-from rankloop.training_settings import PreprocessingSettings
+from rankloop.settings.training import PreprocessingSettings
+from rankloop.state.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_group
 
 LARGE = 100_000
 WINDOW, ROUNDS, TREES, DEPTH, THREADS = 7, 5, 300, 5, 2
@@ -81,7 +81,7 @@ def make(home: Path, buyers: int) -> None:
 
 def joined(settings: Settings, group: int) -> pa.RecordBatch:
     """A portion of the candidates of a group, joined with every feature."""
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         market = open_market(engine, settings, feature_events.LAST, group)
         lists = engine.keep(as_lists(settings, market, candidates(market)))
         portion = next(iter(portions(engine, lists)))
@@ -97,7 +97,7 @@ def scoring(home: Path) -> dict[str, float]:
     values = model.preprocessing.apply(joined(settings, 3))
     bare, ours = [], []
     scorer = scorer_of(model, "digest")
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         started = perf_counter()
         market = open_market(engine, settings, feature_events.LAST, 3)
         lists = engine.keep(as_lists(settings, market, candidates(market)))

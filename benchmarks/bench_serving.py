@@ -34,19 +34,17 @@ import pyarrow as pa
 import xgboost as xgb
 from simulated_market import live_in_lake
 
-from rankloop.champions.standing import opened, settle
+from rankloop.champions.current import opened, settle
+from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
-from rankloop.features.engine import open_engine
-from rankloop.features.join import join_features, joined_schema
+from rankloop.features.joining.sets import join_features, joined_schema
 from rankloop.lake.tables import Lake
-from rankloop.marketplace import ledger, rankings
-from rankloop.marketplace.ledger import Draft
-from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import Facts
@@ -54,10 +52,15 @@ from rankloop.scoring.ranker import choose_ranker
 from rankloop.scoring.shelf import narrow
 from rankloop.serving.day import LIST
 from rankloop.serving.ranking import Asked
-from rankloop.settings import Ports, ServingSettings, Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.stack.environment import as_variables
-from rankloop.stack.tools import BIN, mongo_server
+from rankloop.settings import Settings
+from rankloop.settings.ports import Ports
+from rankloop.settings.serving import ServingSettings
+from rankloop.state import ledger, rankings
+from rankloop.state.ledger import Draft
+from rankloop.state.rankings import ANYBODY, Batch, Ranking
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.tools import BIN, mongo_server
 
 FIRST, DAYS = date(2026, 10, 1), 8
 AS_OF = FIRST + timedelta(days=DAYS - 1)
@@ -239,12 +242,12 @@ def promote(settings: Settings, seed: int) -> int:
     booster = xgb.train({"max_depth": DEPTH, "nthread": 2}, xgb.DMatrix(values, draw.random(ROWS)), TREES)
     ranker = Boosted(booster, len(names), Curve("", (), TREES - 1))
     model = Model("xgboost", learn(settings.training.preprocessing, zip(names, values.T, strict=True)), ranker)
-    run = open_training(settings, f"bench {seed}", AS_OF, "weekly")
+    run = open_training(Registry(settings.mlflow), f"bench {seed}", AS_OF, "weekly")
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model")
         example = pa.table({name: np.zeros(2) for name in names})
         digest = put_model(run, Path(folder) / "model", example)
-    number = versions.register(settings, run, digest, Facts(AS_OF, {"training/lists": 1}, "passed"))
+    number = versions.register(Registry(settings.mlflow), run, digest, Facts(AS_OF, {"training/lists": 1}, "passed"))
     make_champion(settings, number)
     return number
 
@@ -304,7 +307,7 @@ def from_files(settings: Settings, model: Model, asked: dict[str, Any]) -> float
     scores = [one["base_score"] for one in asked["products"]]
     at = datetime.fromisoformat(asked["ts"])
     rows = Asked(asked["account_id"], asked["surface"], at, products, scores).rows()
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         joined = join_features(engine, settings, engine.keep(ibis.memtable(rows)), AS_OF)
         [batch] = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks().to_batches()
     model.score(narrow(batch, model.features))

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
-from rankloop.marketplace.connection import Client
-from rankloop.marketplace.loading import load, prepare
-from rankloop.simulator.history import Diary, live_days
-from rankloop.simulator.living import Arrivals, Marketplace, live
-from rankloop.stack.tools import mongo_server
+from rankloop.mongo import Client
+from rankloop_demo.simulator.history import Diary, live_days
+from rankloop_demo.simulator.living import Arrivals, Marketplace, live
+from rankloop_demo.simulator.loading import load, prepare
+from rankloop_demo.stack.tools import mongo_server
 
 FIRST_DAY = date(2026, 10, 1)
 LARGE = 62.0

@@ -9,7 +9,8 @@ import pandas as pd
 
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import PRODUCTS, REACTIONS, SHOWN
-from rankloop.settings import FeatureSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
 
 KINDS = {"view": "views", "click": "clicks", "like_shop": "likes", "add_to_cart": "carts", "order": "orders"}
 COUNTS = list(KINDS.values())

@@ -20,8 +20,8 @@ from rankloop.contracts.marketplace import KINDS, TIMESTAMP
 from rankloop.features.build import aggregate_day, lake_of
 from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
-from rankloop.simulator.catalogue import product_name
-from rankloop.simulator.world import FIRST_SHOP_ID, World, make_world
+from rankloop_demo.simulator.catalogue import product_name
+from rankloop_demo.simulator.world import FIRST_SHOP_ID, World, make_world
 
 LAST = date(2026, 10, 28)
 PER_LIST = 80

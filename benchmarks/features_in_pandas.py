@@ -14,7 +14,8 @@ import pandas as pd
 from daily_in_pandas import COUNTS, KINDS, Files, Tables, age, aggregate, end_of, goods_of
 
 from rankloop.contracts.lake import BUYERS
-from rankloop.settings import FeatureSettings, Settings, Weights
+from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings, Weights
 
 
 def build_day(settings: Settings, day: date, files: Files, into: Path) -> None:

@@ -17,13 +17,13 @@ from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
-from rankloop.simulator.catalogue import product_documents, products_changed
-from rankloop.simulator.clock import clock
-from rankloop.simulator.documents import ARRIVAL, Page, reaction_table, request_ids
-from rankloop.simulator.lists import SURFACES, Lists
-from rankloop.simulator.living import Marketplace, happen
-from rankloop.simulator.people import buyer_documents, buyers_changed
-from rankloop.simulator.taste import attention, click_probability
+from rankloop_demo.simulator.catalogue import product_documents, products_changed
+from rankloop_demo.simulator.clock import clock
+from rankloop_demo.simulator.documents import ARRIVAL, Page, reaction_table, request_ids
+from rankloop_demo.simulator.lists import SURFACES, Lists
+from rankloop_demo.simulator.living import Marketplace, happen
+from rankloop_demo.simulator.people import buyer_documents, buyers_changed
+from rankloop_demo.simulator.taste import attention, click_probability
 
 ACCOUNT_TIMES = {
     "created_at": "utc_created_at",

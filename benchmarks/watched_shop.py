@@ -20,26 +20,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import SecretStr
 
-from rankloop.champions.standing import opened, settle, standing_champion
+from rankloop.champions.current import opened, settle, standing_champion
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.facts import DayFacts, SourceFacts, write_day_facts
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features, lake_of
-from rankloop.marketplace import ledger
-from rankloop.marketplace.ledger import Draft
-from rankloop.marketplace.rankings import ANYBODY, Batch
+from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
 from rankloop.settings import Settings
-from rankloop.simulator.living import Marketplace, live
-from rankloop.simulator.scenarios import Scenarios
-from rankloop.simulator.storefront import Rankings, as_rankings
-from rankloop.stack.local_http import get
-from rankloop.stack.tools import BIN, mongo_server
+from rankloop.state import ledger
+from rankloop.state.ledger import Draft
+from rankloop.state.rankings import ANYBODY, Batch
 from rankloop.training.ending import outcome
 from rankloop.training.running import run_training
+from rankloop_demo.simulator.living import Marketplace, live
+from rankloop_demo.simulator.scenarios import Scenarios
+from rankloop_demo.simulator.storefront import Rankings, as_rankings
+from rankloop_demo.stack.local_http import get
+from rankloop_demo.stack.tools import BIN, mongo_server
 
 MILLISECOND = bson.CodecOptions(tz_aware=True)
 ACCOUNT_TIMES = {
@@ -99,7 +100,7 @@ class Shop:
         """Let the champion rank as of a day; from the next on its rankings are shown."""
         champion = standing_champion(self.settings)
         assert champion  # noqa: S101  (there is one from the first training on)
-        ranker, number = load_version(self.settings, champion.number), champion.number
+        ranker, number = load_version(Registry(self.settings.mlflow), champion.number), champion.number
         batch = Batch(f"b{day}", day, number, policy_of(number), NOW)
         found = [one for group in range(GROUPS) for one in rankings_of_group(self.settings, batch, ranker, group)]
         found = [one for one in found if one.account_id != ANYBODY]

@@ -79,7 +79,7 @@ def tidy() -> list:
 @task
 def judge_shown(dag_run=None, params=None) -> dict:
     """Say what buyers made of the lists of the day before, now that all their answers are in: control and ours."""
-    from rankloop.monitoring.live_results import judge_day
+    from rankloop.monitoring.measure.live_results import judge_day
 
     return judge_day(load_settings(), market_day(dag_run, params) - timedelta(days=1))
 

@@ -87,7 +87,7 @@ def publish(dag_run=None, params=None, outlet_events=None) -> None:
 @task(pool="mongo", outlets=[EVENTS, FEATURES])
 def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
     """All of it in one task, for days of history."""
-    from rankloop.whole_day import build_whole_day
+    from rankloop.features.whole_day import build_whole_day
 
     settings, day = load_settings(), market_day(dag_run, params)
     build_whole_day(settings, day, datetime.now(UTC), params["accept"])
@@ -115,7 +115,7 @@ def look_back(dag_run=None, params=None) -> list:
     deadline=DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=AGREED_HOURS),
-        callback=SyncCallback("rankloop.marketplace.deadline.day_is_late", kwargs={"hours": AGREED_HOURS}),
+        callback=SyncCallback("rankloop.monitoring.act.late_day.day_is_late", kwargs={"hours": AGREED_HOURS}),
     ),
     params={
         **DAY_PARAM,

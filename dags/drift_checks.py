@@ -26,7 +26,7 @@ from rankloop.settings import load_settings
 @task
 def judge(dag_run=None, params=None) -> dict:
     """Judge the last days by the policy."""
-    from rankloop.monitoring.judge import judge
+    from rankloop.monitoring.policy.judge import judge
 
     return judge(load_settings(), market_day(dag_run, params)).summary()
 
@@ -34,7 +34,7 @@ def judge(dag_run=None, params=None) -> dict:
 @task(pool="mongo")
 def explain(dag_run=None, params=None) -> str:
     """Name the causes; open, renew or close their incidents; what is news."""
-    from rankloop.monitoring.incidents import explain
+    from rankloop.monitoring.act.incidents import explain
 
     return explain(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
@@ -42,7 +42,7 @@ def explain(dag_run=None, params=None) -> str:
 @task.branch(pool="mongo")
 def act(dag_run=None, params=None) -> list:
     """Choose what is done: nothing, a training, or taking our rankings off."""
-    from rankloop.monitoring.acting import choose
+    from rankloop.monitoring.act.acting import choose
 
     follows = {"retrain": ["why_retrain"], "fall back": ["fall_back"], "nothing": []}
     return follows[choose(load_settings(), market_day(dag_run, params), datetime.now(UTC))]
@@ -51,7 +51,7 @@ def act(dag_run=None, params=None) -> list:
 @task
 def why_retrain(dag_run=None, params=None) -> dict:
     """Say as of which day is trained, why, and since when the world is another, for the report and the ML lead."""
-    from rankloop.monitoring.acting import why_retrain
+    from rankloop.monitoring.act.acting import why_retrain
 
     return why_retrain(load_settings(), market_day(dag_run, params))
 
@@ -59,7 +59,7 @@ def why_retrain(dag_run=None, params=None) -> dict:
 @task(pool="mongo")
 def fall_back(dag_run=None, params=None) -> str:
     """Hold the champion back, and show the newest other rankings at once."""
-    from rankloop.monitoring.acting import fall_back
+    from rankloop.monitoring.act.acting import fall_back
 
     return fall_back(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
@@ -67,7 +67,7 @@ def fall_back(dag_run=None, params=None) -> str:
 @task(pool="mongo", trigger_rule=TriggerRule.ALL_DONE)
 def tell() -> list:
     """Send on-call every open alert that is news, whatever became of the tasks before; skip where no way is set."""
-    from rankloop.monitoring.incidents import tell_on_call
+    from rankloop.monitoring.act.incidents import tell_on_call
 
     if not (connection := load_settings().monitoring.apprise):
         raise AirflowSkipException("monitoring.apprise names no connection; `rankloop alerts list` has what is open")

@@ -20,7 +20,7 @@ from rankloop.settings import load_settings
 @task
 def compact() -> dict:
     """Put each day that lies in many small files into one."""
-    from rankloop.upkeep.chores import compact
+    from rankloop.maintenance.chores import compact
 
     return compact(load_settings())
 
@@ -28,7 +28,7 @@ def compact() -> dict:
 @task
 def vacuum() -> dict:
     """Remove files of the lake that neither a version of the last days needs, nor one that a model was trained on."""
-    from rankloop.upkeep.chores import vacuum
+    from rankloop.maintenance.chores import vacuum
 
     return vacuum(load_settings())
 
@@ -44,7 +44,7 @@ def old_batches() -> list:
 @task
 def old_reports() -> list:
     """Remove drift reports that are older than they are kept."""
-    from rankloop.upkeep.chores import remove_reports
+    from rankloop.maintenance.chores import remove_reports
 
     return remove_reports(load_settings())
 

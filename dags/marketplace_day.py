@@ -32,7 +32,7 @@ def marketplace_day() -> None:
     @task
     def live(dag_run=None, params=None) -> dict[str, int]:
         """Simulate the day and put its documents into MongoDB."""
-        from rankloop.simulator.plan import live_up_to
+        from rankloop_demo.simulator.plan import live_up_to
 
         return live_up_to(load_settings(), market_day(dag_run, params))
 

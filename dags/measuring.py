@@ -24,7 +24,7 @@ class Page(BaseOperatorLink):
 @task
 def measure_drift(dag_run=None, params=None) -> dict:
     """Hold the day's inputs and scores against those that the champion was judged on."""
-    from rankloop.monitoring.drift import measure_drift
+    from rankloop.monitoring.measure.drift import measure_drift
 
     return measure_drift(load_settings(), market_day(dag_run, params))
 
@@ -32,7 +32,7 @@ def measure_drift(dag_run=None, params=None) -> dict:
 @task
 def report(dag_run=None, params=None) -> dict:
     """Make the page that shows each feature then and now."""
-    from rankloop.monitoring.drift_report import make_report
+    from rankloop.monitoring.report.drift_report import make_report
 
     return make_report(load_settings(), market_day(dag_run, params))
 
@@ -40,7 +40,7 @@ def report(dag_run=None, params=None) -> dict:
 @task
 def measure_quality(dag_run=None, params=None) -> dict:
     """Hold the day's data, source by source and column by column, against what is usual."""
-    from rankloop.monitoring.quality import measure_quality
+    from rankloop.monitoring.measure.quality import measure_quality
 
     return measure_quality(load_settings(), market_day(dag_run, params))
 
@@ -48,7 +48,7 @@ def measure_quality(dag_run=None, params=None) -> dict:
 @task
 def measure_performance(dag_run=None, params=None) -> dict:
     """Say how buyers took the rankings of the day before, now that all their answers are in."""
-    from rankloop.monitoring.performance import measure_performance
+    from rankloop.monitoring.measure.performance import measure_performance
 
     return measure_performance(load_settings(), market_day(dag_run, params) - timedelta(days=1))
 
@@ -56,7 +56,7 @@ def measure_performance(dag_run=None, params=None) -> dict:
 @task
 def measure_estimates(dag_run=None, params=None) -> dict:
     """Estimate how buyers will have taken the day's rankings, before their answers are in."""
-    from rankloop.monitoring.estimates import measure_estimates
+    from rankloop.monitoring.measure.estimates import measure_estimates
 
     return measure_estimates(load_settings(), market_day(dag_run, params))
 
@@ -65,7 +65,7 @@ def measure_estimates(dag_run=None, params=None) -> dict:
 @task(priority_weight=10)
 def measure_concept(dag_run=None, params=None) -> dict:
     """Ask whether a fresh model would have ranked the day before better than the champion."""
-    from rankloop.monitoring.concept import measure_concept
+    from rankloop.monitoring.measure.concept import measure_concept
 
     return measure_concept(load_settings(), market_day(dag_run, params) - timedelta(days=1))
 

@@ -14,7 +14,7 @@ app = FastAPI(title="Drift reports", openapi_url=None)
 def drift_report(day: date) -> Response:
     """The page of a market day, as it was written."""
     from rankloop.errors import RankloopError
-    from rankloop.monitoring.drift_report import read_page
+    from rankloop.monitoring.report.drift_report import read_page
     from rankloop.settings import load_settings
 
     try:

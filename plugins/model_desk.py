@@ -11,8 +11,8 @@ app = FastAPI(title="Model Desk", openapi_url=None)
 @app.get("/", dependencies=[Depends(requires_access_dag("GET", param_dag_id="model_promotion"))])
 def model_desk() -> Response:
     """The page. Read anew each time: what it says is what holds now."""
+    from rankloop.desk.model_desk import desk
     from rankloop.errors import RankloopError
-    from rankloop.promotion.desk import desk
     from rankloop.settings import load_settings
 
     try:

@@ -13,7 +13,7 @@ forks = get_context("forkserver")
 # One list for all: a list set later would take the place of this one, or come too late.
 forks.set_forkserver_preload(
     [
-        *("rankloop.events.tasks", "rankloop.features.build", "rankloop.features.duck", "rankloop.simulator.living"),
+        *("rankloop.events.tasks", "rankloop.features.build", "rankloop.engine.duck", "rankloop_demo.simulator.living"),
         *("rankloop.training.running", "rankloop.ranking.rankers.boosted", "optuna"),
         *("rankloop.promotion.deciding", "rankloop.promotion.rollback", "rankloop.scoring.publish"),
     ]

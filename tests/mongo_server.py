@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pymongo import MongoClient
 
-from rankloop.stack.tools import mongo_server
+from rankloop_demo.stack.tools import mongo_server
 
 KEPT = {"admin", "config", "local"}
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.settings import PREFIX, Ports, Settings
-from rankloop.stack.lifecycle import StackFacts
+from rankloop.settings import PREFIX, Settings
+from rankloop.settings.ports import Ports
+from rankloop_demo.stack.lifecycle import StackFacts
 
 DEMO_WITHIN_S = 1200
 RANKLOOP = Path(sys.executable).with_name("rankloop")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rankloop.settings import Settings, SettingsError, load_settings
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 
 def test_the_defaults_have_the_shape_of_the_references_own_settings() -> None:

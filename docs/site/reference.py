@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
-from rankloop.cli import app
+from rankloop.cli.main import app
 from rankloop.settings import Settings, variable
 
 LIBRARY = Path(__file__).parents[2] / "include" / "rankloop"

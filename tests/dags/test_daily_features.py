@@ -13,9 +13,9 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.events import tasks
 from rankloop.events.checks import DayStoppedError
 from rankloop.features.build import DaysMissingError
-from rankloop.marketplace.connection import MarketplaceDownError, connect
-from rankloop.marketplace.loading import record_day
+from rankloop.mongo import MarketplaceDownError, connect
 from rankloop.settings import Settings, load_settings
+from rankloop_demo.simulator.loading import record_day
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

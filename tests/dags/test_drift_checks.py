@@ -13,14 +13,14 @@ import pytest
 from tests.monitoring.measured_rows import DAY as DRIFTED
 from tests.monitoring.measured_rows import before, psi, verdict
 
-from rankloop.champions.standing import opened
+from rankloop.champions.current import opened
 from rankloop.errors import RankloopError
-from rankloop.marketplace.alerts import Alert, alerts
-from rankloop.monitoring import acting
-from rankloop.monitoring.acting import DOABLE, NOTHING
-from rankloop.monitoring.incidents import NotToldError
-from rankloop.monitoring.verdict import keep_verdict
+from rankloop.monitoring.act import acting
+from rankloop.monitoring.act.acting import DOABLE, NOTHING
+from rankloop.monitoring.act.incidents import NotToldError
+from rankloop.monitoring.policy.verdict import keep_verdict
 from rankloop.settings import load_settings
+from rankloop.state.alerts import Alert, alerts
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -33,12 +33,12 @@ MEASURES = {"measure_drift", "measure_quality", "measure_performance", "measure_
 @pytest.mark.parametrize(
     ("task", "module", "function", "day"),
     [
-        ("measure_drift", "drift", "measure_drift", DAY),
-        ("report", "drift_report", "make_report", DAY),
-        ("measure_quality", "quality", "measure_quality", DAY),
-        ("measure_estimates", "estimates", "measure_estimates", DAY),
-        ("measure_performance", "performance", "measure_performance", DAY - timedelta(days=1)),
-        ("measure_concept", "concept", "measure_concept", DAY - timedelta(days=1)),
+        ("measure_drift", "measure.drift", "measure_drift", DAY),
+        ("report", "report.drift_report", "make_report", DAY),
+        ("measure_quality", "measure.quality", "measure_quality", DAY),
+        ("measure_estimates", "measure.estimates", "measure_estimates", DAY),
+        ("measure_performance", "measure.performance", "measure_performance", DAY - timedelta(days=1)),
+        ("measure_concept", "measure.concept", "measure_concept", DAY - timedelta(days=1)),
     ],
 )
 def test_what_buyers_did_is_measured_of_the_day_before(  # noqa: PLR0917, PLR0913  (the columns of the table)

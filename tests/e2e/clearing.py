@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from rankloop.stack.airflow_api import AirflowApi
-from rankloop.stack.processes import processes_of
+from rankloop_demo.stack.airflow_api import AirflowApi
+from rankloop_demo.stack.processes import processes_of
 from tests.running import RunningStack, wait_until
 
 ENDED = {"success", "failed", "upstream_failed", "skipped"}

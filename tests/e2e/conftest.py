@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rankloop.calendar import yesterday
-from rankloop.drift_settings import DriftSettings
-from rankloop.monitoring_settings import MonitoringSettings
-from rankloop.settings import GateSettings, PromotionSettings, Settings, SimulatorSettings
-from rankloop.stack import lifecycle
-from rankloop.stack.airflow_api import signed_in
-from rankloop.stack.environment import as_variables
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings import Settings
+from rankloop.settings.drift import DriftSettings
+from rankloop.settings.gate import GateSettings
+from rankloop.settings.monitoring import MonitoringSettings
+from rankloop.settings.promotion import PromotionSettings
+from rankloop.settings.simulator import SimulatorSettings
+from rankloop.settings.training import TrainingSettings
+from rankloop_demo.stack import lifecycle
+from rankloop_demo.stack.airflow_api import signed_in
+from rankloop_demo.stack.environment import as_variables
 from tests.running import RunningStack, settings_in
 
 # The shortest training: four days of lists, few trees. So few lists say nothing of a segment.

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import connect
-from rankloop.stack.airflow_api import AirflowApi, signed_in
+from rankloop.mongo import connect
+from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from tests.e2e.clearing import Run
 from tests.e2e.conftest import HISTORY, LOOP
 from tests.running import RunningStack, wait_until

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from rankloop.calendar import start_of
-from rankloop.champions.standing import standing_champion
+from rankloop.champions.current import standing_champion
 from rankloop.experiment import is_control
-from rankloop.marketplace.connection import MARKETPLACE, Client, connect
-from rankloop.marketplace.loading import lived_days
-from rankloop.stack.airflow_api import AirflowApi, signed_in
+from rankloop.mongo import MARKETPLACE, Client, connect
+from rankloop_demo.simulator.loading import lived_days
+from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from tests.e2e.conftest import HISTORY, LOOP, let_nothing_follow
 from tests.running import RunningStack, wait_until
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.champions.standing import standing_champion
+from rankloop.champions.current import standing_champion
 from rankloop.features.build import lake_of
-from rankloop.marketplace.rankings import batches, live, make_live
-from rankloop.monitoring.judge import TABLES
-from rankloop.monitoring.measured import Measured, keep_measures
-from rankloop.monitoring.measures import DRIFT, PERFORMANCE
+from rankloop.monitoring.measure.measured import Measured, keep_measures
+from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
+from rankloop.monitoring.policy.judge import TABLES
 from rankloop.scoring.publish import newest_day
-from rankloop.stack.airflow_api import signed_in, switch_on
-from rankloop.stack.watching import ask_for, run_of, watch
+from rankloop.state.rankings import batches, live, make_live
+from rankloop_demo.stack.airflow_api import signed_in, switch_on
+from rankloop_demo.stack.watching import ask_for, run_of, watch
 from tests.e2e.clearing import Run
 from tests.e2e.conftest import let_nothing_follow
 from tests.running import RunningStack, wait_until

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import expect
 
 from rankloop.scoring.publish import newest_day
-from rankloop.stack import approving
-from rankloop.stack.airflow_api import signed_in
-from rankloop.stack.home import read_private
-from rankloop.stack.people import passwords_file
-from rankloop.stack.watching import run_of
+from rankloop_demo.stack import approving
+from rankloop_demo.stack.airflow_api import signed_in
+from rankloop_demo.stack.home import read_private
+from rankloop_demo.stack.people import passwords_file
+from rankloop_demo.stack.watching import run_of
 from tests.e2e import browser
 from tests.promotion.shop import Shop
 from tests.running import RunningStack

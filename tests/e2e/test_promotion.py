@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from rankloop.marketplace.ledger import Entry
-from rankloop.stack import approving
-from rankloop.stack.airflow_api import AirflowApi, signed_in
-from rankloop.stack.home import read_private
-from rankloop.stack.people import passwords_file
+from rankloop.state.ledger import Entry
+from rankloop_demo.stack import approving
+from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
+from rankloop_demo.stack.home import read_private
+from rankloop_demo.stack.people import passwords_file
 from tests.e2e.clearing import ENDED, Run
 from tests.e2e.conftest import ANSWER_WITHIN_S
 from tests.promotion.shop import Shop
@@ -97,7 +97,7 @@ def not_yet_asked(stack: RunningStack, number: int) -> Asked:
 
 def status(stack: RunningStack, person: str, method: str, path: str, body: Any = None) -> int:  # noqa: ANN401
     """The status of HTTP that this person gets."""
-    from rankloop.stack import local_http  # noqa: PLC0415
+    from rankloop_demo.stack import local_http  # noqa: PLC0415
 
     api = signed_in(stack.settings, person)
     answer = local_http.ask(method, api.port, f"/api/v2{path}", body, api.token)

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from rankloop.champions.standing import standing_champion
-from rankloop.marketplace.rankings import PREFIX
-from rankloop.stack.airflow_api import signed_in, switch_on
+from rankloop.champions.current import standing_champion
+from rankloop.state.rankings import PREFIX
+from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from tests.e2e.clearing import Run, kill_tasks
 from tests.e2e.conftest import let_nothing_follow
 from tests.running import RunningStack, wait_until

@@ -15,16 +15,16 @@ import psutil
 import pytest
 from pymongo.errors import PyMongoError
 
-from rankloop.marketplace.connection import connect
+from rankloop.mongo import connect
 from rankloop.settings import Settings
-from rankloop.stack import lifecycle
-from rankloop.stack.environment import as_variables
-from rankloop.stack.home import prepare, read_private
-from rankloop.stack.lifecycle import StackFacts
-from rankloop.stack.logbook import log_file
-from rankloop.stack.people import PEOPLE, SignInError, api_token, passwords_file, sign_in
-from rankloop.stack.ports import refuse_taken_ports
-from rankloop.stack.processes import SUPERVISOR, processes_of
+from rankloop_demo.stack import lifecycle
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.home import prepare, read_private
+from rankloop_demo.stack.lifecycle import StackFacts
+from rankloop_demo.stack.logbook import log_file
+from rankloop_demo.stack.people import PEOPLE, SignInError, api_token, passwords_file, sign_in
+from rankloop_demo.stack.ports import refuse_taken_ports
+from rankloop_demo.stack.processes import SUPERVISOR, processes_of
 from tests.running import RANKLOOP, RunningStack, clean_environment, free_ports, rankloop, settings_in, wait_until
 
 pytestmark = pytest.mark.stack

@@ -7,9 +7,10 @@ import pytest
 
 from rankloop.calendar import days_between
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import TrainingRun, find_training
-from rankloop.stack.airflow_api import AirflowApi, signed_in
 from rankloop.training import record
+from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from tests.e2e.clearing import ENDED, Run
 from tests.running import RunningStack, wait_until
 
@@ -36,7 +37,7 @@ def run(airflow: AirflowApi) -> Run:
 @pytest.fixture(scope="module")
 def training(stack: RunningStack, run: Run) -> TrainingRun:
     """What the training left in MLflow."""
-    return find_training(stack.settings, run.run_id)
+    return find_training(Registry(stack.settings.mlflow), run.run_id)
 
 
 def found(training: TrainingRun) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def found(training: TrainingRun) -> dict[str, Any]:
 def test_the_demo_registers_a_challenger_and_shows_the_table(
     stack: RunningStack, demo: str, training: TrainingRun
 ) -> None:
-    version = versions.versions(stack.settings)[-1]
+    version = versions.versions(Registry(stack.settings.mlflow))[-1]
     assert version.run_id == training.run_id
     assert f"version {version.number} is registered" in demo
     assert all(word in demo for word in ("base_score", "pscore", "test_0", "NDCG", "@5"))
@@ -61,12 +62,12 @@ def test_the_demo_registers_a_challenger_and_shows_the_table(
 def test_a_task_killed_while_it_runs_and_cleared_leaves_the_same_training(
     task: str, stack: RunningStack, run: Run, training: TrainingRun
 ) -> None:
-    before, versions_before = found(training), len(versions.versions(stack.settings))
+    before, versions_before = found(training), len(versions.versions(Registry(stack.settings.mlflow)))
     run.kill(task, stack)
     run.clear(task)
     run.succeed(task)
     assert found(training) == before
-    assert len(versions.versions(stack.settings)) == versions_before
+    assert len(versions.versions(Registry(stack.settings.mlflow))) == versions_before
 
 
 def test_a_week_that_is_complete_starts_a_training_which_says_when_history_is_too_short(stack: RunningStack) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.marketplace.connection import connect
+from rankloop.mongo import connect
 from tests.events.lived import Lived, lived
 from tests.events.shop import Shop
 

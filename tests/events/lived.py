@@ -20,11 +20,11 @@ from rankloop.events.lateness import Late, late_events
 from rankloop.events.site import Site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import connect
-from rankloop.settings import CleaningSettings
-from rankloop.simulator import dirt
-from rankloop.simulator.history import Diary, live_days
-from rankloop.simulator.living import Marketplace
+from rankloop.mongo import connect
+from rankloop.settings.cleaning import CleaningSettings
+from rankloop_demo.simulator import dirt
+from rankloop_demo.simulator.history import Diary, live_days
+from rankloop_demo.simulator.living import Marketplace
 from tests.events.shop import HANOI
 from tests.mongo_server import serving
 

@@ -15,9 +15,9 @@ from rankloop.events.facts import DayFacts
 from rankloop.events.site import Site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import MARKETPLACE, Client
-from rankloop.marketplace.loading import prepare
-from rankloop.settings import CleaningSettings
+from rankloop.mongo import MARKETPLACE, Client
+from rankloop.settings.cleaning import CleaningSettings
+from rankloop_demo.simulator.loading import prepare
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 DAY = date(2026, 11, 3)

@@ -14,7 +14,7 @@ from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.contracts.sources import SOURCES
 from tests.events.shop import Shop, a_list, a_reaction, at
-from tests.marketplace.test_decoding import odd_values, present
+from tests.sources.test_decoding import odd_values, present
 
 pytestmark = pytest.mark.stack
 

@@ -14,7 +14,7 @@ from bson import Int64
 from rankloop.contracts.lake import EVENTS
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import connect
+from rankloop.mongo import connect
 from tests.events.shop import DAY, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
 from tests.events.victims import make_day
 from tests.killing import Point, forks

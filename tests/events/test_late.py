@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from rankloop.contracts.marketplace import COLLECTIONS, INTERACTIONS
-from rankloop.events import terminal
+from rankloop.desk import events as terminal
 from rankloop.events.tasks import clean_day, extract_source, tell_of_late_events
-from rankloop.settings import CleaningSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.cleaning import CleaningSettings
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_reaction, arriving, at
 
 pytestmark = pytest.mark.stack

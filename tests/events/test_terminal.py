@@ -8,10 +8,10 @@ from bson import Int64
 from rich.console import Console
 from typer.testing import CliRunner
 
-from rankloop.cli import app
+from rankloop.cli.main import app
 from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import INTERACTIONS
-from rankloop.events import terminal
+from rankloop.desk import events as terminal
 from rankloop.lake.comparison import diff
 from rankloop.settings import load_settings
 from tests.events.shop import DAY, NIGHT, Shop, a_reaction, at

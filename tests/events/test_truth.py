@@ -17,7 +17,7 @@ from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PERSONAL, PRODUCTS
 from rankloop.features.build import aggregate_day, build_features
 from rankloop.settings import Settings
-from rankloop.simulator.dirt import SOILS
+from rankloop_demo.simulator.dirt import SOILS
 from tests.events.lived import DAYS, Lived, Stain, mended
 from tests.events.shop import HANOI
 

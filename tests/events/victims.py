@@ -5,7 +5,7 @@ from rankloop.events.cleaning import clean
 from rankloop.events.site import Site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import connect
+from rankloop.mongo import connect
 from tests.events.shop import DAY, HANOI, NIGHT, NOT_STRICT
 from tests.killing import Point, mine
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events
 
 DAYS = [FIRST_DAY + timedelta(days=number) for number in range(4)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rankloop.cli import app
+from rankloop.cli.main import app
 from rankloop.contracts.cleaning import DEAREST, MOST_UNITS
 from rankloop.features.build import DaysMissingError, Facts, FeatureError, aggregate_day, build_features, may_build
 from rankloop.features.portrait import UnknownBuyerError, portrait

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from rankloop.contracts.tables import Shape
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF, DAILY, FAMILIES, FEATURES, page
-from rankloop.features.declare import Family, Shape
+from rankloop.features.declarations import Family
 from tests.features.market import FIRST_DAY, account, build, day_of, product, reaction, settings_for, shown_list
 
 SHAPES = [made.shape for made in (*DAILY, *AS_OF)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rankloop.settings import Weights
+from rankloop.settings.features import Weights
 from tests.features.market import FIRST_DAY, account, build, day_of, product, reaction, rows, settings_for, shown_list
 
 NEXT_DAY = FIRST_DAY + timedelta(days=1)

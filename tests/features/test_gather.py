@@ -9,15 +9,15 @@ import pyarrow as pa
 import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.engine.duck import open_duck
 from rankloop.features.build import aggregate_day, build_features
 from rankloop.features.catalogue import FAMILIES, FEATURES, feature_names
-from rankloop.features.duck import open_duck
-from rankloop.features.gather import Gatherer, Matrix
-from rankloop.features.join import LIST_COLUMNS, JoinError, join_features, joined_schema
+from rankloop.features.joining.arrays import Gatherer, Matrix
+from rankloop.features.joining.sets import LIST_COLUMNS, JoinError, join_features, joined_schema
 from rankloop.ranking.preprocessing import learn, prepared
 from rankloop.scoring.shelf import narrow
 from rankloop.settings import Settings
-from rankloop.training_settings import PreprocessingSettings
+from rankloop.settings.training import PreprocessingSettings
 from tests.features.conftest import DAYS
 from tests.features.market import ZONE, DayOfEvents, in_memory, instant, put, settings_for
 
@@ -116,9 +116,9 @@ def test_a_ranker_of_few_features_gets_them_in_its_own_order(
 def test_pairs_too_many_for_a_table_are_found_too(
     known: Settings, lived: Mapping[date, DayOfEvents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rankloop.features.lookups.AT_MOST", 0)
+    monkeypatch.setattr("rankloop.features.joining.lookups.AT_MOST", 0)
     # With so few marks, many a pair that nobody knows bears one.
-    monkeypatch.setattr("rankloop.features.lookups.MARKS", 64)
+    monkeypatch.setattr("rankloop.features.joining.lookups.MARKS", 64)
     gathered, joined = both(known, drawn_lists(lived, 4), feature_names())
     words = [feature_names().index(feature.name) for family in FAMILIES for feature in family.shared]
     assert all(len(np.unique(gathered[:, word])) > 5 for word in words[:2])

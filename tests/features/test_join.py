@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.engine.opening import open_engine
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import FEATURES, feature_names
-from rankloop.features.engine import open_engine
-from rankloop.features.join import JoinError, Portion, join_features, joined_schema
-from rankloop.features.rows import rows_with
+from rankloop.features.joining.rows import rows_with
+from rankloop.features.joining.sets import JoinError, Portion, join_features, joined_schema
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.features.market import (
@@ -55,7 +55,7 @@ def settings(tmp_path: Path) -> Settings:
 def joined(settings: Settings, lists: list[dict[str, Any]], as_of: date = FIRST_DAY) -> list[dict[str, Any]]:
     """Rows of lists with their features, in the order given."""
     rows = table(SHOWN, NEXT_DAY, lists).append_column("line", pa.array(range(len(lists)), pa.int64()))
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         found = join_features(engine, settings, in_memory(engine, rows), as_of)
         result = engine.batches(found, joined_schema(rows.schema)).read_all()
     rows_found: list[dict[str, Any]] = result.sort_by("line").to_pylist()
@@ -126,14 +126,14 @@ def test_clocks_that_change_on_the_day_are_heeded(tmp_path: Path) -> None:
 
 def test_lists_without_a_column_are_refused_by_name(settings: Settings) -> None:
     rows = table(SHOWN, NEXT_DAY, shown_list(NEXT_DAY, "q9", BUYER, [1])).drop_columns(["base_score"])
-    with open_engine(settings) as engine, pytest.raises(JoinError, match="base_score"):
+    with open_engine(settings.features) as engine, pytest.raises(JoinError, match="base_score"):
         join_features(engine, settings, in_memory(engine, rows), FIRST_DAY)
 
 
 def test_lists_that_bring_a_feature_of_their_own_are_refused(settings: Settings) -> None:
     rows = table(SHOWN, NEXT_DAY, shown_list(NEXT_DAY, "q9", BUYER, [1]))
     rows = rows.append_column("product_ctr", pa.array([1.0]))
-    with open_engine(settings) as engine, pytest.raises(JoinError, match="product_ctr"):
+    with open_engine(settings.features) as engine, pytest.raises(JoinError, match="product_ctr"):
         join_features(engine, settings, in_memory(engine, rows), FIRST_DAY)
 
 
@@ -152,7 +152,7 @@ def test_lists_joined_in_portions_get_what_they_get_all_at_once(
         aggregate_day(settings, day)
     build_features(settings, DAYS[1])
     put(settings, DAYS[2], lived[DAYS[2]])
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         files = lake_of(settings).files(SHOWN, [DAYS[2]])
         lists = engine.read(files, EVENT_SCHEMAS[SHOWN])
         results = []
@@ -183,7 +183,7 @@ def test_pinned_versions_give_the_features_as_they_were(settings: Settings) -> N
         buyers=[account(BUYER)],
     )
     build(settings, {FIRST_DAY: quiet})
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         then = join_features(engine, settings, in_memory(engine, lists), FIRST_DAY, versions=pinned)
         now = join_features(engine, settings, in_memory(engine, lists), FIRST_DAY)
         schema = joined_schema(lists.schema)

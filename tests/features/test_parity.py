@@ -10,16 +10,17 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pytest
 
+from rankloop.candidates.generation import candidates
+from rankloop.candidates.market import open_market
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.contracts.tables import TEXT, Column, Shape
+from rankloop.engine.opening import open_engine
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
-from rankloop.features.declare import ACCOUNT, PRODUCT, TEXT, Column, Shape
-from rankloop.features.engine import open_engine
-from rankloop.features.join import Portion, join_features
+from rankloop.features.declarations import ACCOUNT, PRODUCT
+from rankloop.features.joining.sets import Portion, join_features
 from rankloop.ranking.model import load_model
 from rankloop.scoring.batch import as_lists
-from rankloop.scoring.candidates import candidates
-from rankloop.scoring.market import open_market
 from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
@@ -47,7 +48,7 @@ def make(settings: Settings) -> None:
     aggregate_day(settings, AS_OF_DAY)
     build_features(settings, AS_OF_DAY)
     lake = lake_of(settings)
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         lists = engine.read(lake.files(SHOWN, [SHOWN_DAY]), EVENT_SCHEMAS[SHOWN])
         joined = join_features(engine, settings, lists, AS_OF_DAY, portion=Portion(1, 2))
         engine.write(lake, JOINED, joined, SHOWN_DAY)
@@ -76,7 +77,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, lived: Mapping[date, DayOfEve
     few = {"spark.sql.shuffle.partitions": "4", "spark.default.parallelism": "4"}
     spark = settings_for(folder / "spark", engine="spark", spark_master=CLUSTER, spark=few)
     make(duck)
-    with open_engine(spark):  # one session for all, since a cluster of three processes takes long to start
+    with open_engine(spark.features):  # one session for all, since a cluster of three processes takes long to start
         make(spark)
     return duck, spark
 

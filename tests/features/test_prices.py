@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rankloop.features.duck import open_duck
+from rankloop.engine.duck import open_duck
 from rankloop.features.prices import with_price_place
-from rankloop.settings import FeatureSettings
+from rankloop.settings.features import FeatureSettings
 from tests.features.market import in_memory
 
 RINGS = "1/2/1019/1074"

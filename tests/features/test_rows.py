@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from rankloop.engine.duck import open_duck
 from rankloop.features.catalogue import feature_names
-from rankloop.features.duck import open_duck
-from rankloop.features.join import Portion, join_features, joined_schema
-from rankloop.features.rows import rows_with
+from rankloop.features.joining.rows import rows_with
+from rankloop.features.joining.sets import Portion, join_features, joined_schema
 from rankloop.settings import Settings
 from tests.features.conftest import DAYS
 from tests.features.market import DayOfEvents, in_memory

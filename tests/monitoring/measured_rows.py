@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.findings import counted
-from rankloop.monitoring.judge import decide
-from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
-from rankloop.monitoring.verdict import Verdict
-from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
+from rankloop.monitoring.policy.findings import counted
+from rankloop.monitoring.policy.judge import decide
+from rankloop.monitoring.policy.verdict import Verdict
+from rankloop.settings.monitoring import MonitoringSettings
 
 DAY = date(2026, 11, 20)
 CHAMPION = 7

@@ -6,13 +6,13 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from rankloop.cli import app
-from rankloop.monitoring.causes import Cause
-from rankloop.monitoring.incidents import DRIFT as INCIDENTS
-from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
-from rankloop.monitoring.pages import told
-from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.cli.main import app
+from rankloop.monitoring.act.incidents import DRIFT as INCIDENTS
+from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.policy.causes import Cause
+from rankloop.monitoring.report.pages import told
 from rankloop.settings import Settings
+from rankloop.settings.monitoring import MonitoringSettings
 from tests.monitoring.measured_rows import (
     CHAMPION,
     DAY,

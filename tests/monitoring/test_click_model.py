@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 
-from rankloop.monitoring.click_model import cells, fit_clicks
+from rankloop.monitoring.measure.click_model import cells, fit_clicks
 
 PLACES = 20
 

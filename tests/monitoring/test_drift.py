@@ -11,18 +11,20 @@ from pydantic import SecretStr
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
-from rankloop.drift_settings import DriftSettings
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features, lake_of
-from rankloop.monitoring import seen as module
-from rankloop.monitoring.addresses import link_to, page_of
-from rankloop.monitoring.drift import measure_drift
-from rankloop.monitoring.drift_report import make_report, read_page
-from rankloop.monitoring.measures import DRIFT
-from rankloop.settings import ExperimentSettings, FeatureSettings, Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.scenarios import Scenarios
+from rankloop.monitoring.measure import seen as module
+from rankloop.monitoring.measure.drift import measure_drift
+from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.report.addresses import link_to, page_of
+from rankloop.monitoring.report.drift_report import make_report, read_page
+from rankloop.settings import Settings
+from rankloop.settings.drift import DriftSettings
+from rankloop.settings.experiment import ExperimentSettings
+from rankloop.settings.features import FeatureSettings
 from rankloop.training.running import run_training
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.scenarios import Scenarios
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.mongo_server import emptied

@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.standing import opened
+from rankloop.champions.current import opened
 from rankloop.features.build import lake_of
-from rankloop.marketplace import actions, rankings
-from rankloop.marketplace.rankings import Batch
-from rankloop.monitoring.acting import choose, fall_back, why_retrain
-from rankloop.monitoring.incidents import explain
-from rankloop.monitoring.judge import judge
-from rankloop.monitoring.verdict import Verdict
-from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.monitoring.act.acting import choose, fall_back, why_retrain
+from rankloop.monitoring.act.incidents import explain
+from rankloop.monitoring.policy.judge import judge
+from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import MODEL
 from rankloop.scoring.publish import publish
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.settings import Settings
+from rankloop.settings.monitoring import MonitoringSettings
+from rankloop.state import actions, rankings
+from rankloop.state.rankings import Batch
 from rankloop.training.record import IMPORTANCE as NOTED
 from tests.mlflow_server import serving
 from tests.monitoring.measured_rows import DAY, IMPORTANCE, Measured, against, before, psi, write, wrong_unit
@@ -69,7 +70,7 @@ def done(settings: Settings, rows: list[Measured]) -> tuple[Verdict, str]:
 
 def note_importance(shop: Shop, number: int, importance: dict[str, Any]) -> None:
     """As the version's training does."""
-    run = training_run(shop.settings, versions.version(shop.settings, number).run_id)
+    run = training_run(Registry(shop.settings.mlflow), versions.version(Registry(shop.settings.mlflow), number).run_id)
     run.put_json(NOTED, importance)
 
 

@@ -12,9 +12,21 @@ from hypothesis import settings as effort
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp
 
-from rankloop.monitoring.evidently_page import evidently_page
-from rankloop.monitoring.grid import BINS, EDGES, FLOOR, Column, Grid, grid_of, ks, median, missing, new_values, psi
-from rankloop.monitoring.tally import Counted, added, count, packed, unpacked
+from rankloop.monitoring.measure.grid import (
+    BINS,
+    EDGES,
+    FLOOR,
+    Column,
+    Grid,
+    grid_of,
+    ks,
+    median,
+    missing,
+    new_values,
+    psi,
+)
+from rankloop.monitoring.measure.tally import Counted, added, count, packed, unpacked
+from rankloop.monitoring.report.evidently_page import evidently_page
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 CODES = st.integers(-3, 12).map(float)

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.standing import opened
-from rankloop.marketplace import actions
-from rankloop.marketplace.alerts import (
+from rankloop.champions.current import opened
+from rankloop.monitoring.act.acting import choose
+from rankloop.monitoring.act.incidents import NotToldError, explain, tell_on_call
+from rankloop.monitoring.policy.judge import TABLES
+from rankloop.monitoring.policy.verdict import NotJudgedError, Verdict, keep_verdict
+from rankloop.monitoring.report.pages import incident_page
+from rankloop.settings import Settings
+from rankloop.settings.monitoring import MonitoringSettings
+from rankloop.state import actions
+from rankloop.state.alerts import (
     Alert,
     NoSuchAlertError,
     acknowledge,
@@ -20,13 +27,6 @@ from rankloop.marketplace.alerts import (
     close_by_hand,
     raise_alert,
 )
-from rankloop.monitoring.acting import choose
-from rankloop.monitoring.incidents import NotToldError, explain, tell_on_call
-from rankloop.monitoring.judge import TABLES
-from rankloop.monitoring.pages import incident_page
-from rankloop.monitoring.verdict import NotJudgedError, Verdict, keep_verdict
-from rankloop.monitoring_settings import MonitoringSettings
-from rankloop.settings import Settings
 from tests.monitoring.measured_rows import DAY, Measured, against, before, psi, verdict, wrong_unit
 from tests.running import rankloop
 
@@ -89,7 +89,7 @@ def test_a_cause_is_one_incident_and_news_once(watched: Settings) -> None:
 def test_its_page_is_in_the_log_also_when_the_day_is_cleared(
     watched: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "rankloop.monitoring.incidents")
+    caplog.set_level(logging.INFO, "rankloop.monitoring.act.incidents")
     judged(watched, wrong_unit(DAY))
     page = explain(watched, DAY, NOW)
     assert page in caplog.messages

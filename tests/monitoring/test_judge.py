@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankloop.marketplace.actions import FALL_BACK, RELEASE, RETRAIN, Action
-from rankloop.monitoring.measures import DRIFT, PERFORMANCE
-from rankloop.monitoring_settings import AgainstControl, Inputs, MonitoringSettings, Performance
+from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
+from rankloop.settings.monitoring import AgainstControl, Inputs, MonitoringSettings, Performance
+from rankloop.state.actions import FALL_BACK, RELEASE, RETRAIN, Action
 from tests.monitoring.measured_rows import (
     CHAMPION,
     DAY,

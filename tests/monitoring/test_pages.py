@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.standing import opened
-from rankloop.marketplace.alerts import Alert, alerts
-from rankloop.monitoring.acting import choose, fall_back
-from rankloop.monitoring.findings import ALL, Finding
-from rankloop.monitoring.incidents import DRIFT as OF_DRIFT
-from rankloop.monitoring.incidents import explain
-from rankloop.monitoring.judge import TABLES
-from rankloop.monitoring.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
-from rankloop.monitoring.pages import incident_page, told
-from rankloop.monitoring.verdict import keep_verdict
-from rankloop.monitoring.wording import CHANGES, NAMES, sentence, sentences
-from rankloop.monitoring_settings import MonitoringSettings
+from rankloop.champions.current import opened
+from rankloop.monitoring.act.acting import choose, fall_back
+from rankloop.monitoring.act.incidents import DRIFT as OF_DRIFT
+from rankloop.monitoring.act.incidents import explain
+from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.policy.findings import ALL, Finding
+from rankloop.monitoring.policy.judge import TABLES
+from rankloop.monitoring.policy.verdict import keep_verdict
+from rankloop.monitoring.policy.wording import CHANGES, NAMES, sentence, sentences
+from rankloop.monitoring.report.pages import incident_page, told
 from rankloop.settings import Settings
+from rankloop.settings.monitoring import MonitoringSettings
+from rankloop.state.alerts import Alert, alerts
 from tests.monitoring.measured_rows import (
     DAY,
     POLICY,

@@ -9,16 +9,17 @@ import pytest
 from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
 from rankloop.experiment import is_control
 from rankloop.features.build import lake_of
-from rankloop.monitoring.concept import measure_concept
-from rankloop.monitoring.estimates import ESTIMATES, measure_estimates
-from rankloop.monitoring.live_results import LIVE
-from rankloop.monitoring.measured import Measured, read_measures
-from rankloop.monitoring.measures import CONCEPT, PERFORMANCE, SCHEMA
-from rankloop.monitoring.performance import FEWEST_REACTED, measure_performance
+from rankloop.monitoring.measure.concept import measure_concept
+from rankloop.monitoring.measure.estimates import ESTIMATES, measure_estimates
+from rankloop.monitoring.measure.live_results import LIVE
+from rankloop.monitoring.measure.measured import Measured, read_measures
+from rankloop.monitoring.measure.measures import CONCEPT, PERFORMANCE, SCHEMA
+from rankloop.monitoring.measure.performance import FEWEST_REACTED, measure_performance
 from rankloop.ranking.evaluation import Evaluation
 from rankloop.ranking.metrics import tally
 from rankloop.ranking.scored import OURS
 from rankloop.ranking.segments import segment_lists, segment_of
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import version
 from rankloop.training.record import EVALUATION, open_record
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
@@ -74,7 +75,7 @@ def test_segments_of_buyers_add_up_to_all_lists(measured: dict[Key, Measured], q
 def test_the_shops_lists_ranked_anew_are_held_against_the_evaluation(
     measured: dict[Key, Measured], quiet: Watched
 ) -> None:
-    run = open_record(quiet.settings, version(quiet.settings, quiet.version).run_id).run
+    run = open_record(quiet.settings, version(Registry(quiet.settings.mlflow), quiet.version).run_id).run
     # Before the first champion all lists were the shop's, so that the promise is the evaluation's own figure.
     promised = Evaluation.from_rows(run.get_json(EVALUATION)).of("test_0", "pscore")
     for name in ("map@10", "recall@30", "ndcg@10", "ctr@10"):
@@ -87,7 +88,7 @@ def test_a_segment_is_held_against_what_it_came_to_in_the_evaluation(
     measured: dict[Key, Measured], quiet: Watched
 ) -> None:
     told = {key[1]: one for key, one in measured.items() if (key[0], key[2]) == ("reranked", "ctr@10")}
-    run = open_record(quiet.settings, version(quiet.settings, quiet.version).run_id)
+    run = open_record(quiet.settings, version(Registry(quiet.settings.mlflow), quiet.version).run_id)
     promised = run.scored().of_sets(*run.tests)
     assert {"buyer=regular", "price=1", "price=4"} <= told.keys()
     for name in told.keys() - {"all"}:

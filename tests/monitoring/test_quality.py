@@ -20,14 +20,14 @@ from rankloop.events.facts import DayFacts, SourceFacts, write_day_facts
 from rankloop.events.profile import profile
 from rankloop.events.workbench import Workbench
 from rankloop.features.build import lake_of
-from rankloop.monitoring.measured import Measured, read_measures
-from rankloop.monitoring.measures import QUALITY, SCHEMA
-from rankloop.monitoring.quality import PRICE, PRICES, SHOP, measure_quality
-from rankloop.monitoring.rules import LOOKS
-from rankloop.monitoring.usual import DEVIATIONS, usual
+from rankloop.monitoring.measure.measured import Measured, read_measures
+from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
+from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP, measure_quality
+from rankloop.monitoring.measure.usual import DEVIATIONS, usual
+from rankloop.monitoring.policy.rules import LOOKS
 from rankloop.settings import Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.scenarios import Scenarios
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.scenarios import Scenarios
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
 
 DAYS = list(days_between(FIRST_DAY, FIRST_DAY + timedelta(days=8)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rankloop.monitoring.concept import against_then
+from rankloop.monitoring.measure.concept import against_then
 from rankloop.ranking.metrics import Ints, Tally
 
 Side = tuple[Tally, Ints]

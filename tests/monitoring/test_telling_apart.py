@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rankloop.monitoring.grid import grid_of
-from rankloop.monitoring.tally import count
-from rankloop.monitoring.telling_apart import Side, ranks, told_apart
+from rankloop.monitoring.measure.domain_classifier import Side, ranks, told_apart
+from rankloop.monitoring.measure.grid import grid_of
+from rankloop.monitoring.measure.tally import count
 
 
 def side(shift: float, rows: int, seed: int, unknown: float = 0.0) -> Side:

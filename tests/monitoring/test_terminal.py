@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from rankloop.desk import monitoring as terminal
 from rankloop.features.build import lake_of
-from rankloop.monitoring import terminal
-from rankloop.monitoring.live_results import LIVE, SCHEMA, live_results
+from rankloop.monitoring.measure.live_results import LIVE, SCHEMA, live_results
 from rankloop.settings import Settings
 from tests.monitoring.test_live_results import SHARE, made
 from tests.running import rankloop

@@ -10,20 +10,23 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rankloop.calendar import days_between
-from rankloop.champions.standing import opened, settle
+from rankloop.champions.current import opened, settle
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features
-from rankloop.marketplace import ledger
-from rankloop.marketplace.ledger import Draft
-from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
-from rankloop.settings import FeatureSettings, GateSettings, ScoringSettings, Settings
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.scenarios import Scenarios
-from rankloop.simulator.storefront import as_rankings
+from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
+from rankloop.settings.gate import GateSettings
+from rankloop.settings.scoring import ScoringSettings
+from rankloop.settings.training import TrainingSettings
+from rankloop.state import ledger
+from rankloop.state.ledger import Draft
+from rankloop.state.rankings import ANYBODY, Batch, Ranking
 from rankloop.training.running import run_training
-from rankloop.training_settings import TrainingSettings
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.scenarios import Scenarios
+from rankloop_demo.simulator.storefront import as_rankings
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
 
 NOW = datetime(2026, 10, 8, 2, tzinfo=UTC)

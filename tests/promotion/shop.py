@@ -11,9 +11,7 @@ from typing import Any
 from mlflow import MlflowClient
 from pymongo import MongoClient
 
-from rankloop.champions.standing import opened, settle
-from rankloop.marketplace import ledger
-from rankloop.marketplace.ledger import Entry
+from rankloop.champions.current import opened, settle
 from rankloop.promotion.answer import Answer, Asked
 from rankloop.promotion.deciding import decide
 from rankloop.promotion.request import request_of
@@ -21,10 +19,13 @@ from rankloop.promotion.rollback import RolledBack, Wish, roll_back
 from rankloop.ranking.comparison import Bootstrap, Comparison, Delta
 from rankloop.ranking.gate import judge
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import LIFECYCLE, MODEL, Facts
 from rankloop.settings import Settings
+from rankloop.state import ledger
+from rankloop.state.ledger import Entry
 from rankloop.training import record
 from tests.registry import small_model
 
@@ -46,7 +47,7 @@ class Shop:
     def register(self, compared: int | None = None, better: float = 0.03) -> int:
         """The number of a new version that was compared with this champion."""
         number = next(MODELS)
-        run = open_training(self.settings, f"training {os.getpid()} {number}", AS_OF, "weekly")
+        run = open_training(Registry(self.settings.mlflow), f"training {os.getpid()} {number}", AS_OF, "weekly")
         with TemporaryDirectory() as folder:
             model = small_model.write(Path(folder) / "model", seed=number)
             digest = put_model(run, model, small_model.EXAMPLE)
@@ -60,7 +61,7 @@ class Shop:
             record.SUMMARY: f"**{gate.verdict}**\n",
         }.items():
             run.put_text(name, text)
-        standing = versions.version(self.settings, compared).digest if compared else ""
+        standing = versions.version(Registry(self.settings.mlflow), compared).digest if compared else ""
         more = {
             "reason": "weekly",
             "data_digest": "d1",
@@ -68,7 +69,7 @@ class Shop:
             "champion_digest": standing,
         }
         facts = Facts(AS_OF, {"training/lists": 41}, gate.verdict, "# A card", more)
-        return versions.register(self.settings, run, digest, facts)
+        return versions.register(Registry(self.settings.mlflow), run, digest, facts)
 
     def answer(
         self, number: int, choice: str = "Approve", who: str = "ml-lead", reason: str = "it is better"

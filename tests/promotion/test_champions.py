@@ -5,11 +5,12 @@ from threading import Barrier
 
 import pytest
 
-from rankloop.champions.line import before_champion, champion_of, ever_champion, line
-from rankloop.champions.standing import standing_champion
-from rankloop.marketplace.ledger import Decision, Entry
+from rankloop.champions.current import standing_champion
+from rankloop.champions.history import before_champion, champion_of, ever_champion, line
 from rankloop.registry import aliases
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
+from rankloop.state.ledger import Decision, Entry
 from tests.promotion.shop import Shop
 
 
@@ -81,7 +82,7 @@ def test_any_number_may_have_the_aliases_follow_at_once(shop: Shop) -> None:
 
     def follow() -> None:
         together.wait()
-        aliases.follow(shop.settings, version, version, "a mark")
+        aliases.follow(Registry(shop.settings.mlflow), version, version, "a mark")
 
     with ThreadPoolExecutor(many) as readers:
         for _ in range(5):

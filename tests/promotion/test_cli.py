@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import pytest
 from pymongo import MongoClient
 
-from rankloop.cli import main
-from rankloop.marketplace.ledger import LEDGER
+from rankloop.cli.main import main
 from rankloop.settings import load_settings
+from rankloop.state.ledger import LEDGER
 from tests.promotion.shop import Shop
 
 pytestmark = pytest.mark.stack

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.marketplace.ledger import LEDGER
 from rankloop.promotion.asking import AlreadyDecidedError, tell, write_request
 from rankloop.promotion.deciding import PromotionRefusedError
 from rankloop.promotion.request import NoEvidenceError
 from rankloop.registry.versions import MODEL
+from rankloop.state.ledger import LEDGER
 from rankloop.training import record
 from rankloop.training.record import open_record
 from tests.promotion.shop import NOW, Shop

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rankloop.promotion.desk import desk
+from rankloop.desk.model_desk import desk
 from tests.promotion.shop import Shop
 
 pytestmark = pytest.mark.stack

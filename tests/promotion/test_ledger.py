@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.marketplace import ledger
-from rankloop.marketplace.connection import Client, connect
-from rankloop.marketplace.ledger import Draft, Entry, LedgerMovedError, append, flaws, read
+from rankloop.mongo import Client, connect
+from rankloop.state import ledger
+from rankloop.state.ledger import Draft, Entry, LedgerMovedError, append, flaws, read
 from tests.promotion.shop import NOW
 
 pytestmark = pytest.mark.stack

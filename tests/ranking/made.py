@@ -15,7 +15,7 @@ from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import plan_windows
 from rankloop.settings import Settings
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 AS_OF = date(2026, 11, 3)
 SHORT = {"train_days": 3, "valid_days": 1, "test_blocks": 2, "test_block_days": 1, "tune_lists": 40}

@@ -8,7 +8,7 @@ import pytest
 from rankloop.ranking.calibration import BINS
 from rankloop.ranking.invariance import TOLERANCE
 from rankloop.ranking.metrics import KS
-from rankloop.settings import GateSettings
+from rankloop.settings.gate import GateSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
 GATE = PAGE.partition("The defaults of `[gate]`")[2].partition("\n## ")[0]

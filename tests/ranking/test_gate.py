@@ -7,7 +7,7 @@ import pytest
 
 from rankloop.ranking.comparison import Bootstrap, Comparison, Delta
 from rankloop.ranking.gate import GateResult, Outcome, judge
-from rankloop.settings import GateSettings
+from rankloop.settings.gate import GateSettings
 
 SETTINGS = GateSettings()
 

@@ -14,7 +14,7 @@ from rankloop.ranking.model import FILE, Model, ModelError, load_model
 from rankloop.ranking.preprocessing import PreprocessingError
 from rankloop.ranking.training_set import TrainingSet, sizes_of
 from rankloop.ranking.tuning import MemoryLog
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 from tests.ranking.made import made_set, settings_for
 
 

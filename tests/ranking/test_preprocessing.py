@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from rankloop.ranking.preprocessing import Preprocessing, PreprocessingError, filling, learn, load_preprocessing
-from rankloop.training_settings import PreprocessingSettings
+from rankloop.settings.training import PreprocessingSettings
 
 NUMBERS = st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))
 COLUMN = arrays(np.float32, st.integers(1, 40), elements=NUMBERS)

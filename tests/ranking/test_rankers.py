@@ -10,7 +10,7 @@ from rankloop.ranking.blocks import Block, Source, thinned
 from rankloop.ranking.metrics import mean_metrics
 from rankloop.ranking.propensity import list_weights, propensities
 from rankloop.ranking.rankers.protocol import FitOptions, Ranker, RankerError, ranker_kind
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 KINDS = ["xgboost", "neural", "logistic"]
 NAMES = ("useful", "noise", "more")

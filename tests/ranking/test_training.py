@@ -12,7 +12,7 @@ from rankloop.ranking.training_set import open_training_set, sizes_of
 from rankloop.ranking.tuning import MemoryLog
 from rankloop.ranking.windows import plan_windows, require_days
 from rankloop.settings import Settings
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 
 DAYS = [FIRST_DAY + timedelta(days=number) for number in range(22)]

@@ -18,7 +18,7 @@ from rankloop.ranking.windows import (
     week_of,
 )
 from rankloop.settings import Settings
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 from tests.features.market import FIRST_DAY, account, build, day_of, product, settings_for, shown_list
 
 DAY = date(2026, 11, 28)

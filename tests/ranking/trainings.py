@@ -11,7 +11,7 @@ from rankloop.ranking.gate import judge
 from rankloop.ranking.report.examples import find_examples
 from rankloop.ranking.report.facts import Facts, SetDays
 from rankloop.ranking.scored import TESTS, ScoredLists, scored_lists
-from rankloop.settings import GateSettings
+from rankloop.settings.gate import GateSettings
 from tests.ranking.judged_lists import scored
 
 NAMES = ("product_ctr", "buyer_category_share_d2", "base_score", "buyer_shop_share", "price_fit", "buyer_word_match")

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from mlflow import MlflowClient
 
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import TrainingRun, open_training
 from rankloop.settings import Settings
 from tests.mlflow_server import serving
@@ -36,7 +37,7 @@ def key() -> str:
 @pytest.fixture
 def run(settings: Settings, key: str) -> TrainingRun:
     """A training just begun."""
-    return open_training(settings, key, AS_OF, "weekly")
+    return open_training(Registry(settings.mlflow), key, AS_OF, "weekly")
 
 
 @pytest.fixture

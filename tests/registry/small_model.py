@@ -14,7 +14,7 @@ from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.pointwise import Pointwise
 from rankloop.ranking.rankers.protocol import Curve, Ranker
-from rankloop.training_settings import Kind, PreprocessingSettings
+from rankloop.settings.training import Kind, PreprocessingSettings
 
 FEATURES = ("context_base_score", "product_ctr", "category4_share")
 EXAMPLE = pa.table(

@@ -22,7 +22,7 @@ from rankloop.registry.artifacts import Artifacts
 from rankloop.registry.connection import RegistryError
 from rankloop.registry.pyfunc import artifact_of, get_model, model_digest, put_model
 from rankloop.registry.tracking import TrainingRun
-from rankloop.training_settings import Kind
+from rankloop.settings.training import Kind
 from tests.registry import small_model
 from tests.registry.cuts import cut
 

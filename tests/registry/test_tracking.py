@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rankloop.errors import RankloopError, TransientError
-from rankloop.registry.connection import RegistryError
+from rankloop.registry.connection import Registry, RegistryError
 from rankloop.registry.tracking import EXPERIMENT, TrainingRun, open_training, training_run
 from rankloop.settings import Settings
 from tests.registry.conftest import AS_OF
@@ -29,7 +29,7 @@ def runs_of(client: MlflowClient, key: str) -> list[Run]:
 
 
 def test_a_training_opened_again_is_the_same_run(settings: Settings, run: TrainingRun, key: str) -> None:
-    assert open_training(settings, key, AS_OF, "weekly").run_id == run.run_id
+    assert open_training(Registry(settings.mlflow), key, AS_OF, "weekly").run_id == run.run_id
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -37,8 +37,8 @@ def test_a_training_killed_while_it_was_begun_has_one_run(
     settings: Settings, key: str, client: MlflowClient, when: Literal["before", "after"]
 ) -> None:
     with cut(MlflowClient, "create_run", when):
-        open_training(settings, key, AS_OF, "weekly")
-    again = open_training(settings, key, AS_OF, "weekly")
+        open_training(Registry(settings.mlflow), key, AS_OF, "weekly")
+    again = open_training(Registry(settings.mlflow), key, AS_OF, "weekly")
     assert [found.info.run_id for found in runs_of(client, key)] == [again.run_id]
 
 
@@ -51,27 +51,27 @@ def test_two_that_begin_a_training_at_once_go_on_with_one_run(
 
     create = MlflowClient.create_run
     with patch.object(MlflowClient, "create_run", after_another):
-        opened = open_training(settings, key, AS_OF, "weekly")
+        opened = open_training(Registry(settings.mlflow), key, AS_OF, "weekly")
     assert [found.info.run_id for found in runs_of(client, key)] == [opened.run_id]
 
 
 def test_a_training_that_was_stopped_goes_on(settings: Settings, run: TrainingRun, key: str) -> None:
     run.stop("a leak")
     assert run.status == "FAILED"
-    assert open_training(settings, key, AS_OF, "weekly").status == "RUNNING"
+    assert open_training(Registry(settings.mlflow), key, AS_OF, "weekly").status == "RUNNING"
 
 
 def test_a_training_that_came_to_its_end_stays_there(settings: Settings, run: TrainingRun, key: str) -> None:
     run.tag(outcome="rejected")
     run.finish()
     run.stop("a leak, in a task that was cleared since")
-    assert open_training(settings, key, AS_OF, "weekly").status == "FINISHED"
+    assert open_training(Registry(settings.mlflow), key, AS_OF, "weekly").status == "FINISHED"
 
 
 def test_a_trial_is_told_from_a_training(settings: Settings, run: TrainingRun, client: MlflowClient) -> None:
     trial = client.create_run(run.experiment_id, tags={"mlflow.parentRunId": run.run_id})
     with pytest.raises(RegistryError, match=f"is no training: it is a trial of the training {run.run_id}"):
-        training_run(settings, trial.info.run_id)
+        training_run(Registry(settings.mlflow), trial.info.run_id)
 
 
 def test_a_run_of_somebody_else_is_told_from_a_training(
@@ -79,12 +79,12 @@ def test_a_run_of_somebody_else_is_told_from_a_training(
 ) -> None:
     other = client.create_run(run.experiment_id)
     with pytest.raises(RegistryError, match="is no training: look in the experiment continuous_training"):
-        training_run(settings, other.info.run_id)
+        training_run(Registry(settings.mlflow), other.info.run_id)
 
 
 def test_a_training_cannot_become_one_of_another_day(settings: Settings, run: TrainingRun, key: str) -> None:
     with pytest.raises(RegistryError, match=f"{run.run_id}, as of 2026-11-16, and cannot become one as of 2026-11-17"):
-        open_training(settings, key, date(2026, 11, 17), "weekly")
+        open_training(Registry(settings.mlflow), key, date(2026, 11, 17), "weekly")
 
 
 def test_a_training_says_why_it_was_begun(run: TrainingRun) -> None:
@@ -94,19 +94,19 @@ def test_a_training_says_why_it_was_begun(run: TrainingRun) -> None:
 def test_a_long_reason_is_kept_whole_and_the_name_of_the_run_no_longer_than_any_database_takes(
     settings: Settings, key: str, client: MlflowClient
 ) -> None:
-    run = open_training(settings, f"{key} at length", AS_OF, "drift of " + "a feature, " * 50)
+    run = open_training(Registry(settings.mlflow), f"{key} at length", AS_OF, "drift of " + "a feature, " * 50)
     assert len(client.get_run(run.run_id).info.run_name) == 250
     assert run.tags["rankloop.reason"] == "drift of " + "a feature, " * 50
 
 
 def test_a_later_task_finds_the_run_by_its_id(settings: Settings, run: TrainingRun) -> None:
     run.put_json("plan.json", {"days": 20})
-    assert training_run(settings, run.run_id).get_json("plan.json") == {"days": 20}
+    assert training_run(Registry(settings.mlflow), run.run_id).get_json("plan.json") == {"days": 20}
 
 
 def test_a_run_that_is_not_there_is_named(settings: Settings) -> None:
     with pytest.raises(RegistryError, match="looking for run 00000000000000000000000000000000"):
-        training_run(settings, "0" * 32)
+        training_run(Registry(settings.mlflow), "0" * 32)
 
 
 def test_json_written_again_replaces_the_former(run: TrainingRun) -> None:

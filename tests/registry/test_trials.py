@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from rankloop.registry.artifacts import Artifacts
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import TrainingRun, open_training
 from rankloop.registry.trials import RunTrials
 from rankloop.settings import Settings
@@ -57,7 +58,7 @@ def test_a_training_without_tuning_has_no_trials(log: RunTrials[Tried]) -> None:
 
 def test_the_trials_of_another_training_are_not_ours(settings: Settings, log: RunTrials[Tried], key: str) -> None:
     log.record(TRIALS[0])
-    other = open_training(settings, f"{key}_other", AS_OF, "weekly")
+    other = open_training(Registry(settings.mlflow), f"{key}_other", AS_OF, "weekly")
     assert list(RunTrials(other, "data 1", made).finished()) == []
 
 

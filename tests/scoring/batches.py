@@ -5,12 +5,12 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from rankloop.champions.standing import opened
-from rankloop.marketplace import rankings
-from rankloop.marketplace.rankings import Live
+from rankloop.champions.current import opened
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, publish
 from rankloop.settings import Settings
+from rankloop.state import rankings
+from rankloop.state.rankings import Live
 
 NOW = datetime(2026, 10, 4, 2, tzinfo=UTC)
 GROUPS = range(10)

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 
 from rankloop.features.build import aggregate_day, build_features
 from rankloop.registry.versions import MODEL
-from rankloop.settings import FeatureSettings, ScoringSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
+from rankloop.settings.scoring import ScoringSettings
 from tests.features.conftest import DAYS, lived
 from tests.features.market import DayOfEvents, put
 from tests.mlflow_server import serving

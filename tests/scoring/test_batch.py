@@ -5,14 +5,14 @@ from datetime import timedelta
 import pyarrow.compute as pc
 import pytest
 
-from rankloop.champions.standing import opened
+from rankloop.candidates.generation import SOURCES
+from rankloop.champions.current import opened
 from rankloop.contracts.lake import PRODUCTS, SCORES
 from rankloop.features.build import lake_of
-from rankloop.marketplace import rankings
-from rankloop.marketplace.rankings import ANYBODY
 from rankloop.scoring.batch import BatchError, plan, rank_group
-from rankloop.scoring.candidates import SOURCES
 from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
+from rankloop.state import rankings
+from rankloop.state.rankings import ANYBODY
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
 from tests.scoring.batches import NOW, content, live, made, recorded, shown

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.features.engine import open_engine
-from rankloop.features.join import JoinError
-from rankloop.scoring.candidates import NAMES, SOURCES, candidates
-from rankloop.scoring.market import open_market
-from rankloop.settings import ScoringSettings, Settings
+from rankloop.candidates.generation import NAMES, SOURCES, candidates
+from rankloop.candidates.market import open_market
+from rankloop.engine.opening import open_engine
+from rankloop.features.joining.sets import JoinError
+from rankloop.settings import Settings
+from rankloop.settings.scoring import ScoringSettings
 from tests.features.market import FIRST_DAY, account, build, day_of, product, reaction, shown_list
 
 BEFORE, DAY = FIRST_DAY, FIRST_DAY + timedelta(days=1)
@@ -57,7 +58,7 @@ def drawn(settings: Settings, group: int = 3, **scoring: int) -> dict[int, dict[
     chosen = ScoringSettings(**{"explore": 2, "candidates": 40, **scoring})
     settings = settings.model_copy(update={"scoring": chosen})
     found: dict[int, dict[int, set[str]]] = {}
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         rows = candidates(open_market(engine, settings, DAY, group)).to_pyarrow().to_pylist()
     for row in rows:
         assert row["product_id"] not in found.setdefault(row["account_id"], {})
@@ -108,5 +109,5 @@ def test_every_number_of_sources_has_its_name() -> None:
 
 def test_a_day_without_features_is_refused(market: Settings, tmp_path: Path) -> None:
     nowhere = market.model_copy(update={"home": tmp_path})
-    with open_engine(nowhere) as engine, pytest.raises(JoinError, match=f"no features as of {DAY}"):
+    with open_engine(nowhere.features) as engine, pytest.raises(JoinError, match=f"no features as of {DAY}"):
         open_market(engine, nowhere, DAY, 3)

@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
+from rankloop.engine.opening import open_engine
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
-from rankloop.features.engine import open_engine
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.model import load_model
 from rankloop.scoring.files import ListsError, score_file
 from rankloop.scoring.shelf import scored, scorer_of
 from rankloop.settings import Settings
-from rankloop.stack.environment import as_variables
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
+from rankloop_demo.stack.environment import as_variables
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
 from tests.registry import small_model
@@ -46,7 +46,7 @@ def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     assert len(model.features) > 80
     evaluated = dict(zip(keys(learned), model.score(learned).tolist(), strict=True))
     own = pa.schema([("request_id", pa.string()), ("product_id", pa.int64())])
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         shown = engine.read(lake_of(settings).files(SHOWN, [SHOWN_ON]), EVENT_SCHEMAS[SHOWN])
         told = pa.concat_tables(scored(engine, settings, shown, AS_OF, scorer=scorer_of(model, "digest"), own=own))
     assert dict(zip(keys(told), told["score"].to_pylist(), strict=True)) == evaluated

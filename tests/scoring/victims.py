@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from rankloop.marketplace import rankings
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, publish, tidy
 from rankloop.settings import Settings
+from rankloop.state import rankings
 from tests.killing import Point, mine
 from tests.scoring.batches import NOW
 

@@ -9,8 +9,9 @@ from mlflow import MlflowClient
 from pydantic import SecretStr
 
 from rankloop.registry.versions import MODEL
-from rankloop.settings import ServingSettings, Settings
-from rankloop.simulator.living import Marketplace
+from rankloop.settings import Settings
+from rankloop.settings.serving import ServingSettings
+from rankloop_demo.simulator.living import Marketplace
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, build, clean_events, settings_for
 from tests.mlflow_server import serving as mlflow_serving
 from tests.mongo_server import emptied

@@ -16,22 +16,23 @@ import pyarrow as pa
 import uvicorn
 import xgboost as xgb
 
-from rankloop.champions.standing import opened, settle
-from rankloop.marketplace import ledger, rankings
-from rankloop.marketplace.ledger import Draft
-from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
+from rankloop.champions.current import opened, settle
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import Facts
 from rankloop.scoring.ranker import policy_of
 from rankloop.serving.app import make_app
 from rankloop.settings import Settings
-from rankloop.training_settings import PreprocessingSettings
+from rankloop.settings.training import PreprocessingSettings
+from rankloop.state import ledger, rankings
+from rankloop.state.ledger import Draft
+from rankloop.state.rankings import ANYBODY, Batch, Ranking
 from tests.running import wait_until
 
 FEATURES = ("context_base_score", "product_price", "product_ctr", "category3_share", "pair_seen", "word_match")
@@ -50,14 +51,16 @@ class Shop:
     def promote(self) -> int:
         """A new version, registered and made the champion."""
         number = next(NUMBERS)
-        run = open_training(self.settings, f"training {os.getpid()} {number}", AS_OF, "weekly")
+        run = open_training(Registry(self.settings.mlflow), f"training {os.getpid()} {number}", AS_OF, "weekly")
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             model = small_model(number)
             model.save(path)
             rows = {name: np.zeros(2) for name in FEATURES}
             digest = put_model(run, path, pa.table(rows))
-        version = versions.register(self.settings, run, digest, Facts(AS_OF, {"training/lists": 1}, "passed"))
+        version = versions.register(
+            Registry(self.settings.mlflow), run, digest, Facts(AS_OF, {"training/lists": 1}, "passed")
+        )
         self.make_champion(version)
         return version
 

@@ -10,9 +10,10 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from rankloop.features.engine import open_engine
-from rankloop.features.join import join_features, joined_schema
+from rankloop.engine.opening import open_engine
+from rankloop.features.joining.sets import join_features, joined_schema
 from rankloop.lake.tables import Lake
+from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_version
 from rankloop.scoring.shelf import narrow
 from rankloop.serving.answers import LARGEST_ID
@@ -68,9 +69,9 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
     products = [offer["product_id"] for offer in asked["products"]]
     scores = [offer["base_score"] for offer in asked["products"]]
     rows = Asked(asked["account_id"], asked["surface"], AT, products, scores).rows()
-    model = load_version(shop.settings, version).model
+    model = load_version(Registry(shop.settings.mlflow), version).model
     assert model
-    with open_engine(shop.settings) as engine:
+    with open_engine(shop.settings.features) as engine:
         joined = join_features(engine, shop.settings, engine.keep(ibis.memtable(rows)), DAYS[-1])
         table = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks()
     [batch] = table.to_batches()

@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from rankloop.serving.app import make_app
-from rankloop.settings import ServingSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.serving import ServingSettings
 from tests.running import free_ports
 from tests.serving.shop import running
 

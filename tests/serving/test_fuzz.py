@@ -14,7 +14,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from rankloop.features import buyer, product
+from rankloop.features.families import buyer, product
 from rankloop.lake.tables import Lake
 from tests.serving.conftest import DAYS
 from tests.serving.shop import Shop, for_anybody, ranking, running

@@ -15,13 +15,14 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import SecretStr
 
-from rankloop.champions.standing import opened
+from rankloop.champions.current import opened
 from rankloop.lake.tables import Lake
-from rankloop.marketplace import rankings
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
 from rankloop.scoring.ranker import load_version
 from rankloop.settings import Settings
+from rankloop.state import rankings
 from tests import mongo_server
 from tests.running import free_ports, wait_until
 from tests.serving.conftest import DAYS, QUICK
@@ -205,11 +206,11 @@ def test_the_shops_own_ranking_goes_on_until_the_features_of_the_first_champion_
 def test_a_champion_whose_files_are_gone_is_replaced_by_the_one_before(shop: Shop) -> None:
     first, second = shop.promote(), shop.promote()
     batch_number(shop, 1)
-    source = versions.version(shop.settings, second).source
+    source = versions.version(Registry(shop.settings.mlflow), second).source
     get_artifact_repository(source, tracking_uri=shop.settings.mlflow).delete_artifacts()
     with running(shop.settings) as client:
         assert client.get("/health").json()["policy"] == f"version {first}"
-    assert load_version(shop.settings, first).model
+    assert load_version(Registry(shop.settings.mlflow), first).model
 
 
 def test_an_app_that_starts_before_its_servers_says_what_is_missing(home: Path) -> None:

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from rankloop.marketplace.connection import OUTPUT, connect
-from rankloop.marketplace.rankings import Batch, Ranking, make_live, record_batch
-from rankloop.simulator.lists import HOME, Lists
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.taste import utility
-from rankloop.simulator.vocabulary import Ints
+from rankloop.mongo import OUTPUT, connect
+from rankloop.state.rankings import Batch, Ranking, make_live, record_batch
+from rankloop_demo.simulator.lists import HOME, Lists
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.taste import utility
+from rankloop_demo.simulator.vocabulary import Ints
 
 NOW = datetime(2026, 10, 2, 1, tzinfo=UTC)
 TOP = 100

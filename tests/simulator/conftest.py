@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.living import Marketplace
 
 FIRST_DAY = date(2026, 10, 1)
 

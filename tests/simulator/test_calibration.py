@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.simulator.calibration import REFERENCE, Calibration, calibrate
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.calibration import REFERENCE, Calibration, calibrate
+from rankloop_demo.simulator.living import Marketplace
 
 # The reference says Recall@30 about 0.80, NDCG@5 about 0.20, MAP@5 about 0.16.
 TOLERANCE = 0.03

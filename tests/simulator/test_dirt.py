@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from rankloop.contracts.marketplace import COLLECTIONS, IMPRESSIONS, INTERACTIONS, KEYS, KINDS, SCHEMAS
-from rankloop.simulator.dirt import DUPLICATES, SOILS, Stain
-from rankloop.simulator.living import Marketplace, live
+from rankloop_demo.simulator.dirt import DUPLICATES, SOILS, Stain
+from rankloop_demo.simulator.living import Marketplace, live
 
 DAYS = 4
 Known = set[int]

@@ -15,11 +15,11 @@ from tests.running import wait_until
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
 from rankloop.errors import RankloopError
-from rankloop.marketplace.connection import MarketplaceDownError
-from rankloop.marketplace.loading import OtherWorldError, lived_days
-from rankloop.simulator.history import Diary, live_days
-from rankloop.simulator.living import Marketplace
-from rankloop.simulator.scenarios import Scenarios
+from rankloop.mongo import MarketplaceDownError
+from rankloop_demo.simulator.history import Diary, live_days
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.loading import OtherWorldError, lived_days
+from rankloop_demo.simulator.scenarios import Scenarios
 
 pytestmark = pytest.mark.stack
 
@@ -64,7 +64,8 @@ def test_a_simulation_killed_in_the_middle_of_a_day_ends_as_one_that_was_not(
     emptied(mongo)
     code = (
         "import sys; from datetime import date; from pathlib import Path\n"
-        "from rankloop.simulator.history import Diary, live_days; from rankloop.simulator.living import Marketplace\n"
+        "from rankloop_demo.simulator.history import Diary, live_days\n"
+        "from rankloop_demo.simulator.living import Marketplace\n"
         f"first_day = date.fromisoformat('{place.first_day}')\n"
         f"place = Marketplace({place.seed}, {place.scale}, first_day, '{place.timezone}')\n"
         f"days = [date.fromisoformat(day) for day in {[day.isoformat() for day in days]}]\n"

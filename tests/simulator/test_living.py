@@ -17,7 +17,7 @@ from bson import ObjectId
 
 from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import BUYERS, COLLECTIONS, IMPRESSIONS, INTERACTIONS, KEYS, PRODUCTS, SCHEMAS
-from rankloop.simulator.living import Arrivals, Marketplace, live
+from rankloop_demo.simulator.living import Arrivals, Marketplace, live
 
 DAY = date(2026, 10, 4)
 HIDDEN = {"list", "utility", "mind", "quality", "taste", "probability", "popularity"}
@@ -66,7 +66,7 @@ def test_dirt_falls_on_the_same_documents_every_time(dirty_place: Marketplace) -
 
 def test_another_process_lives_the_same_day(history: list[Arrivals]) -> None:
     code = (
-        "from datetime import date; from rankloop.simulator.living import Marketplace, live\n"
+        "from datetime import date; from rankloop_demo.simulator.living import Marketplace, live\n"
         "place = Marketplace(7, 0.1, date(2026, 10, 1), 'Asia/Ho_Chi_Minh', dirt=False)\n"
         "print(live(place, date(2026, 10, 4), 0).new['impressions'][7].hex())"
     )

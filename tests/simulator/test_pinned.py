@@ -16,10 +16,10 @@ from tests.simulator.victims import diary_in, live_and_die
 
 from rankloop.contracts.marketplace import COLLECTIONS, IMPRESSIONS
 from rankloop.experiment import is_control
-from rankloop.marketplace.loading import lived_days
-from rankloop.marketplace.storefront import BatchGoneError
-from rankloop.simulator.history import live_days
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.history import live_days
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.loading import lived_days
+from rankloop_demo.simulator.pinned_batches import BatchGoneError
 
 pytestmark = pytest.mark.stack
 spawn = get_context("spawn")
@@ -58,11 +58,11 @@ def publish_version(uri: str, place: Marketplace, day: date, version: int) -> No
 @pytest.mark.parametrize(
     "point",
     [
-        Point("rankloop.marketplace.loading:_insert", 1),
-        Point("rankloop.marketplace.loading:_insert", 1, after=True),
-        Point("rankloop.marketplace.loading:_replace", 1),
-        Point("rankloop.simulator.history:keep_for_tomorrow", 1, after=True),
-        Point("rankloop.simulator.history:record_day", 1),
+        Point("rankloop_demo.simulator.loading:_insert", 1),
+        Point("rankloop_demo.simulator.loading:_insert", 1, after=True),
+        Point("rankloop_demo.simulator.loading:_replace", 1),
+        Point("rankloop_demo.simulator.history:keep_for_tomorrow", 1, after=True),
+        Point("rankloop_demo.simulator.history:record_day", 1),
     ],
     ids=str,
 )

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 import pytest
 
 from rankloop.errors import RankloopError
-from rankloop.settings import Settings, SimulatorSettings
-from rankloop.simulator.plan import days_until, history_until, marketplace_from, strikes_on
+from rankloop.settings import Settings
+from rankloop.settings.simulator import SimulatorSettings
+from rankloop_demo.simulator.plan import days_until, history_until, marketplace_from, strikes_on
 
 FIRST_DAY = date(2026, 10, 1)
 

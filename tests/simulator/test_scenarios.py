@@ -6,13 +6,13 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from rankloop.simulator.catalogue import price_as_sent, product_documents
-from rankloop.simulator.living import Marketplace, happen
-from rankloop.simulator.market_day import TET_DAYS, market_day
-from rankloop.simulator.reactions import Reactions
-from rankloop.simulator.scenarios import WAVE_SHARE, Scenarios
-from rankloop.simulator.vocabulary import TET
-from rankloop.simulator.world import FIRST_SHOP_ID
+from rankloop_demo.simulator.catalogue import price_as_sent, product_documents
+from rankloop_demo.simulator.living import Marketplace, happen
+from rankloop_demo.simulator.market_day import TET_DAYS, market_day
+from rankloop_demo.simulator.reactions import Reactions
+from rankloop_demo.simulator.scenarios import WAVE_SHARE, Scenarios
+from rankloop_demo.simulator.vocabulary import TET
+from rankloop_demo.simulator.world import FIRST_SHOP_ID
 
 BEGIN = date(2026, 10, 10)
 

@@ -12,9 +12,9 @@ from tests.simulator.batches import oracle, ranking_of
 
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.experiment import is_control
-from rankloop.marketplace.rankings import Ranking
-from rankloop.simulator.living import Arrivals, Marketplace, live
-from rankloop.simulator.storefront import as_rankings
+from rankloop.state.rankings import Ranking
+from rankloop_demo.simulator.living import Arrivals, Marketplace, live
+from rankloop_demo.simulator.storefront import as_rankings
 
 DAY = date(2026, 10, 4)
 Documents = dict[str, dict[str, Any]]

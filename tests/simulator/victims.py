@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.killing import Point, mine
 
-from rankloop.simulator.history import Diary, live_days
-from rankloop.simulator.living import Marketplace
+from rankloop_demo.simulator.history import Diary, live_days
+from rankloop_demo.simulator.living import Marketplace
 
 
 def live_and_die(place: Marketplace, days: Sequence[date], diary: Diary, point: Point) -> None:

@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from rankloop.stack import airflow_api
-from rankloop.stack.airflow_api import AirflowApi, AirflowRefusedError
+from rankloop_demo.stack import airflow_api
+from rankloop_demo.stack.airflow_api import AirflowApi, AirflowRefusedError
 
 BUSY = {"detail": {"reason": "Database error", "statement": "hidden"}}
 

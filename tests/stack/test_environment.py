@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.settings import ServingSettings, Settings, SimulatorSettings
-from rankloop.stack.environment import as_variables, stack_environment
-from rankloop.stack.keys import Keys
-from rankloop.stack.tools import commands
+from rankloop.settings import Settings
+from rankloop.settings.serving import ServingSettings
+from rankloop.settings.simulator import SimulatorSettings
+from rankloop_demo.stack.environment import as_variables, stack_environment
+from rankloop_demo.stack.keys import Keys
+from rankloop_demo.stack.tools import commands
 from tests.running import clean_environment, settings_in
 
 KEYS = Keys("the-fernet-key", "the-jwt-key", "the-session-key")

@@ -3,8 +3,8 @@
 import stat
 from pathlib import Path
 
-from rankloop.stack.environment import as_variables
-from rankloop.stack.home import prepare
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.home import prepare
 from tests.running import rankloop, settings_in
 
 

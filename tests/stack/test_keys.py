@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.stack.home import HomeError
-from rankloop.stack.keys import keys_of
+from rankloop_demo.stack.home import HomeError
+from rankloop_demo.stack.keys import keys_of
 
 
 def test_a_second_start_has_the_keys_of_the_first(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.stack.people import SignInError, api_token, make_missing_passwords, passwords_file
+from rankloop_demo.stack.people import SignInError, api_token, make_missing_passwords, passwords_file
 from tests.running import settings_in
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rankloop.settings import Settings
-from rankloop.stack import lifecycle
-from rankloop.stack.environment import as_variables
-from rankloop.stack.processes import HOME_MARK, NAME_MARK, processes_of
+from rankloop_demo.stack import lifecycle
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.processes import HOME_MARK, NAME_MARK, processes_of
 from tests.running import rankloop, settings_in, wait_until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from rankloop.settings import Settings
-from rankloop.stack.environment import as_variables
-from rankloop.stack.home import HomeError
-from rankloop.stack.lifecycle import start
-from rankloop.stack.processes import processes_of
-from rankloop.stack.tools import MissingToolError, mongo_server
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.home import HomeError
+from rankloop_demo.stack.lifecycle import start
+from rankloop_demo.stack.processes import processes_of
+from rankloop_demo.stack.tools import MissingToolError, mongo_server
 from tests.running import clean_environment, rankloop, settings_in
 
 
@@ -107,7 +107,7 @@ def test_a_missing_server_ends_the_start_before_anything_runs(tmp_path: Path, mo
 
 def test_a_missing_server_fails_the_command_with_the_way_to_get_it(tmp_path: Path) -> None:
     without_it = (
-        "import sys; from importlib import metadata; from rankloop.cli import main\n"
+        "import sys; from importlib import metadata; from rankloop.cli.main import main\n"
         "metadata.files = lambda name: []\n"
         "sys.argv = ['rankloop', 'stack', 'start']; main()"
     )

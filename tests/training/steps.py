@@ -14,10 +14,11 @@ from mlflow import MlflowClient
 
 from rankloop.registry.tracking import TrainingRun
 from rankloop.registry.versions import CHAMPION, MODEL
-from rankloop.settings import GateSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.gate import GateSettings
+from rankloop.settings.training import TrainingSettings
 from rankloop.training import ending, judging, learning, record
 from rankloop.training.running import run_training
-from rankloop.training_settings import TrainingSettings
 from tests.features.market import FIRST_DAY
 
 AS_OF = FIRST_DAY + timedelta(days=6)

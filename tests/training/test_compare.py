@@ -3,8 +3,8 @@
 import pytest
 from rich.console import Console
 
+from rankloop.desk.promotion import show_pair
 from rankloop.promotion.comparing import NothingToCompareError, compare_versions
-from rankloop.promotion.terminal import show_pair
 from rankloop.settings import Settings
 from tests.training.steps import SMALL, Told, carried_out
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from rankloop.settings import GateSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.gate import GateSettings
 from rankloop.training import ending, learning, record
 from tests.killing import Point, forks, mine
 from tests.training.steps import SMALL, STEPS, Told, begun, plan

@@ -16,9 +16,9 @@ from rankloop.ranking.lists import LISTS, LISTS_SCHEMA
 from rankloop.registry import evidence
 from rankloop.registry.versions import trained_on
 from rankloop.settings import Settings
-from rankloop.stack.environment import as_variables
 from rankloop.training import reproduce as reproduction
 from rankloop.training.reproduce import ReproductionError, reproduce
+from rankloop_demo.stack.environment import as_variables
 from tests.running import rankloop
 from tests.training.steps import AS_OF, SMALL, Told
 

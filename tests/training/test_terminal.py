@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from rankloop.desk import training as terminal
 from rankloop.settings import Settings
-from rankloop.training import terminal
 from rankloop.training.record import open_record
 from rankloop.training.reproduce import Difference, Reproduced
 from tests.training.steps import Told, plan

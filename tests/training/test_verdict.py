@@ -12,7 +12,8 @@ import pytest
 from rankloop.ranking import lists
 from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
-from rankloop.settings import GateSettings, Settings
+from rankloop.settings import Settings
+from rankloop.settings.gate import GateSettings
 from rankloop.training import ending, judging, learning, record
 from rankloop.training.ending import RejectedError
 from tests.features.market import FIRST_DAY

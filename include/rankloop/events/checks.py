@@ -8,7 +8,8 @@ from rankloop.contracts.cleaning import Check
 from rankloop.contracts.sources import SOURCES
 from rankloop.errors import RankloopError
 from rankloop.events.facts import DayFacts, SourceFacts
-from rankloop.settings import CleaningSettings, variable
+from rankloop.settings import variable
+from rankloop.settings.cleaning import CleaningSettings
 
 
 class DayStoppedError(RankloopError):

@@ -18,7 +18,7 @@ from rankloop.events.judging import repairs, unfolded
 from rankloop.events.profile import empty_columns, profile
 from rankloop.events.site import Site
 from rankloop.events.workbench import Workbench, workbench
-from rankloop.marketplace.quarantine import Rejected, replace_quarantine
+from rankloop.state.quarantine import Rejected, replace_quarantine
 
 
 class LostRowsError(RankloopError):

@@ -10,9 +10,9 @@ from rankloop.events.facts import NotThereError, day_facts
 from rankloop.events.site import Site
 from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.alerts import close_alert, raise_alert
-from rankloop.marketplace.extraction import count_by_time
 from rankloop.settings import variable
+from rankloop.sources.mongo.extraction import count_by_time
+from rankloop.state.alerts import close_alert, raise_alert
 
 LATE = "facts/late"
 ALERT = "late_events"

@@ -5,9 +5,10 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.connection import Client, connect
-from rankloop.marketplace.extraction import Reader
-from rankloop.settings import CleaningSettings, Settings
+from rankloop.mongo import Client, connect
+from rankloop.settings import Settings
+from rankloop.settings.cleaning import CleaningSettings
+from rankloop.sources.mongo.extraction import Reader
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.contracts.sources import FAULTS, SOURCES, Source
 from rankloop.events.facts import RawFacts, day_facts, raw_facts, write_raw_facts
 from rankloop.events.site import Site
-from rankloop.marketplace.extraction import count_by_time, list_names, read_day
+from rankloop.sources.mongo.extraction import count_by_time, list_names, read_day
 
 LIST_NAMES = "raw/list_names"
 """The lists of the day before, by name, for the reactions that come after midnight."""

@@ -16,19 +16,19 @@ from rankloop.events.lateness import look_for_late_events
 from rankloop.events.site import Site, open_site
 from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.marketplace.extraction import had_begun
-from rankloop.marketplace.loading import lived_days
 from rankloop.settings import Settings
+from rankloop.sources.mongo.complete_days import is_complete
+from rankloop.sources.mongo.extraction import had_begun
 
 LOOK_BACK_DAYS = 3
 
 
 def day_is_over(settings: Settings, day: date) -> bool:
-    """Whether everything that happens on the day has happened: a simulated one is over once it is lived to its end."""
-    if not settings.simulated:
+    """Return whether the source has marked the day complete; where it marks none, every day that has ended is."""
+    if not settings.complete_days_in:
         return True
     with _site(settings) as site:
-        return day in lived_days(site.client)
+        return is_complete(site.client, settings.complete_days_in, day)
 
 
 def extract_source(settings: Settings, day: date, source: str, now: datetime) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import pyarrow as pa
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, PRODUCTS
 from rankloop.contracts.sources import SOURCES
+from rankloop.engine.spill import spill_folder
 from rankloop.events.judging import judged, single_spaced
 from rankloop.events.site import Site
 from rankloop.events.staging import LIST_NAMES, LIST_NAMES_SCHEMA
-from rankloop.marketplace.extraction import bounds
-from rankloop.spill import spill_folder
+from rankloop.sources.mongo.extraction import bounds
 
 BATCH_ROWS = 1 << 16
 

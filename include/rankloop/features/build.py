@@ -13,10 +13,11 @@ import ibis.expr.types as ir
 
 from rankloop.calendar import days_between, first_of
 from rankloop.contracts.lake import AGGREGATED, BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
+from rankloop.engine.opening import open_engine
+from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import AS_OF, DAILY
-from rankloop.features.declare import Made
-from rankloop.features.engine import Engine, open_engine
+from rankloop.features.declarations import Made
 from rankloop.features.events import Events
 from rankloop.features.history import History
 from rankloop.lake.facts import read_facts, write_facts
@@ -69,7 +70,7 @@ def aggregate_day(settings: Settings, day: date, on_table: OnTable = lambda _: N
     _refuse_unclean(lake, day)
     # If this is cut short, the day has tables of two kinds, and must not count as aggregated though it was before.
     write_facts(lake, AGGREGATED, day, {"day": day.isoformat(), "complete": False})
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         events = Events(
             day=day,
             zone=settings.zone,
@@ -89,7 +90,7 @@ def build_features(settings: Settings, day: date, on_table: OnTable = lambda _: 
     lake = lake_of(settings)
     _refuse_unclean(lake, day)
     days = window(settings, lake, day)
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
 
         def read(table: str) -> ir.Table:
             return engine.read(lake.files(table, days), DAILY_SCHEMAS[table])

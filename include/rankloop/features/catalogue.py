@@ -1,6 +1,7 @@
 """All families, in the order in which they are joined, and the page that describes them."""
 
-from rankloop.features import (
+from rankloop.features.declarations import Family, Feature, Made
+from rankloop.features.families import (
     buyer,
     buyer_category,
     buyer_price,
@@ -11,7 +12,6 @@ from rankloop.features import (
     product,
     shop,
 )
-from rankloop.features.declare import Family, Feature, Made
 
 FAMILIES: tuple[Family, ...] = (
     context.FAMILY,  # ranks within lists, so it comes while rows are still narrow

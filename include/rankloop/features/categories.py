@@ -2,7 +2,7 @@
 
 import ibis.expr.types as ir
 
-from rankloop.features.declare import TEXT, Column
+from rankloop.contracts.tables import TEXT, Column
 
 DEPTHS = (1, 2, 3, 4)
 TELLING = (2, 3, 4)

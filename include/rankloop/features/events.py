@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from rankloop.calendar import start_of
 from rankloop.features.prices import with_price_place, within_reason
 from rankloop.features.reactions import count_by_kind
-from rankloop.settings import FeatureSettings
+from rankloop.settings.features import FeatureSettings
 
 DAY_S = 86_400
 

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from rankloop.features.events import existing
 from rankloop.features.prices import with_price_place
 from rankloop.features.windows import with_age
-from rankloop.settings import FeatureSettings
+from rankloop.settings.features import FeatureSettings
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rankloop.features.declare import Floats, Ints
+from rankloop.features.declarations import Floats, Ints
 
 
 def best_first(groups: Ints, scores: Floats, products: Ints) -> Ints:

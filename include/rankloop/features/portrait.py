@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
+from rankloop.contracts.tables import Shape
+from rankloop.engine.opening import open_engine
 from rankloop.errors import RankloopError
-from rankloop.features import buyer, buyer_category, buyer_price, buyer_shop, buyer_word
 from rankloop.features.build import lake_of
 from rankloop.features.categories import TELLING
-from rankloop.features.declare import Shape
-from rankloop.features.engine import open_engine
+from rankloop.features.families import buyer, buyer_category, buyer_price, buyer_shop, buyer_word
 from rankloop.settings import Settings
 
 Rows = list[dict[str, Any]]
@@ -41,7 +41,7 @@ class Portrait:
 def portrait(settings: Settings, account_id: int, day: date) -> Portrait:
     """The buyer as of the end of the day."""
     lake = lake_of(settings)
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
 
         def rows(shape: Shape) -> Rows:
             columns = pa.schema(field for field in shape.schema if field.name != DAY)

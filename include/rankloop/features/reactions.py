@@ -2,8 +2,8 @@
 
 import ibis.expr.types as ir
 
-from rankloop.features.declare import INT, Column
-from rankloop.settings import Weights
+from rankloop.contracts.tables import INT, Column
+from rankloop.settings.features import Weights
 
 COUNTED = {"views": "view", "clicks": "click", "likes": "like_shop", "carts": "add_to_cart", "orders": "order"}
 """The column that counts each kind of interaction."""

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from rankloop.champions.standing import opened, settle
+from rankloop.champions.current import opened, settle
 from rankloop.errors import RankloopError
-from rankloop.marketplace.alerts import raise_alert
 from rankloop.promotion.deciding import WANTED, decided
 from rankloop.promotion.request import Request, request_of
 from rankloop.settings import Settings
+from rankloop.state.alerts import raise_alert
 
 
 class AlreadyDecidedError(RankloopError):

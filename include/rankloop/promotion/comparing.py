@@ -11,6 +11,7 @@ from rankloop.ranking.comparison import Bootstrap, Comparison, compare
 from rankloop.ranking.model import load_model
 from rankloop.ranking.scored import CHAMPION, scored_lists
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import Version
 from rankloop.settings import Settings
 from rankloop.training.record import open_record
@@ -34,12 +35,12 @@ def compare_versions(settings: Settings, one: int, other: int) -> Pair:
     """The newer of the two against the older, both on the lists that the newer was tested on."""
     if one == other:
         raise NothingToCompareError(f"version {one} is the same as itself: name two versions.")
-    pair = [versions.version(settings, number) for number in (one, other)]
+    pair = [versions.version(Registry(settings.mlflow), number) for number in (one, other)]
     older, newer = sorted(pair, key=lambda version: (version.as_of, version.number))
     training = open_record(settings, newer.run_id)
     table = training.scored().of_sets(*training.tests).table
     with TemporaryDirectory() as folder:
-        model = load_model(versions.load(settings, older, Path(folder) / "older"))
+        model = load_model(versions.load(Registry(settings.mlflow), older, Path(folder) / "older"))
     table = table.append_column(CHAMPION, pa.array(scores(model, training.data, training.tests)))
     gate = settings.gate
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)

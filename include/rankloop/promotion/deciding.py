@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from rankloop.champions.line import champion_of
-from rankloop.champions.standing import follow, named, opened, settle
+from rankloop.champions.current import follow, named, opened, settle
+from rankloop.champions.history import champion_of
 from rankloop.errors import RankloopError, TransientError
-from rankloop.marketplace import ledger
-from rankloop.marketplace.alerts import close_alert, raise_alert
-from rankloop.marketplace.connection import Client
-from rankloop.marketplace.ledger import Decision, Draft, Entry
+from rankloop.mongo import Client
 from rankloop.promotion.answer import APPROVE, Answer, Asked
 from rankloop.promotion.intact import UnusableModelError, insist_intact
 from rankloop.promotion.request import Request, request_of
 from rankloop.registry import aliases, versions
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings, variable
+from rankloop.state import ledger
+from rankloop.state.alerts import close_alert, raise_alert
+from rankloop.state.ledger import Decision, Draft, Entry
 
 FINAL: frozenset[Decision] = frozenset({"promoted", "rejected", "timed out"})
 """Decided once and for all: a version is not asked about twice."""
@@ -62,7 +63,7 @@ def _carry_out(settings: Settings, client: Client, entry: Entry, now: datetime) 
     if entry.decision == "promoted":
         follow(settings, ledger.read(client))
     elif number is not None:
-        aliases.retire(settings, number)
+        aliases.retire(Registry(settings.mlflow), number)
     close_alert(client, WANTED, f"version {number}", now)
     if entry.decision == "timed out":
         message = f"{entry.reason}. The champion stays; the next training asks anew. docs/runbook.md#model_promotion"
@@ -157,11 +158,11 @@ def _insist_newest(settings: Settings, number: int, request: Request, champion: 
             f"version {number} was compared with {named(request.compared)}, and by now {named(champion)} is champion: "
             "nobody knows whether it is better. Start continuous_training again, which compares with that one.",
         )
-    if champion is not None and versions.version(settings, champion).digest != request.compared_digest:
+    if champion is not None and versions.version(Registry(settings.mlflow), champion).digest != request.compared_digest:
         raise PromotionRefusedError(
             "champion", f"version {champion} is not the model that version {number} was compared with. Train again."
         )
-    newest = aliases.read(settings).challenger
+    newest = aliases.read(Registry(settings.mlflow)).challenger
     if newest != number:
         asked_about = f"version {newest} is" if newest else "none is"
         raise PromotionRefusedError(

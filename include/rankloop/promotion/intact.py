@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from rankloop.errors import RankloopError, TransientError
 from rankloop.ranking.model import load_model
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
 
 
@@ -17,7 +18,13 @@ def insist_intact(settings: Settings, number: int) -> None:
     """Refuse a version whose model is not what it was, or does not load."""
     try:
         with TemporaryDirectory() as folder:
-            load_model(versions.load(settings, versions.version(settings, number), Path(folder) / "model"))
+            load_model(
+                versions.load(
+                    Registry(settings.mlflow),
+                    versions.version(Registry(settings.mlflow), number),
+                    Path(folder) / "model",
+                )
+            )
     except TransientError:
         raise
     except (RankloopError, ValueError, KeyError, OSError) as error:

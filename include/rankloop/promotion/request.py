@@ -6,12 +6,13 @@ was shown is what the evidence says.
 
 from dataclasses import dataclass
 
-from rankloop.champions.standing import named
+from rankloop.champions.current import named
 from rankloop.errors import RankloopError
 from rankloop.ranking.comparison import Comparison
 from rankloop.ranking.gate import METRIC, GateResult
 from rankloop.ranking.report.summary import title_of
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import Version
 from rankloop.settings import Settings
 from rankloop.training import record
@@ -40,7 +41,7 @@ class Request:
 
 def request_of(settings: Settings, number: int) -> Request:
     """The request about this version."""
-    version = versions.version(settings, number)
+    version = versions.version(Registry(settings.mlflow), number)
     run = open_record(settings, version.run_id).run
     if gone := [name for name in EVIDENCE if not run.has(name)]:
         raise NoEvidenceError(

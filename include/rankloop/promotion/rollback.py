@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rankloop.champions.line import before_champion, champion_of, ever_champion
-from rankloop.champions.standing import follow, named, opened, settle
+from rankloop.champions.current import follow, named, opened, settle
+from rankloop.champions.history import before_champion, champion_of, ever_champion
 from rankloop.errors import RankloopError
-from rankloop.marketplace import ledger
-from rankloop.marketplace.alerts import raise_alert
-from rankloop.marketplace.ledger import Draft, Entry
 from rankloop.promotion.deciding import SHORTEST_REASON
 from rankloop.promotion.intact import insist_intact
 from rankloop.settings import Settings
+from rankloop.state import ledger
+from rankloop.state.alerts import raise_alert
+from rankloop.state.ledger import Draft, Entry
 
 
 class RollbackRefusedError(RankloopError):

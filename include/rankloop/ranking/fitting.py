@@ -19,7 +19,7 @@ from rankloop.ranking.rankers.protocol import FitOptions, OnRound, chosen, ranke
 from rankloop.ranking.training_set import REQUEST, TrainingSet
 from rankloop.ranking.tuning import Outcome, Params, Space, Trial, TrialLog, best_of, tune
 from rankloop.ranking.windows import TRAIN, VALID
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 LEAK_LISTS = 2500
 """Lists of the training days that are looked at for leaks: some 200 000 products."""

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from rankloop.ranking.comparison import ALL, Comparison, Delta, as_json, delta_of
 from rankloop.ranking.scored import BASE
 from rankloop.ranking.segments import segment_of
-from rankloop.settings import GateSettings
-from rankloop.training_settings import GATE_METRICS
+from rankloop.settings.gate import GateSettings
+from rankloop.settings.training import GATE_METRICS
 
 Mode = Literal["improvement", "refresh"]
 Outcome = Literal["pass", "fail", "unsure", "not judged"]

@@ -18,14 +18,15 @@ import pyarrow.compute as pc
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
-from rankloop.features import product
-from rankloop.features.attach import attach
+from rankloop.engine.opening import open_engine
+from rankloop.engine.protocol import Engine
 from rankloop.features.build import Facts, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
-from rankloop.features.declare import CATEGORY
-from rankloop.features.engine import Engine, open_engine
-from rankloop.features.join import SHAPES, Portion
-from rankloop.features.rows import rows_with
+from rankloop.features.declarations import CATEGORY
+from rankloop.features.families import product
+from rankloop.features.joining.attach import attach
+from rankloop.features.joining.rows import rows_with
+from rankloop.features.joining.sets import SHAPES, Portion
 from rankloop.lake.tables import Lake, Version, Written
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
@@ -93,7 +94,7 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
     inputs = _inputs(settings, lake, day)
     if not again and (there := _already(lake, day, inputs)):
         return there
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         rows = _rows(engine, settings, lake, day)
         share = settings.training.idle_share
         schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])

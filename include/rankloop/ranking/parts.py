@@ -4,7 +4,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 CATEGORY_SEGMENT = "segment_category"
 SEGMENTS = ("segment_buyer", "segment_product", CATEGORY_SEGMENT, "segment_city", "segment_price")

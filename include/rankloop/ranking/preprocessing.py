@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.errors import RankloopError
-from rankloop.training_settings import Fill, PreprocessingSettings
+from rankloop.settings.training import Fill, PreprocessingSettings
 
 Column = npt.NDArray[np.float32]
 FILE = "preprocessing.json"

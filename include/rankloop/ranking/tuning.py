@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rankloop.errors import RankloopError
-from rankloop.training_settings import Search, Value
+from rankloop.settings.training import Search, Value
 
 Params = dict[str, Value]
 

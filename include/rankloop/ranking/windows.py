@@ -11,10 +11,10 @@ from datetime import date, timedelta
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import PRODUCTS
 from rankloop.errors import RankloopError, TransientError
-from rankloop.features import product
 from rankloop.features.build import lake_of
+from rankloop.features.families import product
 from rankloop.settings import Settings
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 TRAIN, VALID = "train", "valid"
 FEWEST_SETS = 3

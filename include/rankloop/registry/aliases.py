@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from rankloop.registry.connection import connect, speaking_to
+from rankloop.registry.connection import Registry, speaking_to
 from rankloop.registry.versions import CHALLENGER, CHAMPION, LIFECYCLE, MODEL, Lifecycle
-from rankloop.settings import Settings
 
 PREVIOUS = "previous"
 MARK = "rankloop.ledger"
@@ -31,20 +30,20 @@ class Aliases:
     """Of the last entry of the ledger that they have followed; empty if of none."""
 
 
-def read(settings: Settings) -> Aliases:
+def read(registry: Registry) -> Aliases:
     """The aliases as they are."""
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"looking for the aliases of {MODEL}"):
+    client = registry.client
+    with speaking_to(registry.uri, f"looking for the aliases of {MODEL}"):
         return _read(client)
 
 
-def follow(settings: Settings, champion: int | None, previous: int | None, mark: str) -> None:
+def follow(registry: Registry, champion: int | None, previous: int | None, mark: str) -> None:
     """Have the aliases and lifecycles say who is champion; done again, it comes to the same.
 
     The champion goes first, for that is what readers follow; the mark goes last.
     """
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"making version {champion} of {MODEL} the champion"):
+    client = registry.client
+    with speaking_to(registry.uri, f"making version {champion} of {MODEL} the champion"):
         for left in reversed(range(ROUNDS)):
             try:
                 _follow(client, champion, previous, mark)
@@ -66,10 +65,10 @@ def _follow(client: MlflowClient, champion: int | None, previous: int | None, ma
     client.set_registered_model_tag(MODEL, MARK, mark)
 
 
-def retire(settings: Settings, number: int) -> None:
+def retire(registry: Registry, number: int) -> None:
     """Put away a version that nobody wants: it is archived, and the challenger no more."""
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"archiving version {number} of {MODEL}"):
+    client = registry.client
+    with speaking_to(registry.uri, f"archiving version {number} of {MODEL}"):
         if _read(client).challenger == number:
             _point(client, CHALLENGER, number, None)
         client.set_model_version_tag(MODEL, str(number), LIFECYCLE, "Archived")

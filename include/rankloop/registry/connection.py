@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -11,7 +12,6 @@ from mlflow.utils.rest_utils import http_request
 from requests.exceptions import HTTPError, RequestException
 
 from rankloop.errors import RankloopError, TransientError
-from rankloop.settings import Settings
 
 # Unless whoever runs us wants it, MLflow keeps its progress bars and links out of the log of a task.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -41,9 +41,20 @@ class RegistryError(RankloopError):
     """MLflow refuses, or does not have what was asked for: trying again would say the same."""
 
 
-def connect(settings: Settings) -> MlflowClient:
-    """A client of the MLflow in use, which has answered once."""
-    uri = settings.mlflow
+class Registry:
+    """The MLflow at an address; its client is made, and the server asked whether it answers, at the first use."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """A client of a server that has answered once."""
+        return connect(self.uri)
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client of the MLflow at this address, which has answered once."""
     try:
         # MLflow's own requests are patient for minutes; whether anybody is there at all is known sooner.
         answer = http_request(get_default_host_creds(uri), "/health", "GET", max_retries=0, timeout=PATIENCE_S)

@@ -13,8 +13,7 @@ from mlflow.exceptions import MlflowException
 from pydantic_core import to_jsonable_python
 
 from rankloop.registry.artifacts import Artifacts
-from rankloop.registry.connection import RegistryError, connect, speaking_to
-from rankloop.settings import Settings
+from rankloop.registry.connection import Registry, RegistryError, speaking_to
 
 EXPERIMENT = "continuous_training"
 KEY, AS_OF, REASON = "rankloop.training", "rankloop.as_of", "rankloop.reason"
@@ -142,13 +141,13 @@ class TrainingRun(Artifacts):
 
 
 def open_training(
-    settings: Settings, key: str, as_of: date, reason: str, tags: Mapping[str, str] | None = None
+    registry: Registry, key: str, as_of: date, reason: str, tags: Mapping[str, str] | None = None
 ) -> TrainingRun:
     """The run of the training with this key, begun if there is none; one that was stopped goes on.
 
     `key` names a training for good: with Airflow, the id of the DAG run.
     """
-    client, uri = connect(settings), settings.mlflow
+    client, uri = registry.client, registry.uri
     with speaking_to(uri, f"opening the training {key}"):
         experiment = _experiment(client, uri)
         run = _oldest(client, experiment, key) or _begun(client, experiment, key, as_of, reason)
@@ -164,9 +163,9 @@ def open_training(
     return opened
 
 
-def training_run(settings: Settings, run_id: str) -> TrainingRun:
+def training_run(registry: Registry, run_id: str) -> TrainingRun:
     """The run with this id."""
-    client, uri = connect(settings), settings.mlflow
+    client, uri = registry.client, registry.uri
     with speaking_to(uri, f"looking for run {run_id}"):
         run = client.get_run(run_id)
     if KEY not in run.data.tags:
@@ -176,9 +175,9 @@ def training_run(settings: Settings, run_id: str) -> TrainingRun:
     return TrainingRun(client, uri, run)
 
 
-def find_training(settings: Settings, key: str) -> TrainingRun:
+def find_training(registry: Registry, key: str) -> TrainingRun:
     """The run of the training with this key."""
-    client, uri = connect(settings), settings.mlflow
+    client, uri = registry.client, registry.uri
     with speaking_to(uri, f"looking for the training {key}"):
         run = _oldest(client, _experiment(client, uri), key)
     if run is None:

@@ -12,10 +12,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from rankloop.registry.artifacts import Artifacts
-from rankloop.registry.connection import RegistryError, connect, speaking_to
+from rankloop.registry.connection import Registry, RegistryError, speaking_to
 from rankloop.registry.pyfunc import INSIDE, artifact_of, intact
 from rankloop.registry.tracking import TrainingRun, as_text
-from rankloop.settings import Settings
 
 MODEL = "rankloop-ranker"
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -61,7 +60,7 @@ class Version:
     """All of them, as text: `data_versions` as JSON, `gate`, `run_link` and the further ones too."""
 
 
-def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) -> int:
+def register(registry: Registry, run: TrainingRun, digest: str, facts: Facts) -> int:
     """The number of the version of this run's model with this digest, registered as the challenger if it was not.
 
     Registering again sets right what a kill left undone, and nothing else: a version that was promoted or rejected in
@@ -69,8 +68,8 @@ def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) ->
     """
     if not run.has(artifact_of(digest)):
         raise RegistryError(f"{run.owner} has no model with the digest {digest}: clear the task that trains it.")
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"registering the model of {run.owner}"):
+    client = registry.client
+    with speaking_to(registry.uri, f"registering the model of {run.owner}"):
         _make_missing_model(client)
         tags = _tags(run, digest, facts)
         found = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts)
@@ -83,41 +82,41 @@ def register(settings: Settings, run: TrainingRun, digest: str, facts: Facts) ->
     return int(found.version)
 
 
-def challenger(settings: Settings) -> Version | None:
+def challenger(registry: Registry) -> Version | None:
     """The newest version that was registered to be asked about, or None if none was."""
-    return _by_alias(settings, CHALLENGER)
+    return _by_alias(registry, CHALLENGER)
 
 
-def version(settings: Settings, number: int) -> Version:
+def version(registry: Registry, number: int) -> Version:
     """The version with this number."""
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"looking for version {number} of {MODEL}"):
+    client = registry.client
+    with speaking_to(registry.uri, f"looking for version {number} of {MODEL}"):
         found = client.get_model_version(MODEL, str(number))
     if missing := [name for name in OURS if name not in found.tags]:
         raise RegistryError(
-            f"version {number} of {MODEL} at {settings.mlflow} lacks the tags {', '.join(missing)}: it was not "
+            f"version {number} of {MODEL} at {registry.uri} lacks the tags {', '.join(missing)}: it was not "
             "registered by a training, so nothing is known of it. Take another."
         )
     return _as_version(found)
 
 
-def versions(settings: Settings) -> list[Version]:
+def versions(registry: Registry) -> list[Version]:
     """All versions that trainings registered, newest first."""
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"listing the versions of {MODEL}"):
+    client = registry.client
+    with speaking_to(registry.uri, f"listing the versions of {MODEL}"):
         found = [_as_version(entry) for entry in _all(client) if all(name in entry.tags for name in OURS)]
         numbers = _aliases(client)  # a search leaves them out
     known = [replace(one, aliases=_names(numbers, one.number)) for one in found]
     return sorted(known, key=lambda entry: -entry.number)
 
 
-def trained_on(settings: Settings) -> dict[int, dict[str, int]]:
+def trained_on(registry: Registry) -> dict[int, dict[str, int]]:
     """By the number of every version there is, archived ones too, the tables and versions it was trained on.
 
     One that no training registered was trained on nothing that is known. Of one that a training did, it must be known.
     """
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"asking what the versions of {MODEL} were trained on"):
+    client = registry.client
+    with speaking_to(registry.uri, f"asking what the versions of {MODEL} were trained on"):
         return {int(entry.version): _data_versions(client, entry) for entry in _all(client)}
 
 
@@ -136,17 +135,17 @@ def _data_versions(client: MlflowClient, entry: ModelVersion) -> dict[str, int]:
         ) from None
 
 
-def load(settings: Settings, wanted: Version, folder: Path) -> Path:
+def load(registry: Registry, wanted: Version, folder: Path) -> Path:
     """Download a version's model folder to this path, which must not hold anything yet, and check its digest."""
     owner = f"version {wanted.number} of {MODEL}"
-    return intact(Artifacts(settings.mlflow, wanted.source, owner).get_folder(INSIDE, folder), wanted.digest, owner)
+    return intact(Artifacts(registry.uri, wanted.source, owner).get_folder(INSIDE, folder), wanted.digest, owner)
 
 
-def _by_alias(settings: Settings, alias: str) -> Version | None:
-    client = connect(settings)
-    with speaking_to(settings.mlflow, f"looking for the {alias}"):
+def _by_alias(registry: Registry, alias: str) -> Version | None:
+    client = registry.client
+    with speaking_to(registry.uri, f"looking for the {alias}"):
         number = _aliases(client).get(alias)
-    return None if number is None else version(settings, number)
+    return None if number is None else version(registry, number)
 
 
 def _make_missing_model(client: MlflowClient) -> None:

@@ -13,17 +13,18 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.calendar import start_of
-from rankloop.champions.standing import opened
+from rankloop.candidates.generation import NAMES, candidates
+from rankloop.candidates.market import Market, open_market
+from rankloop.champions.current import opened
+from rankloop.engine.opening import open_engine
+from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
-from rankloop.features.engine import Engine, open_engine
-from rankloop.marketplace import rankings
-from rankloop.marketplace.rankings import ANYBODY, Batch, Ranking
-from rankloop.scoring.candidates import NAMES, candidates
 from rankloop.scoring.inputs import inputs_digest
-from rankloop.scoring.market import Market, open_market
 from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_of
 from rankloop.scoring.shelf import ranked, scorer_of
 from rankloop.settings import Settings
+from rankloop.state import rankings
+from rankloop.state.rankings import ANYBODY, Batch, Ranking
 
 log = logging.getLogger(__name__)
 SURFACE = "home"
@@ -69,7 +70,7 @@ def _ranker_of(settings: Settings, batch: Batch) -> Ranker:
 def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: int) -> Iterator[Ranking]:
     """The ranking of each buyer of a group, in bounded memory; with the first group, that for anybody."""
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
-    with open_engine(settings) as engine:
+    with open_engine(settings.features) as engine:
         market = open_market(engine, settings, batch.day, group)
         lists = engine.keep(as_lists(settings, market, candidates(market)))
         for rows in ranked(engine, settings, lists, batch.day, scorer=scorer):

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import TIMESTAMP
+from rankloop.engine.opening import open_engine
 from rankloop.errors import RankloopError
-from rankloop.features.engine import open_engine
 from rankloop.scoring.batch import SURFACE
 from rankloop.scoring.publish import newest_day
 from rankloop.scoring.ranker import choose_ranker
@@ -66,7 +66,7 @@ def score_file(
     good = pc.is_null(fault)
     lists = _as_lists(settings, table, day).append_column(ROW, pa.array(np.arange(table.num_rows))).filter(good)
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
-    with open_engine(settings) as engine, TemporaryDirectory() as folder:
+    with open_engine(settings.features) as engine, TemporaryDirectory() as folder:
         # Laid out as a table of the lake, which is what engines read.
         file = Path(folder) / f"{DAY}={day}" / "lists.parquet"
         file.parent.mkdir()

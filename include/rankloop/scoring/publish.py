@@ -12,19 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.champions.line import champion_of, line
-from rankloop.champions.standing import opened, settle
+from rankloop.candidates.generation import SOURCES
+from rankloop.candidates.market import ON_SALE
+from rankloop.champions.current import opened, settle
+from rankloop.champions.history import champion_of, line
 from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA
-from rankloop.features import buyer, product
 from rankloop.features.build import lake_of
+from rankloop.features.families import buyer, product
 from rankloop.lake.tables import Written
-from rankloop.marketplace import actions, rankings
-from rankloop.marketplace.connection import Client
-from rankloop.marketplace.rankings import ANYBODY, LISTED, Batch, Ranking
+from rankloop.mongo import Client
 from rankloop.scoring.batch import BatchError
-from rankloop.scoring.candidates import SOURCES
-from rankloop.scoring.market import ON_SALE
 from rankloop.settings import Settings
+from rankloop.state import actions, rankings
+from rankloop.state.rankings import ANYBODY, LISTED, Batch, Ranking
 
 log = logging.getLogger(__name__)
 AT_A_TIME = 2000

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rankloop.champions.line import before_champion, champion_of
-from rankloop.champions.standing import opened, settle
+from rankloop.champions.current import opened, settle
+from rankloop.champions.history import before_champion, champion_of
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.errors import RankloopError, TransientError
-from rankloop.marketplace import actions
 from rankloop.ranking.model import Model, load_model
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
+from rankloop.state import actions
 
 UNREADABLE = (RankloopError, ValueError, KeyError, OSError)
 """What comes of a model whose files are gone, changed, or of another format."""
@@ -77,18 +78,18 @@ def choose_ranker(settings: Settings) -> Ranker:
 
 def load_version(settings: Settings, number: int) -> Ranker:
     """This very version."""
-    wanted = versions.version(settings, number)
+    wanted = versions.version(Registry(settings.mlflow), number)
     return Ranker(_model_of(settings, wanted), number, wanted.digest)
 
 
 def load_model_of(settings: Settings, number: int) -> Model:
     """The model of this version."""
-    return _model_of(settings, versions.version(settings, number))
+    return _model_of(settings, versions.version(Registry(settings.mlflow), number))
 
 
 def _model_of(settings: Settings, wanted: versions.Version) -> Model:
     with TemporaryDirectory() as folder:
-        return load_model(versions.load(settings, wanted, Path(folder) / "model"))
+        return load_model(versions.load(Registry(settings.mlflow), wanted, Path(folder) / "model"))
 
 
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:

@@ -16,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.features.duck import DuckEngine
-from rankloop.features.engine import Engine, Work, count_rows
-from rankloop.features.gather import Gatherer, Matrix
-from rankloop.features.join import BUYER, LIST_COLUMNS, Portion, join_features, joined_schema
+from rankloop.candidates.market import GROUPS
+from rankloop.engine.duck import DuckEngine
+from rankloop.engine.protocol import Engine, Work, count_rows
+from rankloop.features.joining.arrays import Gatherer, Matrix
+from rankloop.features.joining.sets import BUYER, LIST_COLUMNS, Portion, join_features, joined_schema
 from rankloop.features.order import best_first, ranks
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import prepared
-from rankloop.scoring.market import GROUPS
 from rankloop.settings import Settings
 
 OWN = pa.schema(

@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
+from rankloop.engine.duck import DuckEngine
 from rankloop.errors import TransientError
-from rankloop.features import buyer, product
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF
-from rankloop.features.duck import DuckEngine
-from rankloop.features.join import LIST_COLUMNS, join_features, joined_schema
+from rankloop.features.families import buyer, product
+from rankloop.features.joining.sets import LIST_COLUMNS, join_features, joined_schema
 from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rankloop.serving_settings import ServingSettings, is_loopback
+from rankloop.settings.serving import ServingSettings, is_loopback
 
 PRODUCT_BYTES = 200
 """What a product of a request takes, written generously."""

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rankloop.calendar import start_of
-from rankloop.champions.line import before_champion, champion_of
-from rankloop.champions.standing import settle
+from rankloop.champions.current import settle
+from rankloop.champions.history import before_champion, champion_of
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
-from rankloop.marketplace import actions, rankings
-from rankloop.marketplace.connection import asking, lasting_client
-from rankloop.marketplace.rankings import ANYBODY, Live, Ranking
+from rankloop.mongo import asking, lasting_client
 from rankloop.scoring.ranker import Ranker, choose_ranker
 from rankloop.serving.day import Day, contents, whole_days
 from rankloop.serving.watch import Watch
 from rankloop.settings import Settings
+from rankloop.state import actions, rankings
+from rankloop.state.rankings import ANYBODY, Live, Ranking
 
 log = logging.getLogger(__name__)
 TRIES = 3

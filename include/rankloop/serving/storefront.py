@@ -6,13 +6,13 @@ from datetime import datetime
 
 from jinja2 import Environment, PackageLoader
 
+from rankloop.candidates.generation import SOURCES
 from rankloop.errors import RankloopError
-from rankloop.marketplace.rankings import Ranking
-from rankloop.scoring.candidates import SOURCES
 from rankloop.serving.answers import Explanation
 from rankloop.serving.day import Good
 from rankloop.serving.explain import explain, figure
 from rankloop.serving.serving import Serving, Shown
+from rankloop.state.rankings import Ranking
 
 PAGES = Environment(loader=PackageLoader("rankloop.serving", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 ON_SHELF, OF_HISTORY, SAMPLES = 12, 12, 8

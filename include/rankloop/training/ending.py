@@ -19,6 +19,7 @@ from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
 from rankloop.registry.aliases import retire
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
@@ -56,7 +57,7 @@ def register_challenger(settings: Settings, run_id: str) -> int:
             "champion_digest": standing["digest"] or "",
         },
     )
-    number = versions.register(settings, run, run.tags["rankloop.model_digest"], facts)
+    number = versions.register(Registry(settings.mlflow), run, run.tags["rankloop.model_digest"], facts)
     run.tag(outcome="registered", version=number)
     run.finish()
     return number
@@ -67,10 +68,10 @@ def record_rejection(settings: Settings, run_id: str) -> str:
     """Note that nobody is asked, by which rules and figures; the verdict."""
     training = open_record(settings, run_id)
     reasons = _reasons(_result(training))
-    for earlier in versions.versions(settings):
+    for earlier in versions.versions(Registry(settings.mlflow)):
         # What was registered before this training was cleared and came to another end, nobody shall be asked about.
         if earlier.run_id == run_id and earlier.lifecycle == "Staging":
-            retire(settings, earlier.number)
+            retire(Registry(settings.mlflow), earlier.number)
     training.run.tag(outcome="rejected", rejected_because=reasons)
     training.run.finish()
     return reasons

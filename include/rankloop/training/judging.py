@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rankloop.champions.standing import standing_champion
+from rankloop.champions.current import standing_champion
 from rankloop.errors import RankloopError
 from rankloop.ranking.calibration import Calibration, Reliability, reliability
 from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
@@ -28,7 +28,9 @@ from rankloop.ranking.report.page import comparison_page
 from rankloop.ranking.report.summary import summary
 from rankloop.ranking.scored import CHAMPION, OURS, scored_lists
 from rankloop.registry import versions
-from rankloop.settings import GateSettings, Settings
+from rankloop.registry.connection import Registry
+from rankloop.settings import Settings
+from rankloop.settings.gate import GateSettings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
 from rankloop.training.scoring import score_sets, scores
@@ -113,7 +115,7 @@ def _champion(training: Training) -> versions.Version | None:
     settings, run = training.settings, training.run
     if run.has(record.STANDING):
         number = run.get_json(record.STANDING)["version"]
-        return versions.version(settings, number) if number else None
+        return versions.version(Registry(settings.mlflow), number) if number else None
     now = standing_champion(settings)
     if now and now.as_of > training.as_of:
         raise ComparisonError(
@@ -128,7 +130,7 @@ def _champion(training: Training) -> versions.Version | None:
 
 def _champions_scores(training: Training, standing: versions.Version) -> npt.NDArray[np.float64]:
     with TemporaryDirectory() as folder:
-        model = load_model(versions.load(training.settings, standing, Path(folder) / "champion"))
+        model = load_model(versions.load(Registry(training.settings.mlflow), standing, Path(folder) / "champion"))
     if gone := sorted(set(model.features) - {field.name for field in LISTS_SCHEMA}):
         raise ComparisonError(
             f"the champion, version {standing.number}, ranks by {', '.join(gone)}, which the catalogue of features has "

@@ -19,15 +19,16 @@ from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.tuning import Params, Trial, as_params
 from rankloop.ranking.windows import VALID, TooLittleHistoryError, plan_windows, require_days, since_change
 from rankloop.registry import evidence
+from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import TrainingRun, open_training
 from rankloop.registry.trials import RunTrials
 from rankloop.settings import Settings
+from rankloop.settings.training import TrainingSettings
 from rankloop.training import record
 from rankloop.training.record import open_record
 from rankloop.training.scoring import EXAMPLE_ROWS
 from rankloop.training.step import step
-from rankloop.training_settings import TrainingSettings
 
 __all__ = ["TooLittleHistoryError", "build", "plan", "train", "tune"]
 
@@ -56,7 +57,7 @@ def plan(  # noqa: PLR0913  (what a training is asked for with)
         training = TrainingSettings.model_validate({**training.model_dump(), "max_iter": trials})
     settings = settings.model_copy(update={"training": training})
     require_days(settings, plan_windows(settings.training, as_of))
-    run = open_training(settings, key, as_of, reason)
+    run = open_training(Registry(settings.mlflow), key, as_of, reason)
     if not run.has(record.SETTINGS):
         asked = {"as_of": as_of, "reason": reason, "drift": drift, "since": since}
         run.put_json(record.SETTINGS, {**asked, "training": settings.training, "gate": settings.gate})

@@ -18,10 +18,11 @@ from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
 from rankloop.ranking.scored import ScoredLists, scored_lists
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, Windows, plan_windows
+from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import get_model
 from rankloop.registry.tracking import AS_OF, REASON, TrainingRun, training_run
 from rankloop.settings import Settings
-from rankloop.training_settings import TrainingSettings
+from rankloop.settings.training import TrainingSettings
 
 SETTINGS = "settings.json"
 CODE = "code.json"
@@ -170,4 +171,4 @@ class Training:
 
 def open_record(settings: Settings, run_id: str) -> Training:
     """The training with this run."""
-    return Training(settings, training_run(settings, run_id))
+    return Training(settings, training_run(Registry(settings.mlflow), run_id))

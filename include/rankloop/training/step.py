@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from rankloop.errors import TransientError
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.settings import Settings
 
@@ -21,7 +22,7 @@ def step(work: Step[P, R]) -> Step[P, R]:
 
     @wraps(work)
     def watched(settings: Settings, run_id: str, /, *more: P.args, **options: P.kwargs) -> R:
-        run = training_run(settings, run_id)
+        run = training_run(Registry(settings.mlflow), run_id)
         run.go_on()
         try:
             return work(settings, run_id, *more, **options)

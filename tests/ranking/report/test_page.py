@@ -11,7 +11,7 @@ import pytest
 from rankloop.ranking.report.facts import Facts
 from rankloop.ranking.report.page import comparison_page
 from rankloop.ranking.report.summary import summary
-from rankloop.settings import GateSettings
+from rankloop.settings.gate import GateSettings
 from tests.ranking.trainings import training
 
 SETTINGS = GateSettings()

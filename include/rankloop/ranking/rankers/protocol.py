@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rankloop.errors import RankloopError
 from rankloop.ranking.blocks import Floats, Matrix, Source
-from rankloop.training_settings import Debias, Kind, RankerSettings, Value
+from rankloop.settings.training import Debias, Kind, RankerSettings, Value
 
 OnRound = Callable[[int, float], None]
 """Called after each round of fitting with the figure on the validation days."""

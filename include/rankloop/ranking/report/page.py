@@ -20,7 +20,7 @@ from rankloop.ranking.report.pictures import (
 )
 from rankloop.ranking.report.summary import KEY_METRICS, percent, title_of
 from rankloop.ranking.segments import segment_of
-from rankloop.settings import GateSettings
+from rankloop.settings.gate import GateSettings
 
 MOST_IMPORTANT = 20
 

@@ -1,0 +1,1 @@
+"""The products that are scored for a buyer."""

@@ -1,0 +1,62 @@
+"""`rankloop lake`: which days there are, and what changed in them."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rankloop.calendar import parse_day
+from rankloop.settings import load_settings
+
+lake_app = typer.Typer(no_args_is_help=True, help="The lake: which days there are, and what changed in them.")
+
+
+@lake_app.command("days")
+def lake_days(table: Annotated[str, typer.Argument(help="a table; by default the cleaned days")] = "") -> None:
+    """Say which days there are, and what is in them."""
+    from rankloop.desk import events as pages
+    from rankloop.lake.tables import Lake
+
+    lake, console = Lake(load_settings().lake_root), Console()
+    if table:
+        pages.show_table_days(console, lake, table)
+    else:
+        pages.show_days(console, lake)
+
+
+@lake_app.command("versions")
+def lake_versions(table: Annotated[str, typer.Argument(help="a table, such as events/impressions")]) -> None:
+    """Say which versions of a table there are, and which day each replaced."""
+    from rankloop.desk import events as pages
+    from rankloop.lake.tables import Lake
+
+    pages.show_versions(Console(), Lake(load_settings().lake_root).versions(table))
+
+
+@lake_app.command("diff")
+def lake_diff(
+    table: Annotated[str, typer.Argument(help="a table, such as events/impressions")],
+    day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD")],
+    before: Annotated[int | None, typer.Option("--from", help="a version; by default before the last change")] = None,
+    after: Annotated[int | None, typer.Option("--to", help="a version; by default the newest")] = None,
+) -> None:
+    """Say what changed in a day of a table from one version to another."""
+    from rankloop.desk import events as pages
+    from rankloop.lake.comparison import diff
+    from rankloop.lake.tables import Lake
+
+    pages.show_difference(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
+
+
+@lake_app.command("tidy")
+def lake_tidy(
+    keep_days: Annotated[
+        int | None, typer.Option(min=2, help="days for which all versions stay readable; by default as set")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and remove nothing")] = False,
+) -> None:
+    """Free disk: remove old files and reports, but none that a registered model was trained on."""
+    from rankloop.desk.maintenance import tidy
+
+    tidy(Console(), load_settings(), keep_days, dry_run=dry_run)

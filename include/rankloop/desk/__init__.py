@@ -1,0 +1,1 @@
+"""What pages and the terminal show: queries and drawings, no web framework."""

@@ -1,0 +1,137 @@
+"""DuckDB in this process: bounded memory, and results that stream into the lake."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from rankloop.contracts.lake import DAY
+from rankloop.contracts.tables import Shape
+from rankloop.engine.protocol import Work
+from rankloop.engine.spill import spill_folder
+from rankloop.lake.tables import Lake, Written
+from rankloop.settings.features import FeatureSettings
+
+BATCH_ROWS = 1 << 16
+THROUGH = "rankloop_through"
+SHARE = "_share"
+TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
+
+
+class DuckEngine:
+    """One connection to an empty database; see `open_duck`."""
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401  (Ibis ships no types)
+        self._ibis = connection
+        self._names = (f"rankloop_{number}" for number in count())
+        self._tables: dict[tuple[tuple[str, ...], pa.Schema], ir.Table] = {}
+        self._shares: dict[tuple[str, str, int], Path] = {}
+
+    def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
+        """The rows of these Parquet files, with `dt` from their path."""
+        asked = (tuple(files), schema)
+        if asked not in self._tables:
+            self._tables[asked] = self._read(files, schema, f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}")
+        return self._tables[asked]
+
+    def _read(self, files: Sequence[str], schema: pa.Schema, how: str) -> ir.Table:
+        name = next(self._names)
+        if not files:
+            return self._ibis.create_table(name, schema=ibis.schema(schema), temp=True)
+        places = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        columns = ", ".join(f'"{column}"' for column in schema.names)
+        self._ibis.raw_sql(
+            f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet([{places}], {how})"  # noqa: S608  (our own names)
+        )
+        return self._ibis.table(name)
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """The same rows in a temporary table."""
+        return self._ibis.create_table(next(self._names), table, temp=True)
+
+    def among(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
+        """The rows of a table whose key stands in another, in a temporary table; both have to be tables already.
+
+        Ibis would take twenty milliseconds for each such statement, and a group of buyers needs many.
+        """
+        name = next(self._names)
+        self._ibis.raw_sql(
+            f'CREATE TEMP TABLE {name} AS FROM "{table.op().name}" SEMI JOIN "{of.op().name}" USING ("{key}")'
+        )
+        return self._ibis.table(name)
+
+    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """These rows in files of their own; all shares are written when the first is asked for.
+
+        The files lie where DuckDB spills, but its limit on that does not count them.
+        DuckDB knows how many rows files have. How many a filter leaves it guesses, and from a remainder it guesses a
+        few hundred of a million: then every join would hold the lists with all their features in memory, in place of
+        the features that they are joined with.
+        """
+        sql, schema = self._ibis.compile(table), table.schema().to_pyarrow()
+        split = (sql, by, of)
+        if split not in self._shares:
+            [spill] = self._ibis.raw_sql("SELECT current_setting('temp_directory')").fetchone()
+            self._shares[split] = Path(spill) / next(self._names)
+            place = str(self._shares[split]).replace("'", "''")
+            self._ibis.raw_sql(
+                f'COPY (SELECT {_typed(schema)}, "{by}" % {of} AS {SHARE} FROM ({sql})) '  # noqa: S608  (our own names)
+                f"TO '{place}' (FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({SHARE}))"
+            )
+        files = sorted((self._shares[split] / f"{SHARE}={number}").glob("*.parquet"))
+        return self._read([str(file) for file in files], schema, "hive_partitioning = false")
+
+    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
+        """What the work makes of the rows, in this process."""
+        made = pa.Table.from_batches(work(iter(self.batches(table, takes))), gives)
+        self._ibis.con.register(THROUGH, made)
+        return self._ibis.table(THROUGH)
+
+    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+        """Stream these rows into the lake."""
+        columns = pa.schema(field for field in shape.schema if field.name != DAY)
+        return lake.replace_day(shape.name, day, self.batches(table, columns, shape.keys), shape.schema)
+
+    def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """The rows in the columns and types of the schema, in the order of these columns if any."""
+        return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
+
+    def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
+        """The same in DuckDB's SQL, for whoever asks it more than once."""
+        sql = f"SELECT {_typed(schema)} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
+        if order:
+            sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
+        return sql
+
+
+def _typed(schema: pa.Schema) -> str:
+    """The columns of a schema, in SQL. Sums of whole numbers are wider inside DuckDB than any column of the lake."""
+    return ", ".join(
+        f'CAST("{field.name}" AS {TYPES[field.type]}) AS "{field.name}"' if field.type in TYPES else f'"{field.name}"'
+        for field in schema
+    )
+
+
+@contextmanager
+def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
+    """A database in memory that spills into a folder of its own, which is removed at the end."""
+    with spill_folder(settings.spill) as folder:
+        connection = ibis.duckdb.connect(
+            memory_limit=settings.memory,
+            threads=settings.threads,
+            temp_directory=str(folder),
+            # Whoever needs an order asks for it; keeping that of the files would cost memory.
+            preserve_insertion_order=False,
+        )
+        # DuckDB 2.0 shows this limit when it is given at the start, but keeps to it only when it is set afterwards.
+        connection.raw_sql(f"SET max_temp_directory_size = '{settings.spill_limit}'")
+        try:
+            yield DuckEngine(connection)
+        finally:
+            connection.disconnect()

@@ -1,0 +1,104 @@
+"""How a feature, the table that holds it and the family it belongs to are declared."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rankloop.contracts.tables import INT, TEXT, Column, Shape
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Feature(Column):
+    """One input of the ranker."""
+
+    unknown: float | None
+    """What stands for it where nothing is known; None leaves it empty, for preprocessing to impute."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table and the expression that makes it."""
+
+    shape: Shape
+    make: Callable[[Any], ir.Table]
+    """From the day's events for a `daily/*` table, from what is known at its end for a `features/*` one."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What rows of lists are told of something that they speak of, as it stands in a table; nothing is worked out.
+
+    So it does not matter who looks it up: an engine joins, and whoever holds the table in memory takes its rows.
+    """
+
+    read: Callable[[Any], ir.Table]
+    """Gives the table, from what is known as of a day; a key stands in one row of it."""
+    on: Mapping[str, str]
+    """By column of the rows, the column of the table's key."""
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What a buyer and a product have in common, such as words: what of the buyer's own adds up over it.
+
+    As with what is looked up, it does not matter who adds up: all of it is whole numbers.
+    """
+
+    thing: str
+    """The column of both tables that names a thing; a buyer and a product has it once."""
+    of_buyer: Callable[[Any], ir.Table]
+    """Gives the things of each `account_id` with what is added up, from what is known as of a day."""
+    of_product: Callable[[Any], ir.Table]
+    """Gives the things of each `product_id`."""
+    sums: Mapping[str, tuple[str, int]]
+    """By feature, which is 0 where they have nothing in common, the column that is summed, and the sum's unit."""
+    least: Mapping[str, str]
+    """By feature, which is empty there, the column of which the least counts."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Features that answer one question about a list's row."""
+
+    name: str
+    meaning: str
+    features: tuple[Feature, ...]
+    looked_up: tuple[Lookup, ...] = ()
+    overlap: Overlap | None = None
+    compute: Callable[[ir.Table, Any], ir.Table] | None = None
+    """Gives each row of the lists the other features, from what is known as of a day."""
+    compute_here: Callable[[pa.Table, Any], Mapping[str, Floats]] | None = None
+    """The same numbers for rows in memory, in a fraction of an engine's time: NaN where nothing is known."""
+    takes: tuple[str, ...] = ()
+    """The columns looked up, by this family or one before it, that `compute` asks for."""
+    daily: Made | None = None
+    as_of: Made | None = None
+
+    @property
+    def shared(self) -> tuple[Feature, ...]:
+        """The features that say what buyer and product have in common."""
+        names = {*self.overlap.sums, *self.overlap.least} if self.overlap else set()
+        return tuple(feature for feature in self.features if feature.name in names)
+
+    @property
+    def computed(self) -> tuple[Feature, ...]:
+        """The features that are neither looked up nor an overlap."""
+        found = {column.name for lookup in self.looked_up for column in lookup.columns}
+        found |= {feature.name for feature in self.shared}
+        return tuple(feature for feature in self.features if feature.name not in found)
+
+
+ACCOUNT = Column("account_id", INT, "the buyer")
+PRODUCT = Column("product_id", INT, "the product")
+SHOP = Column("shop_id", INT, "the shop")
+CATEGORY = Column("category_path", TEXT, "the product's category, root first, ids joined by /")
+WORD = Column("word", TEXT, "a word of product names, in small letters")

@@ -1,0 +1,1 @@
+"""The feature families, one a file."""

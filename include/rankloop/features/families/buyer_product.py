@@ -1,0 +1,86 @@
+"""What a buyer already did with this very product: seen, clicked, bought, how often, how recently."""
+
+import ibis.expr.types as ir
+
+from rankloop.contracts.lake import DAY
+from rankloop.contracts.tables import FLOAT, INT, Column, Shape
+from rankloop.features.declarations import ACCOUNT, PRODUCT, Family, Feature, Lookup, Made
+from rankloop.features.events import Events
+from rankloop.features.history import AsOf, History
+from rankloop.features.joining.attach import PAIR
+from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
+from rankloop.features.windows import DECAY_UNIT, days_since, decayed, total, with_age
+
+DAILY = Shape(
+    "daily/buyer_product",
+    (ACCOUNT, PRODUCT),
+    (*COUNTS, Column("units", INT, "pieces ordered"), Column("spent", INT, "dong ordered for")),
+)
+
+SEEN = (
+    Feature("pair_seen_1d", INT, "times the buyer was shown the product on the last day", 0),
+    Feature("pair_seen", INT, "times the buyer was shown the product in the last days (setting seen_days)", 0),
+    Feature("pair_days_since_seen", INT, "days since the buyer was last shown the product (setting seen_days)", None),
+)
+DONE = (
+    Feature("pair_weight", FLOAT, "the buyer's looks at it in 28 days, weighed by kind and decayed by age", 0),
+    Feature("pair_looks_7d", INT, "the buyer's interactions with it in 7 days", 0),
+    Feature("pair_looks_28d", INT, "the buyer's interactions with it in 28 days", 0),
+    Feature("pair_clicks_28d", INT, "the buyer's clicks on it in 28 days", 0),
+    Feature("pair_carts_28d", INT, "times the buyer put it into the cart in 28 days", 0),
+    Feature("pair_orders_28d", INT, "the buyer's orders of it in 28 days", 0),
+    Feature("pair_days_since_look", INT, "days since the buyer's last interaction with it", None),
+    Feature("pair_days_since_order", INT, "days since the buyer last ordered it", None),
+)
+FEATURES = (*SEEN, *DONE)
+TABLE = Shape("features/buyer_product", (ACCOUNT, PRODUCT), DONE)
+
+
+def aggregate(events: Events) -> ir.Table:
+    """The day of each buyer with each product they reacted to."""
+    pairs = events.pairs
+    names = [column.name for column in DAILY.columns]
+    return pairs.group_by(["account_id", "product_id"]).agg(**{name: pairs[name].sum() for name in names})
+
+
+def roll_up(history: History) -> ir.Table:
+    """Every product that a buyer reacted to in the window."""
+    days, settings = history.daily(DAILY.name), history.settings
+    seen = days.mutate(looks=looks(days))
+    weight = decayed(seen, weigh(seen, settings.category_weights), settings.product_half_life)
+    return seen.group_by(["account_id", "product_id"]).agg(
+        pair_weight=weight / (WEIGHT_UNIT * DECAY_UNIT),
+        pair_looks_7d=total(seen, "looks", 7),
+        pair_looks_28d=total(seen, "looks", 28),
+        pair_clicks_28d=total(seen, "clicks", 28),
+        pair_carts_28d=total(seen, "carts", 28),
+        pair_orders_28d=total(seen, "orders", 28),
+        pair_days_since_look=seen["age"].min(),
+        pair_days_since_order=days_since(seen, seen["orders"] > 0),
+    )
+
+
+def _seen(known: AsOf) -> ir.Table:
+    """How often the pairs of these rows were shown in the last days.
+
+    Pairs shown are nearly as many as products shown, so they are counted only for the rows that ask, straight from
+    the lists: as a table of their own they would be most of a day's cost and hardly ever read.
+    """
+    asked = known.lists.select("account_id", "product_id").distinct()
+    shown = with_age(known.seen.select(DAY, "account_id", "product_id"), known.day)
+    shown = shown.join(asked, ["account_id", "product_id"])
+    return shown.group_by(["account_id", "product_id"]).agg(
+        pair_seen_1d=shown.count(where=shown["age"] < 1),
+        pair_seen=shown.count(),
+        pair_days_since_seen=shown["age"].min(),
+    )
+
+
+FAMILY = Family(
+    "buyer_product",
+    __doc__,
+    FEATURES,
+    looked_up=(Lookup(_seen, PAIR, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR, DONE)),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

@@ -1,0 +1,63 @@
+"""Which shops a buyer favours."""
+
+import ibis
+import ibis.expr.types as ir
+
+from rankloop.contracts.tables import FLOAT, INT, Column, Shape
+from rankloop.features.declarations import ACCOUNT, SHOP, Family, Feature, Lookup, Made
+from rankloop.features.events import Events
+from rankloop.features.favourites import BEYOND, ranked
+from rankloop.features.history import History
+from rankloop.features.reactions import COUNTS, weigh
+from rankloop.features.windows import decayed, total
+
+DAILY = Shape("daily/buyer_shop", (ACCOUNT, SHOP), (*COUNTS, Column("spent", INT, "dong ordered for")))
+
+FEATURES = (
+    Feature("buyer_shop_weight", FLOAT, "looks at the shop in 28 days, weighed by kind and decayed by age", 0),
+    Feature("buyer_shop_share", FLOAT, "share of the shop in what the buyer favours", 0),
+    Feature("buyer_shop_rank", INT, "rank of the shop among the buyer's favourites", BEYOND),
+    Feature("buyer_shop_clicks_7d", INT, "the buyer's clicks on its products in 7 days", 0),
+    Feature("buyer_shop_clicks_28d", INT, "the buyer's clicks on its products in 28 days", 0),
+    Feature("buyer_shop_likes_28d", INT, "times the buyer liked it in 28 days", 0),
+    Feature("buyer_shop_orders_28d", INT, "the buyer's orders there in 28 days", 0),
+    Feature("buyer_shop_days_since", INT, "days since the buyer's last interaction with it", None),
+)
+TABLE = Shape("features/buyer_shop", (ACCOUNT, SHOP), FEATURES)
+
+
+def aggregate(events: Events) -> ir.Table:
+    """The day of each buyer in each shop."""
+    pairs = events.pairs
+    return pairs.group_by(["account_id", "shop_id"]).agg(
+        **{column.name: pairs[column.name].sum() for column in COUNTS}, spent=pairs["spent"].sum()
+    )
+
+
+def roll_up(history: History) -> ir.Table:
+    """Every shop that a buyer had to do with in the window."""
+    days, settings = history.daily(DAILY.name), history.settings
+    shops = days.group_by(["account_id", "shop_id"]).agg(
+        decayed=decayed(days, weigh(days, settings.shop_weights), settings.shop_half_life),
+        buyer_shop_clicks_7d=total(days, "clicks", 7),
+        buyer_shop_clicks_28d=total(days, "clicks", 28),
+        buyer_shop_likes_28d=total(days, "likes", 28),
+        buyer_shop_orders_28d=total(days, "orders", 28),
+        buyer_shop_days_since=days["age"].min(),
+    )
+    best = ranked(shops, ["account_id"], "shop_id")
+    best = best.mutate(rank=ibis.least(best["rank"], BEYOND))
+    named = best.rename(buyer_shop_weight="weight", buyer_shop_share="share", buyer_shop_rank="rank")
+    return named.select(*TABLE.keys, *(feature.name for feature in FEATURES))
+
+
+FAMILY = Family(
+    "buyer_shop",
+    __doc__,
+    FEATURES,
+    looked_up=(
+        Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id", "shop_id": "shop_id"}, FEATURES),
+    ),
+    daily=Made(DAILY, aggregate),
+    as_of=Made(TABLE, roll_up),
+)

@@ -1,0 +1,1 @@
+"""Joins lists with the features of the day before."""

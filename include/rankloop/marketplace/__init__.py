@@ -1,1 +1,0 @@
-"""MongoDB in and out: the only room that speaks to it."""

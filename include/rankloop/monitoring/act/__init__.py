@@ -1,0 +1,1 @@
+"""Does what a verdict calls for, and tells on-call."""

@@ -1,0 +1,1 @@
+"""Measures a day: drift, quality, performance, concept."""

@@ -1,0 +1,189 @@
+"""Whether what buyers like is still what the champion learned, told on a day that is ripe.
+
+`fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how
+much NDCG@10 the small one has more, with an interval. It has seen less than the champion, so on quiet days it is no
+better; where all of the interval lies above zero, recent days teach something that the champion does not know. A change
+of taste shows only once some of the days that it learns from came after it. A champion that had few lists to learn from
+is beaten on quiet days too: then there is more to learn, and nothing has moved.
+
+`residual`: by segment, the clicks that came over those expected from the champion's scores, against the same on the
+test lists of its own training, less 1, so it says what has changed since then. A change of all segments
+alike is one of demand; one that pulls them apart is one of taste.
+
+Both look only at lists that the shop ranked itself. Where the champion's own order was shown, clicks follow it because
+it was shown, and no other model could ever look better.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from rankloop.champions.current import standing_champion
+from rankloop.contracts.lake import CLEANED
+from rankloop.features.build import lake_of
+from rankloop.features.families import product
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.measure.click_model import fit_clicks
+from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, not_ripe
+from rankloop.monitoring.measure.measured import Measured, keep_measures
+from rankloop.monitoring.measure.measures import CONCEPT
+from rankloop.monitoring.measure.promise import promised_lists
+from rankloop.monitoring.measure.shown import against_nothing, buyers_of, by_the_shop, shown_lists, versions_shown
+from rankloop.ranking.comparison import intervals
+from rankloop.ranking.fitting import fit_options, sampled
+from rankloop.ranking.lists import prepare_day
+from rankloop.ranking.metrics import Bools, Floats, Ints, Tally, tally
+from rankloop.ranking.model import Model
+from rankloop.ranking.preprocessing import learn
+from rankloop.ranking.rankers.protocol import ranker_kind
+from rankloop.ranking.scored import OURS, ScoredLists
+from rankloop.ranking.segments import Segment, segments
+from rankloop.ranking.training_set import TrainingSet, open_training_set
+from rankloop.ranking.windows import TRAIN, VALID, Windows
+from rankloop.scoring.ranker import load_model_of
+from rankloop.settings import Settings
+from rankloop.settings.training import XGBOOST, TrainingSettings
+
+FRESH, RESIDUAL = "fresh", "residual"
+NDCG, CALIBRATION = "ndcg@10", "calibration"
+LEARNED_DAYS = 4
+"""Days before the measured one that the small model learns from; by the last of them it stops."""
+FEWEST_DAYS = 2
+TREES = {"num_boost_round": 150, "early_stopping_rounds": 20}
+SHAPE = {**XGBOOST.fix_params, "max_depth": 2, "learning_rate": 0.15, "negatives": 0}
+"""Shallow trees on whole lists: of what was tried they learned the most from so few days."""
+SCORE = "fresh_score"
+FEWEST_CLICKS = 10
+"""Expected clicks below which nothing is said of a segment."""
+
+
+def measure_concept(settings: Settings, day: date) -> dict[str, Any]:
+    """Write whether the champion still knows what buyers like, or say why that cannot be told."""
+    lake = lake_of(settings)
+    if why := not_ripe(lake, day):
+        return {"skipped": why}
+    if (number := _champion(settings, day)) is None:
+        return {"skipped": f"no version of ours ranks as of {day}"}
+    models = {OURS: load_model_of(settings, number)}
+    if fresh := _fresh(settings, lake, day):
+        models[SCORE] = fresh
+    lists = shown_lists(settings, day, by_the_shop, models)
+    found = [*_gain(lists, number), *_residuals(settings, lists, number)]
+    written = keep_measures(lake, CONCEPT, day, found)
+    return written if found else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
+
+
+def _champion(settings: Settings, day: date) -> int | None:
+    """The version that ranked the day, so that a day measured again tells of the same one; else who ranks now."""
+    if shown := versions_shown(settings, day):
+        return shown[0]
+    now = standing_champion(settings)
+    return now.number if now else None
+
+
+# What recent days teach
+
+
+def _fresh(settings: Settings, lake: Lake, day: date) -> Model | None:
+    """A small model of the days just before; None where they are too few, or nothing was clicked on them."""
+    featured, cleaned = set(lake.days(product.TABLE.name)), set(lake.days(CLEANED))
+    before = [day - timedelta(days=back) for back in range(LEARNED_DAYS, 0, -1)]
+    days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
+    if len(days) < FEWEST_DAYS:
+        return None
+    for one in days:
+        prepare_day(settings, one)
+    data = open_training_set(settings, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
+    if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
+        return None
+    return _fitted(settings.training, data)
+
+
+def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
+    preprocessing = learn(training.preprocessing, data.columns(TRAIN, data.features))
+    small = training.model_copy(
+        update={
+            "debias": "none",
+            "ranker": "xgboost",
+            # Beside the other measures of the day a second thread mostly waits for the first, and takes time doing so.
+            "threads": 1,
+            "xgboost": XGBOOST.model_copy(update={"fix_params": SHAPE, "fit_params": TREES}),
+        }
+    )
+    train, valid = (sampled(small, data, preprocessing, name) for name in (TRAIN, VALID))
+    ranker = ranker_kind("xgboost").fit(train, valid, fit_options(small, preprocessing, SHAPE))
+    return Model("xgboost", preprocessing, ranker)
+
+
+def _gain(lists: ScoredLists, number: int) -> Iterator[Measured]:
+    """How much better the small model ranks than the champion."""
+    if SCORE not in lists.table.column_names or not lists.reacted.any():
+        return
+    fresh, champion = (tally(lists.score(name), lists.judged, (NDCG,)) for name in (SCORE, OURS))
+    low, high = intervals(fresh, champion, BOOTSTRAP, stream=FRESH, groups=buyers_of(lists))
+    value = fresh.means()[NDCG] - champion.means()[NDCG]
+    yield Measured(FRESH, ALL, NDCG, value, float(low[0]), float(high[0]), 0.0, int(lists.reacted.sum()), number)
+
+
+# What the champion's scores promise
+
+
+def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[Measured]:
+    """Clicks over what the champion's scores and the places let expect, less 1, over all lists and by segment."""
+    judged_on = promised_lists(settings, number)
+    if judged_on is None or not lists.reacted.any():
+        return
+    score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
+    curve = fit_clicks(score, position, judged_on.label > 0, judged_on.row_weight)
+    likely, then = (curve.apply(some.score(OURS), some.table["position"].to_numpy()) for some in (lists, judged_on))
+    for segment in (None, *segments(lists)):
+        now, before = _clicks(lists, likely, segment), _clicks(judged_on, then, segment)
+        if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
+            subject = segment.name if segment else ALL
+            rows = int(_members(lists, segment).sum())
+            found = against_then(subject, (now, buyers_of(lists)), (before, buyers_of(judged_on)))
+            yield Measured(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
+
+
+def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
+    """The products of a segment; all of them where none is named."""
+    if segment is None:
+        return np.ones(len(lists.label), dtype=bool)
+    column = lists.table[f"segment_{segment.kind}"]
+    return np.asarray(pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy(), dtype=bool)
+
+
+def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tally:
+    """By list, the clicks that came, and those that were to be expected."""
+    by_list, weight = np.repeat(np.arange(len(lists)), lists.sizes), lists.row_weight * _members(lists, segment)
+    came, expected = (
+        np.bincount(by_list, value * weight, len(lists)).astype(np.float64)[:, None]
+        for value in (lists.label > 0, likely)
+    )
+    return Tally((CALIBRATION,), came, expected)
+
+
+def against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
+    """Clicks over those expected, now by what it was on the test lists, less 1; with both sides' uncertainty.
+
+    The curve is one for all segments, so a segment may be off on its own test lists, and stays so on quiet days.
+    """
+    ratio, below, above = 1.0, 0.0, 0.0
+    for (clicks, buyers), now in zip(sides, (True, False), strict=True):
+        value = clicks.means()[CALIBRATION]
+        low, high = (
+            float(bound[0])
+            for bound in intervals(
+                clicks, against_nothing(clicks), BOOTSTRAP, stream=f"{RESIDUAL} {subject}", groups=buyers
+            )
+        )
+        if not value:
+            return (-1.0, -1.0, -1.0) if now else (math.nan, math.nan, math.nan)
+        down, up = (value - low) / value, (high - value) / value
+        ratio = ratio * value if now else ratio / value
+        below, above = (math.hypot(below, down if now else up), math.hypot(above, up if now else down))
+    return ratio - 1, ratio * max(0.0, 1 - below) - 1, ratio * (1 + above) - 1

@@ -1,0 +1,94 @@
+"""How well a small classifier tells two populations apart, by whom it has not seen: 0.5 is a guess, 1 is certain.
+
+It is a logistic regression on where each value lies in the reference: its rank there, how far that is from the middle,
+and whether it is unknown. Trees would know single products by their price and age, and so the day by them. Buyers are
+in `BUYER_GROUPS` groups, the same on both sides, and no buyer is judged by a classifier that was shown any of that
+buyer's rows; the interval is a jackknife over these groups, as the rows of a buyer resemble each other. Both sides
+weigh the same, however many rows they have.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from rankloop.monitoring.measure.grid import Column, Floats, Grid, share_of
+from rankloop.ranking.blocks import BUYER_GROUPS
+
+Ints = npt.NDArray[np.int64]
+FOLDS = 5
+STRENGTH = 0.1
+"""What the regression may make of a single column: less than what chance makes of some hundred."""
+Z = 1.96
+FEWEST = 100
+"""Rows of a side below which nothing can be said."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of one population as `ranks` has them, the group of each row's buyer, and what each row stands for."""
+
+    values: Floats
+    groups: Ints
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The area under the curve, and the interval that holds it nineteen times of twenty."""
+
+    auc: float
+    low: float
+    high: float
+    rows: int
+
+
+def ranks(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
+    """Three columns a feature, each of the values by where they lie among the counted ones of the reference."""
+    made: list[Floats] = []
+    for grid, counts, values in zip(grids, references, columns, strict=True):
+        shares = np.nan_to_num(share_of(counts[:-1]))
+        middles = np.append(np.cumsum(shares) - shares / 2, 0.5)
+        rank, unknown = middles[grid.cells(values)], np.isnan(values)
+        made += [rank - 0.5, np.where(unknown, 0.0, np.abs(2 * rank - 1) - 0.5), unknown.astype(np.float64)]
+    return np.stack(made, axis=1)
+
+
+def told_apart(one: Side, other: Side) -> Apart | None:
+    """How well the classifier tells the sides apart; nothing where there are too few rows."""
+    if min(len(one.groups), len(other.groups)) < FEWEST:
+        return None
+    values, groups = np.concatenate([one.values, other.values]), np.concatenate([one.groups, other.groups])
+    weights = np.concatenate([side.weights / side.weights.sum() for side in (one, other)]) * len(groups) / 2
+    label = np.repeat([0, 1], [len(one.groups), len(other.groups)])
+    guess = _guesses(values, label, weights, groups)
+    without = [float(roc_auc_score(label[k], guess[k], sample_weight=weights[k])) for k in _less_one(label, groups)]
+    auc = float(roc_auc_score(label, guess, sample_weight=weights))
+    spread = float(np.sqrt((len(without) - 1) * np.var(without))) if without else float("nan")
+    return Apart(auc, max(0.0, auc - Z * spread), min(1.0, auc + Z * spread), len(groups))
+
+
+def _guesses(values: Floats, label: Ints, weights: Floats, groups: Ints) -> Floats:
+    """For each row, how likely it is of the other side, by a classifier that knows nobody of its group."""
+    guess, fold = np.full(len(label), 0.5), groups % FOLDS
+    # So few rows are no work for threads, which would wait for each other beside other tasks.
+    with threadpool_limits(1):
+        for number in np.unique(fold):
+            inside = fold != number
+            if len(np.unique(label[inside])) > 1:
+                model = LogisticRegression(C=STRENGTH, max_iter=200)
+                model.fit(values[inside], label[inside], sample_weight=weights[inside])
+                guess[~inside] = model.predict_proba(values[~inside])[:, 1]
+    return guess
+
+
+def _less_one(label: Ints, groups: Ints) -> Iterator[npt.NDArray[np.bool_]]:
+    """The rows without those of one group, for each group that has any."""
+    for group in range(BUYER_GROUPS):
+        rest = groups != group
+        if not rest.all() and len(np.unique(label[rest])) > 1:
+            yield rest

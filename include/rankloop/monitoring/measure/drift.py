@@ -1,0 +1,166 @@
+"""Whether a day's lists are of the population that the champion was judged on: feature by feature, score, and whole.
+
+What is compared. The reference is a sample of the lists of the champion's test days. Our own batch would differ from
+it on the quietest day: it holds the hundred best of each buyer, chosen by us, and the reference what the shop showed.
+So the day's lists are those that the shop ranked itself, on all surfaces, of the control group alone where there is
+one, and of the reference the same buyers' rows are taken. Nothing in either was chosen by the champion, and weights of
+the reference make up for idle lists that training leaves out. `rankloop.monitoring.measure.seen` says by which
+features.
+
+Days differ on their own: by weekday, by who came, and in a young shop by how much history there is. `expected` of PSI,
+KS and new values is therefore the most that any day of the reference differs from the other ones, and that of the
+classifier what it makes of the newest of them. `context_weekday` is left out: one day against many has always drifted.
+
+What is exact: every row is counted, and means, shares and PSI do not depend on the order of rows in any bit; KS and
+the median are as `rankloop.monitoring.measure.grid` says. The classifier sees a sample, of rows chosen by a hash of
+their list and product. Memory is bounded: rows are counted in portions, in one pass, where the engine has them.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from rankloop.contracts.lake import CLEANED
+from rankloop.engine.opening import open_engine
+from rankloop.features.build import lake_of
+from rankloop.features.families import product
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.measure import grid as grids
+from rankloop.monitoring.measure.domain_classifier import Apart, Side, ranks, told_apart
+from rankloop.monitoring.measure.grid import Column, Floats, Grid
+from rankloop.monitoring.measure.measured import Measured, keep_measures
+from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.reference import SCORE, Reference, reference_of, version_of
+from rankloop.monitoring.measure.seen import Seen, comparable_lists, seen_on
+from rankloop.monitoring.measure.tally import Counted
+from rankloop.settings import Settings
+from rankloop.settings.drift import DriftSettings
+
+CALM_PSI = 0.1
+"""PSI below which days are commonly said not to differ."""
+
+Measure = Callable[[Grid, Floats, Floats], float]
+
+
+def measure_drift(settings: Settings, day: date) -> dict[str, Any]:
+    """Write the drift of a day, or say why there is none to be measured."""
+    reference = reference_on(settings, day)
+    if isinstance(reference, str):
+        return {"skipped": reference}
+    with open_engine(settings.features) as engine:
+        lists = comparable_lists(engine, settings, day)
+        if not lists.rows:
+            return {"skipped": shown_to_nobody(day)}
+        seen = seen_on(engine, settings, day, reference, lists)
+    return keep_measures(lake_of(settings), DRIFT, day, measures(reference, seen, settings.drift))
+
+
+def reference_on(settings: Settings, day: date) -> Reference | str:
+    """What a day is held against, or why it cannot be."""
+    if why := _not_there(lake_of(settings), day):
+        return why
+    if (number := version_of(settings, day)) is None:
+        return f"no model ranked as of {day}, so there is nothing that it was judged on"
+    return reference_of(settings, number)
+
+
+def shown_to_nobody(day: date) -> str:
+    """Why a day that has its events and features may have nothing to hold against the reference."""
+    return f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"
+
+
+def _not_there(lake: Lake, day: date) -> str:
+    """What a day's lists need and lack, if anything."""
+    if day not in lake.days(CLEANED):
+        return f"the events of {day} are not in the lake"
+    built = lake.days(product.TABLE.name)
+    lacking = [str(d) for d in (day - timedelta(days=1), day) if d not in built]
+    return f"there are no features as of {', '.join(lacking)}; build them by running daily_features" if lacking else ""
+
+
+def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measured]:
+    """All that is measured of a day's rows."""
+    found = [
+        one for number, counted in enumerate(seen.counted) for one in of_column(reference, number, counted, seen.rows)
+    ]
+    if calm_features(reference) and (apart := classified(reference, seen.sample, settings.sample_rows)):
+        now, usual = apart
+        expected = usual.auc if usual else None
+        found.append(
+            Measured("population", "all", "auc", now.auc, now.low, now.high, expected, now.rows, reference.version)
+        )
+    return found
+
+
+def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measured]:
+    """What is measured of one feature, or of the score."""
+    name, grid, before = reference.columns[number], reference.grids[number], reference.by_day[number].sum(axis=0)
+    signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
+    found = {
+        "psi": (grids.psi(grid, before, now.cells), most_of_days(reference, number)),
+        "ks": (grids.ks(before, now.cells), most_of_days(reference, number, lambda _, *counts: grids.ks(*counts))),
+    }
+    if name != SCORE:
+        found |= _levels(grid, before, now, reference.values(name), reference.weights)
+    if name != SCORE and grid.codes:
+        usual = most_of_days(reference, number, lambda _, *counts: grids.new_values(*counts))
+        found["new_values"] = (grids.new_values(before, now.cells), usual)
+    for measure, (value, expected) in found.items():
+        yield Measured(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
+
+
+def most_of_days(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
+    """The most that a day of the reference differs from its other ones in a column; None where there is one day."""
+    grid, days = reference.grids[number], reference.by_day[number]
+    if len(days) == 1:
+        return None
+    values = (measure(grid, days.sum(axis=0) - one, one) for one in days)
+    return max((value for value in values if not np.isnan(value)), default=None)
+
+
+def _levels(
+    grid: Grid, before: Floats, now: Counted, values: Column, weights: Floats
+) -> dict[str, tuple[float, float | None]]:
+    """Share missing, mean and median: now and in the reference."""
+    known = np.isfinite(values)
+    there, weigh = values[known].astype(np.float64), weights[known]
+    if not len(there):
+        return {"missing": (grids.missing(now.cells), grids.missing(before))}
+    bounds = float(there.min()), float(there.max())
+    middle = grids.median(grid, now.cells, now.least, now.greatest)
+    return {
+        "missing": (grids.missing(now.cells), grids.missing(before)),
+        "mean": (now.mean, float(np.average(there, weights=weigh))),
+        "median": (middle, grids.median(grid, before, *bounds)),
+    }
+
+
+def calm_features(reference: Reference) -> list[str]:
+    """The features in which days of the reference hardly differ: by the others a classifier would know any day."""
+    usual = {name: most_of_days(reference, number) for number, name in enumerate(reference.columns) if name != SCORE}
+    return [name for name, most in usual.items() if most is None or most < CALM_PSI]
+
+
+def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart, Apart | None] | None:
+    """How well a day is told from the reference; and the reference's newest day from its other ones."""
+    features = calm_features(reference)
+    numbers = [reference.columns.index(name) for name in features]
+    used = [reference.grids[number] for number in numbers]
+    counts = [reference.by_day[number].sum(axis=0) for number in numbers]
+    newest = reference.days == reference.days.max()
+
+    def side(which: npt.NDArray[np.bool_]) -> Side:
+        chosen = np.flatnonzero(which)
+        # Rows lie day after day and list after list, so every n-th is of all days.
+        chosen = chosen[:: max(1, -(-len(chosen) // rows))]
+        values = ranks(used, counts, [reference.values(name)[chosen] for name in features])
+        return Side(values, reference.groups[chosen], reference.weights[chosen])
+
+    groups = sample["buyer_group"].to_numpy()
+    values = ranks(used, counts, [sample[name].to_numpy() for name in features])
+    now = told_apart(side(np.full(len(newest), fill_value=True)), Side(values, groups, np.ones(len(groups))))
+    return None if now is None else (now, told_apart(side(~newest), side(newest)))

@@ -1,0 +1,138 @@
+"""What the lists of a day will come to, estimated on its evening, before anybody can know.
+
+How scores and places turn into clicks is learned from lists of ours of the days just before, whose reactions are in;
+the version that ranked the day scores them too, whichever version ranked them then. Lists that the shop ranked teach
+nothing here: ours are made of products with higher scores than theirs ever hold, and on the first day of the first
+champion an estimate from theirs was less than half of what came. So that day has none.
+
+Clicks are drawn by these probabilities, again and again. A list has one buyer, in one mood, so its clicks go together
+more than if each were drawn by itself, which makes NDCG higher than drawn; by how much is seen on the lists that were
+learned from, and added. Each draw learns from buyers drawn anew and judges buyers drawn anew, so that the interval
+covers what was learned, who came and what they happened to click: live results should lie within it. What it cannot
+cover is a world that changed overnight, and that is what the `error` is for, which is written with the day's
+performance. The table is one of its own, since both are written at different times. `expected` is what came of the
+lists that were learned from: below it, the day's lists hold products that suit their buyers less.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rankloop.contracts.lake import CLEANED
+from rankloop.features.build import lake_of
+from rankloop.features.families import product
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.measure.click_model import ClickModel, cells
+from rankloop.monitoring.measure.measured import Measured, keep_measures
+from rankloop.monitoring.measure.shown import (
+    buyers_of,
+    by_us,
+    by_version,
+    personalised,
+    shown_lists,
+    versions_shown,
+)
+from rankloop.ranking.metrics import Floats, Ints, Judged, Tally, divide, tally
+from rankloop.ranking.model import Model
+from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
+from rankloop.scoring.ranker import load_model_of
+from rankloop.settings import Settings
+
+ESTIMATES = "monitoring/estimates"
+ESTIMATED, ALL = "estimated", "all"
+NAMES = ("ctr@10", "ndcg@10")
+LEARNED_DAYS = 3
+ENOUGH_CLICKS = 100
+"""Clicks in our lists below which nothing can be learned from them."""
+DRAWS, RESAMPLES, SEED = 60, 20, 7
+"""Models learned and clicks drawn; and how often the day's buyers are drawn for each."""
+TAILS = (0.025, 0.975)
+
+
+def measure_estimates(settings: Settings, day: date) -> dict[str, Any]:
+    """Write what the lists of a day that our versions ranked will come to, or say why that cannot be told."""
+    lake, before = lake_of(settings), day - timedelta(days=1)
+    if day not in lake.days(CLEANED) or before not in lake.days(product.TABLE.name):
+        return {"skipped": f"there are no events of {day}, or no features as of {before}"}
+    found = [one for number in versions_shown(settings, day) for one in _of_version(settings, lake, day, number)]
+    written = keep_measures(lake, ESTIMATES, day, found)
+    why = f"no list of {day} is ours, or lists of ours had too few clicks on the {LEARNED_DAYS} days before"
+    return written if found else {"skipped": why}
+
+
+def _of_version(settings: Settings, lake: Lake, day: date, number: int) -> Iterator[Measured]:
+    model = load_model_of(settings, number)
+    lists = personalised(shown_lists(settings, day, by_version(number), {OURS: model}, judged=False), _share(settings))
+    if not len(lists) or (learned := _learned(settings, lake, day, model)) is None:
+        return
+    value, drawn = estimated(learned, lists)
+    low, high = np.nanquantile(drawn, TAILS, axis=0)
+    came = _tally(learned, learned.label, np.ones(len(learned))).means()
+    for column, name in enumerate(NAMES):
+        known = (float(value[column]), float(low[column]), float(high[column]), came[name])
+        yield Measured(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
+
+
+def _learned(settings: Settings, lake: Lake, day: date, model: Model) -> ScoredLists | None:
+    """Our lists of the newest days whose reactions were all in by the end of this one; None where clicks are few."""
+    featured, cleaned = set(lake.days(product.TABLE.name)), set(lake.days(CLEANED))
+    before = (day - timedelta(days=back) for back in range(1, LEARNED_DAYS + 1))
+    days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
+    found = [personalised(shown_lists(settings, one, by_us, {OURS: model}), _share(settings)) for one in days]
+    if sum(int((one.label > 0).sum()) for one in found) < ENOUGH_CLICKS:
+        return None
+    return scored_lists(pa.concat_tables([one.table for one in found]))
+
+
+def _share(settings: Settings) -> float:
+    return settings.experiment.control_share
+
+
+def estimated(learned: ScoredLists, lists: ScoredLists) -> tuple[Floats, Floats]:
+    """What these lists will come to by each of `NAMES`, and the same drawn again and again."""
+    random = np.random.default_rng(SEED)
+    laid, levels = cells(learned.score(OURS), _position(learned)), _levels(learned.label)
+    teachers, came = buyers_of(learned), buyers_of(lists)
+    values, drawn = [], []
+    for _ in range(DRAWS):
+        weight = _drawn_buyers(random, teachers)[teachers]
+        model = laid.fit(learned.label > 0, np.repeat(weight, learned.sizes))
+        true = _tally(learned, learned.label, weight).means()
+        guessed = _tally(learned, _clicks(random, model, levels, learned), weight).means()
+        off = np.array([true[name] - guessed[name] for name in NAMES])
+        found = _tally(lists, _clicks(random, model, levels, lists), np.ones(len(lists)))
+        values.append(np.array(list(found.means().values())) + off)
+        often = np.stack([_drawn_buyers(random, came)[came] for _ in range(RESAMPLES)])
+        drawn.append(divide(often @ found.part, often @ found.whole) + off)
+    return np.nanmean(values, axis=0), np.concatenate(drawn)
+
+
+def _position(lists: ScoredLists) -> Ints:
+    return np.asarray(lists.table["position"].to_numpy())
+
+
+def _drawn_buyers(random: np.random.Generator, buyers: Ints) -> Floats:
+    """How often each buyer is drawn, of as many as there are."""
+    count = int(buyers.max()) + 1
+    return np.bincount(random.integers(0, count, count), minlength=count).astype(np.float64)
+
+
+def _tally(lists: ScoredLists, label: Ints, weight: Floats) -> Tally:
+    """What these labels come to in the order shown."""
+    return tally(-_position(lists).astype(np.float64), Judged(label, lists.sizes, weight), NAMES)
+
+
+def _levels(label: Ints) -> Floats:
+    """Of products that are clicked, the shares that stay so, that get into the cart, and that are ordered, added up."""
+    counted = np.bincount(label[label > 0], minlength=4)[1:4]
+    return np.asarray(np.cumsum(counted) / counted.sum())
+
+
+def _clicks(random: np.random.Generator, model: ClickModel, levels: Floats, lists: ScoredLists) -> Ints:
+    """Labels drawn by the probabilities."""
+    likely = model.apply(lists.score(OURS), _position(lists))
+    level = 1 + np.searchsorted(levels[:-1], random.random(len(likely)), side="right")
+    return np.asarray(np.where(random.random(len(likely)) < likely, level, 0))

@@ -1,0 +1,146 @@
+"""How well our rankings did on a day that is ripe: live, by segment, against control, and against what was promised.
+
+`live` is what buyers made of the lists that a version ranked and that buyers outside the control group were shown:
+over all of them (`all`), counted exactly, and by segment. Nothing that an evaluation said is comparable with it, so its
+`expected` is empty. An evaluation orders lists anew that the shop had chosen and placed; what buyers clicked there they
+clicked where the shop had put it, among products of which few suited them. Live lists are our own choice of products in
+our own order: their first places draw clicks because they are first, and what stands there is hard to tell apart, since
+all of it suits the buyer. Live figures may lie above a promise or below, with a model that is as good as it was.
+
+`reranked` is the comparable figure: the lists that the shop ranked itself on the day, as the version would have put
+them, held against the same figure of the test lists of its training that the shop had ranked (`expected`). It needs no
+luck to agree but that buyers and products are what they were. It is told by segment too, against that segment's own.
+
+`against_control` is personalised less control: CTR and NDCG of home lists, where rankings are shown, orders and what
+they were worth over all lists. `estimated` is what was estimated before labels, and `error` how far that was off.
+Intervals are drawn by buyer.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from rankloop.contracts.marketplace import BASE_POLICY
+from rankloop.features.build import lake_of
+from rankloop.monitoring.measure.estimates import ESTIMATED, ESTIMATES
+from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, DIFFERENCE, LIVE, PERSONALISED, judge_day
+from rankloop.monitoring.measure.measured import Measured, keep_measures, read_measures
+from rankloop.monitoring.measure.measures import PERFORMANCE
+from rankloop.monitoring.measure.promise import promised_lists
+from rankloop.monitoring.measure.shown import (
+    against_nothing,
+    as_shown,
+    buyers_of,
+    by_anybody,
+    of_policy,
+    personalised,
+    shown_lists,
+    versions_shown,
+)
+from rankloop.ranking.comparison import intervals
+from rankloop.ranking.metrics import Judged, tally
+from rankloop.ranking.scored import OURS, ScoredLists
+from rankloop.ranking.segments import segment_lists, segments
+from rankloop.scoring.batch import SURFACE
+from rankloop.scoring.ranker import load_model_of, policy_of, version_of
+from rankloop.settings import Settings
+
+NAMES = ("map@10", "recall@30", "ndcg@10", "ctr@10")
+COMPARED = {"ctr@10": SURFACE, "ndcg@10": SURFACE, "orders_per_buyer": ALL, "gmv_per_buyer": ALL}
+"""By metric, the surface on which the arms are compared."""
+FEWEST_REACTED = 20
+"""Lists with a reaction below which nothing is said of a segment."""
+LIVE_SIGNAL, RERANKED, AGAINST_CONTROL, ERROR = "live", "reranked", "against_control", "error"
+
+Row = dict[str, Any]
+
+
+def measure_performance(settings: Settings, day: date) -> dict[str, Any]:
+    """Write how well our rankings did on a day, or say why that cannot be known."""
+    judged = judge_day(settings, day)
+    if "skipped" in judged:
+        return judged
+    lake = lake_of(settings)
+    results = lake.read(LIVE, [day]).to_pylist()
+    numbers = versions_shown(settings, day)
+    found = [*_overall(results), *_against_control(results, numbers)]
+    for number in numbers:
+        found += _of_version(settings, day, number)
+    estimates = [one for one in read_measures(lake, ESTIMATES, day) if one.version in numbers]
+    written = keep_measures(lake, PERFORMANCE, day, [*found, *estimates, *_errors(estimates, found)])
+    return written if numbers else {"skipped": f"on {day} nobody was shown a ranking of ours"}
+
+
+def _metric(row: Row) -> str:
+    return row["metric"] if row["k"] is None else f"{row['metric']}@{row['k']}"
+
+
+def _overall(results: list[Row]) -> Iterator[Measured]:
+    """The live results of each version's lists, on all surfaces."""
+    for row in results:
+        version, name = version_of(row["policy"]), _metric(row)
+        if version is not None and (row["arm"], row["surface"]) == (PERSONALISED, ALL) and name in NAMES:
+            yield Measured(
+                LIVE_SIGNAL, ALL, name, row["value"], row["low"], row["high"], rows=row["lists"], version=version
+            )
+
+
+def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measured]:
+    version = numbers[0] if len(numbers) == 1 else None
+    for row in results:
+        name = _metric(row)
+        if (row["arm"], row["policy"]) == (DIFFERENCE, ALL) and row["surface"] == COMPARED.get(name):
+            known = (row["value"], row["low"], row["high"], 0.0)
+            yield Measured(AGAINST_CONTROL, ALL, name, *known, rows=row["lists"], version=version)
+
+
+def _of_version(settings: Settings, day: date, number: int) -> Iterator[Measured]:
+    """What needs features: live by segment, and the shop's lists as the version would have ranked them."""
+    model = load_model_of(settings, number)
+    lists = shown_lists(settings, day, by_anybody, {OURS: model})
+    ours = as_shown(personalised(of_policy(lists, policy_of(number)), settings.experiment.control_share))
+    for segment in segments(ours):
+        some, judged = segment_lists(ours, segment)
+        if some.reacted.sum() >= FEWEST_REACTED:
+            yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
+    shops = of_policy(lists, BASE_POLICY)
+    if len(shops):
+        yield from _reranked(shops, promised_lists(settings, number), number)
+
+
+def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measured]:
+    """The shop's lists as the version would have put them, over all and by segment, against those it was judged on."""
+    if then is None:
+        yield from _measured(RERANKED, ALL, shops, shops.judged, {}, number)
+        return
+    yield from _measured(RERANKED, ALL, shops, shops.judged, _figures(then, then.judged), number)
+    for segment in segments(shops):
+        some, judged = segment_lists(shops, segment)
+        promised, judged_then = segment_lists(then, segment)
+        if min(some.reacted.sum(), promised.reacted.sum()) >= FEWEST_REACTED:
+            yield from _measured(RERANKED, segment.name, some, judged, _figures(promised, judged_then), number)
+
+
+def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
+    signal: str, subject: str, lists: ScoredLists, judged: Judged, expected: dict[str, float], version: int
+) -> Iterator[Measured]:
+    """Each metric of these lists by `pscore`."""
+    ours = tally(lists.score(OURS), judged, NAMES)
+    stream = f"{signal} {subject}"
+    low, high = intervals(ours, against_nothing(ours), BOOTSTRAP, stream=stream, groups=buyers_of(lists))
+    for column, (name, value) in enumerate(ours.means().items()):
+        bounds = float(low[column]), float(high[column])
+        yield Measured(signal, subject, name, value, *bounds, expected.get(name), len(lists), version)
+
+
+def _figures(lists: ScoredLists, judged: Judged) -> dict[str, float]:
+    return tally(lists.score(OURS), judged, NAMES).means()
+
+
+def _errors(estimates: list[Measured], found: list[Measured]) -> Iterator[Measured]:
+    """Estimated less live, with the live figure's own uncertainty."""
+    live = {(one.measure, one.version): one for one in found if (one.signal, one.subject) == (LIVE_SIGNAL, ALL)}
+    for one in estimates:
+        if (true := live.get((one.measure, one.version))) and true.low is not None and true.high is not None:
+            bounds = (one.value - true.high, one.value - true.low)
+            yield Measured(ESTIMATED, one.measure, ERROR, one.value - true.value, *bounds, 0.0, true.rows, one.version)

@@ -1,0 +1,116 @@
+"""Who ranked a day, and the lists that this version was judged on before it was promoted."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankloop.champions.current import standing_champion
+from rankloop.contracts.lake import DAY, SCORES
+from rankloop.errors import RankloopError
+from rankloop.features.build import lake_of
+from rankloop.monitoring.measure.grid import Column, Floats, Grid, grid_of
+from rankloop.ranking.scored import OURS
+from rankloop.registry import versions
+from rankloop.registry.connection import Registry
+from rankloop.scoring.ranker import load_version
+from rankloop.scoring.shelf import Scorer, scorer_of
+from rankloop.settings import Settings
+from rankloop.training.record import REFERENCE, open_record
+
+SCORE = "score"
+"""What the score is called among the columns that drift is measured of."""
+CALENDAR = frozenset({"context_weekday"})
+"""What the date alone decides: one day against many has always drifted."""
+FACTS = (DAY, "shops_own", "control", "buyer_group", "weight", OURS)
+
+
+class UnlikeError(RankloopError):
+    """A version that no day can be compared with."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The rows of those lists that a day's can be compared with, and their model, ready to travel."""
+
+    version: int
+    scorer: Scorer
+    table: pa.Table
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What drift is measured of: the model's features, then its score."""
+        return (*(name for name in self.scorer.features if name not in CALENDAR), SCORE)
+
+    def values(self, column: str) -> Column:
+        """A column as it was scored, unknown values as NaN."""
+        kept = self.table[OURS if column == SCORE else column]
+        return np.asarray(kept.to_numpy(zero_copy_only=False), dtype=np.float32)
+
+    @cached_property
+    def weights(self) -> Floats:
+        """How many rows that were shown each row stands for."""
+        return np.asarray(self.table["weight"].to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    @cached_property
+    def days(self) -> npt.NDArray[Any]:
+        """The day of each row."""
+        return np.asarray(self.table[DAY].to_numpy(zero_copy_only=False))
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The group of each row's buyer."""
+        return np.asarray(self.table["buyer_group"].to_numpy(zero_copy_only=False))
+
+    @cached_property
+    def grids(self) -> tuple[Grid, ...]:
+        """By column, its grid."""
+        return tuple(grid_of(self.values(column), self.weights) for column in self.columns)
+
+    @cached_property
+    def by_day(self) -> tuple[Floats, ...]:
+        """By column, a row a day and a column a cell: what its values weigh."""
+        days, day = np.unique(self.days, return_inverse=True)
+        return tuple(
+            np.bincount(day * grid.size + grid.cells(self.values(column)), self.weights, len(days) * grid.size)
+            .astype(np.float64)
+            .reshape(len(days), grid.size)
+            for column, grid in zip(self.columns, self.grids, strict=True)
+        )
+
+
+def version_of(settings: Settings, day: date) -> int | None:
+    """The version that ranked the batch as of a day; where none was published, the champion, if there is one."""
+    lake = lake_of(settings)
+    for batch in lake.batches(SCORES, day, columns=["version"]):
+        if batch.num_rows:
+            return batch["version"][0].as_py()  # type: ignore[no-any-return]
+    champion = standing_champion(settings)
+    return None if champion is None else champion.number
+
+
+def reference_of(settings: Settings, number: int) -> Reference:
+    """What a version was judged on: lists that the shop ranked, of the control group where there is one."""
+    ranker = load_version(settings, number)
+    run_id = versions.version(Registry(settings.mlflow), number).run_id
+    with TemporaryDirectory() as folder:
+        table = pq.read_table(open_record(settings, run_id).run.get_file(REFERENCE, Path(folder) / REFERENCE))
+    if missing := [name for name in FACTS if name not in table.column_names]:
+        raise UnlikeError(
+            f"the reference of version {number} lacks {', '.join(missing)}: an earlier Rankloop wrote it, and drift "
+            "cannot be measured against it. Clear the task `register` of its training, which writes it anew."
+        )
+    of = "control" if settings.experiment.control_share > 0 else "shops_own"
+    table = table.filter(table[of])
+    if ranker.model is None or not table.num_rows:
+        raise UnlikeError(
+            f"the reference of version {number} has no list that the shop ranked; nothing can be compared with it."
+        )
+    return Reference(number, scorer_of(ranker.model, ranker.digest), table)

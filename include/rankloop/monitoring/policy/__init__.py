@@ -1,0 +1,1 @@
+"""Judges what was measured: rules, findings, root causes, the verdict."""

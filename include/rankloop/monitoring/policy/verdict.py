@@ -1,0 +1,56 @@
+"""What is said of a day, and how it is kept."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rankloop.errors import RankloopError
+from rankloop.mongo import Client
+from rankloop.monitoring.policy.causes import Cause
+from rankloop.state import actions
+
+State = Literal["ok", "watch", "alert", "retrain", "fall back"]
+
+
+class NotJudgedError(RankloopError):
+    """A day without a verdict."""
+
+
+class Verdict(BaseModel):
+    """What is to be said of a day, and to be done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    version: int | None
+    """The champion."""
+    state: State
+    reason: str
+    causes: tuple[Cause, ...] = ()
+    held_back: tuple[str, ...] = ()
+    """What is not done though the policy would have it, and why."""
+    measured: tuple[str, ...] = ()
+    """The tables that have rows of their newest day."""
+
+    def summary(self) -> dict[str, Any]:
+        """What is worth seeing of it at a glance."""
+        return {"day": str(self.day), "version": self.version, "state": self.state, "reason": self.reason}
+
+
+def keep_verdict(client: Client, verdict: Verdict) -> None:
+    """Make this the verdict of its day."""
+    actions.keep_verdict(client, verdict.day, verdict.model_dump(mode="json"))
+
+
+def verdict_of(client: Client, day: date) -> Verdict:
+    """The verdict of a day."""
+    if found := actions.verdict_of(client, day):
+        return Verdict.model_validate(found)
+    raise NotJudgedError(f"{day} is not judged. Clear the task `judge` of drift_checks for that day.")
+
+
+def judged_later(client: Client, day: date) -> date | None:
+    """The newest day with a verdict, if it is after this one."""
+    newest = date.fromisoformat(actions.verdicts(client, 1)[0]["day"])
+    return newest if newest > day else None

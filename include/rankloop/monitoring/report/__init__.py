@@ -1,0 +1,1 @@
+"""The drift report and the pages of an incident."""

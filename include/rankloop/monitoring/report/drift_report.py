@@ -1,0 +1,97 @@
+"""A day's drift as a page: Evidently's report on samples of the reference and of the day's lists.
+
+The page is for looking: every row is counted by `rankloop.monitoring.measure.drift`, and that decides. Both samples are
+about `drift.report_rows` rows; the day's are whole lists chosen by a hash of their names, those of the reference are
+drawn by their weights with a fixed seed. PSI is Rankloop's own, within Evidently, and so are the thresholds: a feature
+must exceed `drift.psi` and so many times what the reference's own days differ. Evidently leaves unknown values out.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rankloop.engine.opening import open_engine
+from rankloop.features.build import lake_of
+from rankloop.monitoring.measure.drift import most_of_days, reference_on, shown_to_nobody
+from rankloop.monitoring.measure.reference import Reference
+from rankloop.monitoring.measure.seen import comparable_lists, seen_on
+from rankloop.monitoring.report.addresses import link_to, page_of
+from rankloop.monitoring.report.evidently_page import evidently_page, psi_of
+from rankloop.settings import Settings
+
+SEED = 7
+
+
+def make_report(settings: Settings, day: date) -> dict[str, Any]:
+    """Write the page of a day, or say why there is none: where it is, which features drifted, Evidently's verdicts."""
+    reference = reference_on(settings, day)
+    if isinstance(reference, str):
+        return {"skipped": reference}
+    now = rows_of_day(settings, day, reference)
+    if not len(now):
+        return {"skipped": shown_to_nobody(day)}
+    before = drawn(reference, settings.drift.report_rows)
+    limits = worth_a_look(before, now, thresholds(reference, settings), settings.drift.report_columns)
+    page, told = evidently_page(before, now, limits)
+    lake = lake_of(settings)
+    lake.put(page_of(day), page.encode())
+    drifted = sorted(test["column"] for test in told if test["drifted"])
+    return {
+        "report": f"{lake.root}/{page_of(day)}",
+        "link": link_to(day),
+        "drifted": drifted,
+        "tests": told,
+        "rows": len(now),
+        "version": reference.version,
+    }
+
+
+def read_page(settings: Settings, day: date) -> str | None:
+    """The page of a day, or None if there is none."""
+    content = lake_of(settings).get(page_of(day))
+    return None if content is None else content.decode()
+
+
+def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
+    """By column, the PSI from which it has drifted."""
+    usual = (most_of_days(reference, number) for number in range(len(reference.columns)))
+    rule = settings.drift
+    return {
+        name: max(rule.psi, rule.times_usual * (most or 0.0))
+        for name, most in zip(reference.columns, usual, strict=True)
+    }
+
+
+def worth_a_look(
+    before: pd.DataFrame, now: pd.DataFrame, limits: Mapping[str, float], at_most: int
+) -> dict[str, float]:
+    """The limits of the columns that have drifted, and of those that moved most up to so many, in their order.
+
+    Evidently draws each column several times: all 131 take it most of a minute, and nobody reads them.
+    """
+    moved = {name: psi_of(before[name], now[name]) for name in limits}
+    by_excess = sorted(limits, key=lambda name: (-moved[name] / max(limits[name], 1e-9), name))
+    drifted = sum(moved[name] >= limits[name] for name in limits)
+    kept = set(by_excess[: max(at_most, drifted)])
+    return {name: limit for name, limit in limits.items() if name in kept}
+
+
+def rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:
+    """Whole lists of the day, about as many rows as the report takes."""
+    # All rows of the lists that are chosen are kept.
+    drift = settings.drift.model_copy(update={"sample_rows": 2 * settings.drift.report_rows})
+    wide = settings.model_copy(update={"drift": drift})
+    with open_engine(settings.features) as engine:
+        lists = comparable_lists(engine, settings, day, settings.drift.report_rows)
+        sample = seen_on(engine, wide, day, reference, lists).sample if lists.rows else None
+    return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
+
+
+def drawn(reference: Reference, rows: int) -> pd.DataFrame:
+    """Rows of the reference, each by its weight, so that they look as what was shown."""
+    share = reference.weights / reference.weights.sum()
+    chosen = np.random.default_rng(SEED).choice(len(share), min(rows, len(share)), p=share)
+    return pd.DataFrame({name: reference.values(name)[chosen] for name in reference.columns})

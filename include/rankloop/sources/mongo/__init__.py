@@ -1,0 +1,1 @@
+"""A shop whose data is in MongoDB."""

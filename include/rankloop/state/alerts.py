@@ -1,0 +1,127 @@
+"""Alerts: what on-call is told, in the collection `rankloop.alerts` and in the log.
+
+An alert is open from when it is raised until what it is about is over, or somebody closes it. Meanwhile it is one
+alert, however often it is raised, and who acknowledged it stays noted. Raised after that it begins anew.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rankloop.errors import RankloopError
+from rankloop.mongo import OUTPUT, Client
+
+log = logging.getLogger(__name__)
+ALERTS = "alerts"
+
+
+class NoSuchAlertError(RankloopError):
+    """An alert that is not there."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something on-call is told."""
+
+    name: str
+    kind: str
+    subject: str
+    message: str
+    state: str
+    """`open` or `closed`."""
+    first_seen: datetime
+    last_seen: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known, by whoever raised it."""
+    acknowledged: Mapping[str, Any] | None = None
+    """Who knows of it, since when, and what they noted."""
+    done: tuple[str, ...] = ()
+    closed_at: datetime | None = None
+    told_at: datetime | None = None
+    """When on-call was sent it as news, if they were."""
+
+
+def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is worse than what they know)
+    client: Client, kind: str, subject: str, message: str, now: datetime, *, worse: bool = False, **facts: object
+) -> bool:
+    """Tell on-call once: the same kind about the same subject stays one alert, with the newest message.
+
+    Whether it is news: it was not open before, or whoever raises it says that it is worse now.
+    """
+    log.error("%s: %s", subject, message)
+    alerts, name = client[OUTPUT][ALERTS], f"{kind}:{subject}"
+    again = {"$set": {"first_seen": now}, "$unset": {"closed_at": "", "acknowledged": "", "done": "", "told_at": ""}}
+    reopened = alerts.update_one({"_id": name, "state": "closed"}, again).modified_count
+    entry = {"kind": kind, "subject": subject, "message": message, "last_seen": now, "state": "open"}
+    change = {"$set": entry | ({"facts": facts} if facts else {}), "$setOnInsert": {"first_seen": now}}
+    untold = {"$unset": {"told_at": ""}} if worse else {}
+    raised = alerts.update_one({"_id": name}, change | untold, upsert=True)
+    return bool(worse or reopened or raised.upserted_id is not None)
+
+
+def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
+    """What the alert was about is over; nothing happens where there is none that is open."""
+    client[OUTPUT][ALERTS].update_one(
+        {"_id": f"{kind}:{subject}", "state": "open"}, {"$set": {"state": "closed", "closed_at": now}}
+    )
+
+
+def note_done(client: Client, kind: str, subject: str, what: str) -> None:
+    """Note on an open alert what was done about it; the same is noted once."""
+    client[OUTPUT][ALERTS].update_one({"_id": f"{kind}:{subject}", "state": "open"}, {"$addToSet": {"done": what}})
+
+
+def note_told(client: Client, alert: Alert, now: datetime) -> None:
+    """Note that on-call was sent this alert; not if it was raised again meanwhile, which may be news."""
+    client[OUTPUT][ALERTS].update_one({"_id": alert.name, "last_seen": alert.last_seen}, {"$set": {"told_at": now}})
+
+
+def alerts(client: Client, *, closed: bool = False, kind: str = "") -> list[Alert]:
+    """Those that are open, or all; the newest first."""
+    wanted = ({} if closed else {"state": "open"}) | ({"kind": kind} if kind else {})
+    return [_alert(found) for found in client[OUTPUT][ALERTS].find(wanted).sort([("last_seen", -1), ("_id", 1)])]
+
+
+def alert_called(client: Client, name: str) -> Alert:
+    """The alert of this name."""
+    if found := client[OUTPUT][ALERTS].find_one({"_id": name}):
+        return _alert(found)
+    there = ", ".join(f"'{alert.name}'" for alert in alerts(client)) or "none"
+    raise NoSuchAlertError(f"there is no alert '{name}'; open are {there}. `rankloop alerts list --all` has all.")
+
+
+def acknowledge(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
+    """Note that somebody knows of an alert and looks after it."""
+    _of_open(client, name, {"acknowledged": {"who": who, "note": note, "at": now}})
+    return alert_called(client, name)
+
+
+def close_by_hand(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
+    """Close an alert; it opens anew if what it is about is seen again."""
+    _of_open(client, name, {"state": "closed", "closed_at": now, "closed_by": {"who": who, "note": note}})
+    return alert_called(client, name)
+
+
+def _of_open(client: Client, name: str, entry: Mapping[str, Any]) -> None:
+    if not client[OUTPUT][ALERTS].update_one({"_id": name, "state": "open"}, {"$set": entry}).matched_count:
+        found = alert_called(client, name)
+        raise NoSuchAlertError(f"the alert '{name}' is {found.state} since {found.closed_at}: there is nothing to do.")
+
+
+def _alert(found: Mapping[str, Any]) -> Alert:
+    return Alert(
+        name=found["_id"],
+        kind=found["kind"],
+        subject=found["subject"],
+        message=found["message"],
+        state=found["state"],
+        first_seen=found["first_seen"],
+        last_seen=found["last_seen"],
+        facts=found.get("facts", {}),
+        acknowledged=found.get("acknowledged"),
+        done=tuple(found.get("done", ())),
+        closed_at=found.get("closed_at"),
+        told_at=found.get("told_at"),
+    )

@@ -1,0 +1,207 @@
+"""The rankings that the storefront shows: batches, each a collection of its own, and one pointer to the live one.
+
+`recommendations__<batch>` has a document a buyer. A batch is shown only after `serving_state` points to it, and the
+pointer is one document: a reader has the old batch or the new one, whole. A batch's name follows from what it was made
+from, so whoever writes one again writes the same.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReplaceOne
+from pymongo.errors import ConnectionFailure
+from pymongo.write_concern import WriteConcern
+
+from rankloop.errors import RankloopError
+from rankloop.mongo import OUTPUT, Client, MarketplaceDownError
+
+PREFIX = "recommendations__"
+BATCHES, STATE, LIVE = "batches", "serving_state", "live"
+ANYBODY = -1
+"""The document for buyers that a batch does not know: the shop's own ranking."""
+LISTED = ("products", "scores", "base_scores", "base_ranks", "sources")
+AT_A_TIME = 500
+
+
+class NoSuchBatchError(RankloopError):
+    """A batch that is not there, or is not whole."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What one buyer is shown, best first; the tuples are of one length."""
+
+    account_id: int
+    policy: str
+    """`base`, or the version of the model that ranked."""
+    products: tuple[int, ...]
+    scores: tuple[float, ...]
+    base_scores: tuple[float, ...]
+    base_ranks: tuple[int, ...]
+    """The place of each product by the shop's own score, 1 the best."""
+    sources: tuple[str, ...]
+    """Where each candidate came from, such as `base+shops`."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it is recorded."""
+
+    name: str
+    day: date
+    """It knows what happened up to the end of this market day."""
+    version: int | None
+    """Of the model that ranked; None for the shop's own ranking."""
+    policy: str
+    made_at: datetime | None = None
+    published_at: datetime | None = None
+    """When it was first made live."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def collection(self) -> str:
+        """Where its rankings are."""
+        return PREFIX + self.name
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the pointer says."""
+
+    batch: str
+    day: date
+    version: int | None
+    policy: str
+    since: datetime
+
+
+def live(client: Client) -> Live | None:
+    """The batch that is shown now, if any is."""
+    found = client[OUTPUT][STATE].find_one({"_id": LIVE})
+    if found is None:
+        return None
+    return Live(found["batch"], date.fromisoformat(found["day"]), found["version"], found["policy"], found["since"])
+
+
+def ranking_of(client: Client, batch: str, account_id: int) -> Ranking | None:
+    """What a buyer is shown by this batch; None for a buyer that it does not know."""
+    found = client[OUTPUT][PREFIX + batch].find_one({"_id": account_id})
+    return _ranking(found) if found else None
+
+
+def rankings_of(client: Client, batch: str, accounts: Iterable[int]) -> Iterator[Ranking]:
+    """What these buyers are shown by this batch; none for those that it does not know."""
+    wanted = {"_id": {"$in": [int(account) for account in accounts]}}
+    return (_ranking(found) for found in client[OUTPUT][PREFIX + batch].find(wanted))
+
+
+def _ranking(found: Mapping[str, Any]) -> Ranking:
+    listed = {name: tuple(found[name]) for name in LISTED}
+    return Ranking(found["_id"], found["policy"], **listed)
+
+
+# Batches
+
+
+def record_batch(client: Client, batch: Batch) -> None:
+    """Note a batch before anything of it is written; noted again, it stays as it was."""
+    entry = {name: value for name, value in asdict(batch).items() if name not in {"name", "published_at"}}
+    entry["day"] = batch.day.isoformat()
+    client[OUTPUT][BATCHES].update_one({"_id": batch.name}, {"$setOnInsert": entry}, upsert=True)
+    # Before the first document: an index over many is slow to build, and deleting needs a collection that is there.
+    client[OUTPUT][batch.collection].create_index([("baid_group", ASCENDING)])
+
+
+def batch_called(client: Client, name: str) -> Batch:
+    """A batch by its name."""
+    if found := client[OUTPUT][BATCHES].find_one({"_id": name}):
+        return _batch(found)
+    raise NoSuchBatchError(f"there is no batch {name} in {OUTPUT}.{BATCHES}; run batch_scoring for its day.")
+
+
+def batches(client: Client) -> list[Batch]:
+    """All batches that are recorded, the newest first."""
+    return [_batch(found) for found in client[OUTPUT][BATCHES].find().sort([("made_at", DESCENDING), ("_id", 1)])]
+
+
+def _batch(found: Mapping[str, Any]) -> Batch:
+    return Batch(
+        name=found["_id"],
+        day=date.fromisoformat(found["day"]),
+        version=found["version"],
+        policy=found["policy"],
+        made_at=found["made_at"],
+        published_at=found.get("published_at"),
+        facts=found.get("facts", {}),
+    )
+
+
+def note(client: Client, name: str, **facts: Any) -> None:  # noqa: ANN401  (whatever is known of it)
+    """Keep facts of a batch, in place of any of the same name."""
+    client[OUTPUT][BATCHES].update_one({"_id": name}, {"$set": {f"facts.{key}": value for key, value in facts.items()}})
+
+
+def make_live(client: Client, batch: Batch, now: datetime) -> None:
+    """Show this batch from now on: one document changes, and with it what every reader sees."""
+    first = {"_id": batch.name, "published_at": {"$exists": False}}
+    client[OUTPUT][BATCHES].update_one(first, {"$set": {"published_at": now}})
+    pointer = {"batch": batch.name, "day": batch.day.isoformat(), "version": batch.version, "policy": batch.policy}
+    shown = live(client)
+    if shown is None or shown.batch != batch.name:
+        state = client[OUTPUT].get_collection(STATE, write_concern=WriteConcern("majority", j=True))
+        state.replace_one({"_id": LIVE}, {"_id": LIVE, **pointer, "since": now}, upsert=True)
+
+
+def remove_batch(client: Client, batch: Batch) -> None:
+    """Remove a batch's rankings, then the word of it; the live one is never removed."""
+    shown = live(client)
+    if shown and shown.batch == batch.name:
+        raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed. Publish another first.")
+    client[OUTPUT].drop_collection(batch.collection)
+    client[OUTPUT][BATCHES].delete_one({"_id": batch.name})
+
+
+# What a batch holds
+
+
+def write_group(client: Client, batch: Batch, group: int, rankings: Iterable[Ranking]) -> int:
+    """Make these all that the batch holds of a group of buyers; how many they are.
+
+    Only what differs is written: done again after a kill it completes what is there, and of a batch that is live no
+    reader ever misses a buyer.
+    """
+    try:
+        return _write_group(client[OUTPUT][batch.collection], group, rankings)
+    except ConnectionFailure as error:
+        raise MarketplaceDownError(f"MongoDB went away while {batch.collection} was written: {error}") from error
+
+
+def _write_group(collection: Any, group: int, rankings: Iterable[Ranking]) -> int:  # noqa: ANN401  (a collection)
+    stale = {found["_id"] for found in collection.find({"baid_group": group}, {"_id": 1})}
+    count, source = 0, iter(rankings)
+    while documents := [_document(ranking, group) for ranking in islice(source, AT_A_TIME)]:
+        count += len(documents)
+        names = {entry["_id"] for entry in documents}
+        held = {e["_id"]: e for e in collection.find({"_id": {"$in": [*names & stale]}})} if names & stale else {}
+        stale -= names
+        if new := [entry for entry in documents if entry["_id"] not in held]:
+            collection.insert_many(new, ordered=False)
+        if other := [entry for entry in documents if held.get(entry["_id"], entry) != entry]:
+            collection.bulk_write([ReplaceOne({"_id": entry["_id"]}, entry) for entry in other], ordered=False)
+    if stale:
+        collection.delete_many({"_id": {"$in": [*stale]}})
+    return count
+
+
+def _document(ranking: Ranking, group: int) -> dict[str, Any]:
+    listed = {name: list(getattr(ranking, name)) for name in LISTED}
+    return {"_id": ranking.account_id, "baid_group": group, "policy": ranking.policy, **listed}
+
+
+def rankings_in(client: Client, batch: Batch) -> Iterator[Ranking]:
+    """Everything that a batch holds, by group and buyer."""
+    found = client[OUTPUT][batch.collection].find().sort([("baid_group", ASCENDING), ("_id", ASCENDING)])
+    return (_ranking(entry) for entry in found)

@@ -1,0 +1,95 @@
+"""The days of the demo, and how one is lived: rankings shown, answered, built, judged, ranked again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from rankloop.calendar import yesterday
+from rankloop.settings import Settings
+from rankloop_demo.simulator.living import Marketplace
+from rankloop_demo.simulator.plan import days_until, diary_of, marketplace_of
+from rankloop_demo.simulator.terminal import live_with_progress
+from rankloop_demo.stack.airflow_api import switch_on
+from rankloop_demo.stack.backfill import Progress, look_again, run_days
+from rankloop_demo.stack.following import CHECKS, SCORING, follow
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days of the demo, as they are when a step begins."""
+
+    place: Marketplace
+    history: Sequence[date]
+    loop: Sequence[date]
+    """From the end of history up to yesterday."""
+    last: date
+    strike: date | None
+    """The first of them on which something happens, if anything does."""
+
+    @property
+    def quiet(self) -> Sequence[date]:
+        """The days on which our rankings are shown and nothing happens."""
+        return [day for day in self.loop if not self.strike or day < self.strike]
+
+    @property
+    def struck(self) -> Sequence[date]:
+        """The days after those."""
+        return [day for day in self.loop if self.strike and day >= self.strike]
+
+
+def days_of(settings: Settings) -> Days:
+    """The days of the demo up to yesterday."""
+    now = datetime.now(UTC)
+    place, last = marketplace_of(settings, now), yesterday(now, settings.zone)
+    history, loop = days_until(place, settings, last)
+    return Days(place, history, loop, last, place.scenarios.first_day.get(settings.simulator.strike))
+
+
+def build(settings: Settings, console: Console, days: Sequence[date], last: date) -> int:
+    """Have Airflow build the features of these days, with a bar or lines; how many were not there before."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("days"),
+        TimeElapsedColumn(),
+    )
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Building", total=len(days))
+
+        def show(seen: Progress) -> None:
+            running = ", ".join(seen.running)
+            if seen.done > bar.tasks[task].completed and not console.is_terminal:
+                console.print(f"{seen.done} of {len(days)} days are built, now {running or 'none'}", highlight=False)
+            bar.update(task, completed=seen.done, description=f"Building {running}")
+
+        # The schedule runs the last day by itself, or before the hour of its run the one before.
+        due_from = last - timedelta(days=1)
+        return run_days(settings, "daily_features", days, due_from, show, of_earlier={"at_once": True})
+
+
+def live_on(settings: Settings, console: Console, demo: Days, day: date) -> None:
+    """Live one more day on the rankings as of the day before; at its end it is built, judged, and ranked as of."""
+    tell = teller(console)
+    before = day - timedelta(days=1)
+    console.print(f"{day}: shown are rankings as of {before}", highlight=False)
+    # Features of history were built before anybody ranked by them.
+    follow(settings, SCORING, before, tell, by_itself=before not in demo.history)
+    # Switched on before the day is built, it hears of it.
+    switch_on(settings, CHECKS)
+    live_with_progress(console, demo.place, [day], diary_of(settings))
+    look_again(settings, "daily_features", "day_is_over", day)
+    build(settings, console, [day], demo.last)
+    follow(settings, CHECKS, day, tell, by_itself=True)
+    follow(settings, SCORING, day, tell, by_itself=True)
+
+
+def teller(console: Console) -> Tell:
+    """Says which task begins."""
+    return lambda task: console.print(f"{task} …", highlight=False)

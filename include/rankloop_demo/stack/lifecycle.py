@@ -1,0 +1,239 @@
+"""Starts, watches and ends the embedded stack, from the process of whoever asks: the command line, the demo, a test."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from rankloop.errors import RankloopError
+from rankloop.settings import PREFIX, Settings, variable
+from rankloop.settings.ports import Ports
+from rankloop_demo.stack.environment import as_variables
+from rankloop_demo.stack.health import Server, all_healthy, look
+from rankloop_demo.stack.home import one_at_a_time, prepare, refuse_foreign, remove
+from rankloop_demo.stack.launch import Launch, open_log, ready_to_launch
+from rankloop_demo.stack.logbook import log_file, log_size, story_of_the_end
+from rankloop_demo.stack.people import passwords_file
+from rankloop_demo.stack.processes import (
+    GLANCE_S,
+    SERVERS_PATIENCE_S,
+    TASKS_PATIENCE_S,
+    StackProcess,
+    end_stack,
+    processes_of,
+    supervisor_of,
+)
+
+HEALTHY_WITHIN_S = 300.0
+"""A server that ends is noticed at once; one that starts slowly, on a machine with much else to do, is not ill."""
+LOOK_EVERY_S = 0.25
+
+Announce = Callable[[Sequence[Server]], None]
+
+
+class StackError(RankloopError):
+    """The stack did not come up, or did not stay up."""
+
+
+@dataclass(frozen=True)
+class StackFacts:
+    """A stack that is up."""
+
+    servers: tuple[Server, ...]
+    passwords_file: Path
+    already_up: bool
+    seconds: float
+    """How long it took."""
+    new_passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    """Person to password, for those made by this very start: show them now, nobody else will."""
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """What runs of a stack just now."""
+
+    servers: tuple[Server, ...]
+    """Empty if no supervisor runs."""
+    supervisor: int | None
+    """Its process id."""
+    leftovers: int
+    """How many processes run without a supervisor."""
+
+
+def start(settings: Settings, announce: Announce = lambda _: None) -> StackFacts:
+    """A stack that runs on its own and is healthy; `announce` hears how its servers are until they all are."""
+    began = time.monotonic()
+    prepare(settings.home)
+    with one_at_a_time(settings.home):
+        launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
+        if launch:
+            with open_log(settings.home) as log:
+                log_start = log_size(settings.home)
+                launch.detached(log)
+    with _ended_if_it_fails(settings, launch):
+        servers = _wait_until_healthy(settings, announce, lambda: supervisor_of(settings.home) is not None)
+    if servers is None:
+        stop(settings)
+        raise StackError(story_of_the_end(settings.home, log_start if launch else 0))
+    return _facts(settings, servers, launch, began)
+
+
+def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], None]) -> None:
+    """Run the stack, printing here, until somebody asks it to end; raises if it ends by itself."""
+    began = time.monotonic()
+    prepare(settings.home)
+    with _signals_passed_on() as asker:
+        with one_at_a_time(settings.home):
+            launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
+            process = launch.attached() if launch else None
+            asker.asks(process)
+        if process:
+            with _ended_if_it_fails(settings, launch):
+                servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
+            if servers:
+                on_up(_facts(settings, servers, launch, began))
+            code = process.wait()
+            # A supervisor that was killed could not end the rest.
+            end_stack(settings.home)
+            if code != 0 and not asker.asked:
+                raise StackError(story_of_the_end(settings.home, None))
+    if process is None:
+        on_up(start(settings, announce))
+
+
+def stop(settings: Settings) -> bool:
+    """Whether anything of the stack ran; nothing does afterwards."""
+    home = settings.home
+    if not processes_of(home):
+        return False
+    if supervisor := supervisor_of(home):
+        supervisor.signal(signal.SIGTERM)
+        # It kills by itself what does not end in time.
+        deadline = time.monotonic() + TASKS_PATIENCE_S + SERVERS_PATIENCE_S + 5
+        while processes_of(home) and time.monotonic() < deadline:
+            time.sleep(GLANCE_S)
+    end_stack(home)
+    return True
+
+
+def status(settings: Settings) -> StackStatus:
+    """What runs of this home's stack, and whether it does its work."""
+    if supervisor := supervisor_of(settings.home):
+        return StackStatus(look(_as_it_runs(settings, supervisor), supervisor.started), supervisor.pid, 0)
+    return StackStatus((), None, len(processes_of(settings.home)))
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether every server of this home's stack does its work."""
+    servers = status(settings).servers
+    return bool(servers) and all_healthy(servers)
+
+
+def clean(settings: Settings) -> bool:
+    """Whether there was a home; afterwards there is none, nor any process of it."""
+    if not settings.home.exists():
+        return stop(settings)
+    refuse_foreign(settings.home)
+    stop(settings)
+    remove(settings.home)
+    return True
+
+
+def _usable_supervisor(settings: Settings) -> StackProcess | None:
+    """The supervisor that runs already, if one does; refused if it was started with other settings than these."""
+    supervisor = supervisor_of(settings.home)
+    if supervisor is None:
+        return None
+    runs_with = {name: value for name, value in supervisor.environment.items() if name.startswith(PREFIX)}
+    wanted = as_variables(settings)
+    # Names alone: a value may be an address with a password in it.
+    if other := sorted(name for name in {*runs_with, *wanted} if runs_with.get(name) != wanted.get(name)):
+        raise StackError(
+            f"the stack of {settings.home} runs already, with another {', '.join(other)}. "
+            "Stop it first (`make stop`), or set RANKLOOP_HOME to another folder for a second one."
+        )
+    return supervisor
+
+
+def _as_it_runs(settings: Settings, supervisor: StackProcess) -> Settings:
+    """The settings with the ports of the stack that runs, which may have been started with others than ours."""
+    ports = {name: int(supervisor.environment[variable(f"ports.{name}")]) for name in type(settings.ports).model_fields}
+    return settings.model_copy(update={"ports": Ports(**ports)})
+
+
+def _wait_until_healthy(settings: Settings, announce: Announce, alive: Callable[[], bool]) -> tuple[Server, ...] | None:
+    """The servers once all are healthy, or None if the stack has ended before."""
+    deadline = time.monotonic() + HEALTHY_WITHIN_S
+    while alive():
+        supervisor = supervisor_of(settings.home)
+        servers = look(settings, supervisor.started if supervisor else time.time())
+        announce(servers)
+        if all_healthy(servers):
+            return servers
+        if time.monotonic() > deadline:
+            ill = ", ".join(server.name for server in servers if not server.healthy)
+            raise StackError(
+                f"not healthy within {HEALTHY_WITHIN_S:g} s: {ill}. Look into {log_file(settings.home)}; "
+                "if the machine was merely busy, start again."
+            )
+        time.sleep(LOOK_EVERY_S)
+    return None
+
+
+@contextmanager
+def _ended_if_it_fails(settings: Settings, launch: Launch | None) -> Iterator[None]:
+    """End what we launched if we give up waiting, by whatever error or interruption."""
+    try:
+        yield
+    except BaseException:
+        if launch:
+            stop(settings)
+        raise
+
+
+class _Asker:
+    """Whoever asks us to end asks the stack: it ends first, then we do."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def asks(self, process: subprocess.Popen[bytes] | None) -> None:
+        """From now on ask this process, and at once if we were asked before there was one."""
+        self._process = process
+        if self.asked:
+            self._pass_on()
+
+    def hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        self.asked = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._process:
+            self._process.terminate()
+
+
+@contextmanager
+def _signals_passed_on() -> Iterator[_Asker]:
+    asker = _Asker()
+    before = {number: signal.signal(number, asker.hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield asker
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _facts(settings: Settings, servers: tuple[Server, ...], launch: Launch | None, began: float) -> StackFacts:
+    return StackFacts(
+        servers=servers,
+        passwords_file=passwords_file(settings.home),
+        already_up=launch is None,
+        seconds=time.monotonic() - began,
+        new_passwords=launch.new_passwords if launch else {},
+    )
