@@ -79,8 +79,7 @@ def show_days(
     for day in days:
         if day in happened:
             table.add_row(f"{day:%d %b}", f"[bold]{happened[day]}[/bold]")
-        rows = [one for one in (_rows(lake, day) if day in judged else ()) if _place(one)[1] == HOME]
-        rows = [one for one in rows if (one["metric"], one["k"]) == CTR_AT_10]
+        rows = _home_ctr_at_10(lake, day) if day in judged else []
         arms = {row["arm"]: row for row in rows if row["policy"] == ALL}
         ours = sorted({row["policy"] for row in rows if row["arm"] == PERSONALISED} - {ALL, BASE_POLICY})
         control, personalised = arms.get(CONTROL), arms.get(PERSONALISED)
@@ -89,6 +88,19 @@ def show_days(
         table.add_row(f"{day:%d %b}", ", ".join(ours), *figures, times, said.get(day, ""))
     console.print(table)
     console.print("CTR@10 in %, of home lists", style="dim", highlight=False)
+
+
+def home_clicks(lake: Lake, day: date) -> tuple[float, float] | None:
+    """Return CTR@10 of home lists of a day, control and personalised, or None where either is not known."""
+    if day not in judged_days(lake):
+        return None
+    arms = {row["arm"]: row["value"] for row in _home_ctr_at_10(lake, day) if row["policy"] == ALL}
+    return (arms[CONTROL], arms[PERSONALISED]) if {CONTROL, PERSONALISED} <= arms.keys() else None
+
+
+def _home_ctr_at_10(lake: Lake, day: date) -> list[Row]:
+    """Return the day's rows of CTR@10 in home lists, by arm and policy."""
+    return [row for row in _rows(lake, day) if row["surface"] == HOME and (row["metric"], row["k"]) == CTR_AT_10]
 
 
 def _rows(lake: Lake, day: date) -> list[Row]:

@@ -4,15 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
-
 from rankloop.calendar import yesterday
 from rankloop.settings import Settings
+from rankloop_demo.demo.screen import Screen
+from rankloop_demo.simulator.history import live_days
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.plan import days_until, diary_of, marketplace_of
-from rankloop_demo.simulator.terminal import live_with_progress
 from rankloop_demo.stack.airflow_api import switch_on
 from rankloop_demo.stack.backfill import Progress, look_again, run_days
 from rankloop_demo.stack.following import CHECKS, SCORING, follow
@@ -51,45 +48,32 @@ def days_of(settings: Settings) -> Days:
     return Days(place, history, loop, last, place.scenarios.first_day.get(settings.simulator.strike))
 
 
-def build(settings: Settings, console: Console, days: Sequence[date], last: date) -> int:
-    """Have Airflow build the features of these days, with a bar or lines; how many were not there before."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("days"),
-        TimeElapsedColumn(),
-    )
-    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Building", total=len(days))
+def build(settings: Settings, screen: Screen, days: Sequence[date], last: date) -> int:
+    """Have Airflow build the features of these days, and return how many were not there before."""
 
-        def show(seen: Progress) -> None:
-            running = ", ".join(seen.running)
-            if seen.done > bar.tasks[task].completed and not console.is_terminal:
-                console.print(f"{seen.done} of {len(days)} days are built, now {running or 'none'}", highlight=False)
-            bar.update(task, completed=seen.done, description=f"Building {running}")
+    def show(progress: Progress) -> None:
+        screen.doing(f"{progress.done} of {len(days)} days are built, now {', '.join(progress.running) or 'none'}")
 
-        # The schedule runs the last day by itself, or before the hour of its run the one before.
-        due_from = last - timedelta(days=1)
-        return run_days(settings, "daily_features", days, due_from, show, of_earlier={"at_once": True})
+    # The schedule runs the last day by itself, or before the hour of its run the one before.
+    due_from = last - timedelta(days=1)
+    return run_days(settings, "daily_features", days, due_from, show, of_earlier={"at_once": True})
 
 
-def live_on(settings: Settings, console: Console, demo: Days, day: date) -> None:
+def live_on(settings: Settings, screen: Screen, demo: Days, day: date) -> None:
     """Live one more day on the rankings as of the day before; at its end it is built, judged, and ranked as of."""
-    tell = teller(console)
     before = day - timedelta(days=1)
-    console.print(f"{day}: shown are rankings as of {before}", highlight=False)
     # Features of history were built before anybody ranked by them.
-    follow(settings, SCORING, before, tell, by_itself=before not in demo.history)
+    follow(settings, SCORING, before, teller(screen, before), by_itself=before not in demo.history)
     # Switched on before the day is built, it hears of it.
     switch_on(settings, CHECKS)
-    live_with_progress(console, demo.place, [day], diary_of(settings))
+    screen.doing(f"{day}: buyers are shown rankings as of {before}")
+    list(live_days(demo.place, [day], diary_of(settings)))
     look_again(settings, "daily_features", "day_is_over", day)
-    build(settings, console, [day], demo.last)
-    follow(settings, CHECKS, day, tell, by_itself=True)
-    follow(settings, SCORING, day, tell, by_itself=True)
+    build(settings, screen, [day], demo.last)
+    follow(settings, CHECKS, day, teller(screen, day), by_itself=True)
+    follow(settings, SCORING, day, teller(screen, day), by_itself=True)
 
 
-def teller(console: Console) -> Tell:
-    """Says which task begins."""
-    return lambda task: console.print(f"{task} …", highlight=False)
+def teller(screen: Screen, day: date | None = None) -> Tell:
+    """Return what says which task begins."""
+    return lambda task: screen.doing(f"{day}: {task}" if day else task)

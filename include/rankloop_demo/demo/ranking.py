@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
-from rich.console import Console
-
 from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
 from rankloop_demo.demo.days import days_of, teller
+from rankloop_demo.demo.screen import Screen
 from rankloop_demo.stack import approving
 from rankloop_demo.stack.following import follow_promotion
 from rankloop_demo.stack.people import passwords_file
@@ -16,10 +15,10 @@ from rankloop_demo.stack.training import train_as_of, watch_training
 WHY = "there is history enough for a first model"
 TRIALS = 4
 """Fewer than a usual training makes: here five more took half a minute and won less than a hundredth of NDCG@10."""
-WHY_APPROVED = "better on the newest lists, and nowhere worse"
+WHY_APPROVED = "answered by the demo"
 
 
-def train_challenger(settings: Settings, console: Console) -> str:
+def train_challenger(settings: Settings, screen: Screen) -> str:
     """A challenger trained on that history by Airflow's scheduler, and registered if it is better than the shop."""
     # Heavy, and no other step needs it.
     from rankloop.ranking.windows import first_trainable  # noqa: PLC0415
@@ -28,10 +27,10 @@ def train_challenger(settings: Settings, console: Console) -> str:
     if days[-1] < (first := first_trainable(settings.training, days[0])):
         return f"history is too short: the first day as of which a training is possible is {first}"
     trials = min(TRIALS, settings.training.max_iter)
-    return _trained(settings, console, train_as_of(settings, days[-1], WHY, trials, teller(console)))
+    return _trained(settings, screen, train_as_of(settings, days[-1], WHY, trials, teller(screen)))
 
 
-def train_after_drift(settings: Settings, console: Console) -> str:
+def train_after_drift(settings: Settings, screen: Screen) -> str:
     """The training that drift asked for, watched to its end."""
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened  # noqa: PLC0415
@@ -42,27 +41,27 @@ def train_after_drift(settings: Settings, console: Console) -> str:
         begun = [action for action in before(client, demo.last) if action.kind == RETRAIN]
     if not begun:
         return "drift asked for no training: `rankloop alerts list` says what was found, and what was done"
-    return _trained(settings, console, watch_training(settings, f"drift__{begun[-1].day}", teller(console)))
+    return _trained(settings, screen, watch_training(settings, f"drift__{begun[-1].day}", teller(screen)))
 
 
-def _trained(settings: Settings, console: Console, key: str) -> str:
+def _trained(settings: Settings, screen: Screen, key: str) -> str:
     # Heavy, and no other step needs them.
     from rankloop.desk.training import show_training  # noqa: PLC0415
     from rankloop.registry.tracking import find_training  # noqa: PLC0415
     from rankloop.training.ending import outcome  # noqa: PLC0415
 
     run = find_training(Registry(settings.mlflow), key).run_id
-    show_training(console, settings, run)
+    show_training(screen.console, settings, run)
     told = outcome(settings, run)
     return f"version {told['version']} is registered" if "version" in told else "no challenger: see the verdict"
 
 
-def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Console], str]:
+def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Screen], str]:
     """The ML lead is asked about the challenger, and answers; approved, it is the champion."""
     return partial(_asked, by_hand=by_hand)
 
 
-def _asked(settings: Settings, console: Console, *, by_hand: bool) -> str:
+def _asked(settings: Settings, screen: Screen, *, by_hand: bool) -> str:
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened, settle, standing_champion  # noqa: PLC0415
     from rankloop.desk.promotion import show_ledger  # noqa: PLC0415
@@ -70,19 +69,19 @@ def _asked(settings: Settings, console: Console, *, by_hand: bool) -> str:
 
     if asked := challenger(Registry(settings.mlflow)):
         run = approving.ask_about(settings, asked.number)
-        console.print(approving.question(settings, run)["subject"], style="bold", highlight=False)
+        screen.say(approving.question(settings, run)["subject"], style="bold")
         if by_hand:
-            console.print(
+            screen.say(
                 f"Answer as ml-lead: {approving.page(settings, run)}\n"
-                f"The password is in {passwords_file(settings.home)}.",
-                highlight=False,
-                soft_wrap=True,
+                f"The password is in {passwords_file(settings.home)}."
             )
         else:
             approving.answer(settings, run, "ml-lead", "Approve", WHY_APPROVED)
         approving.wait_for_end(settings, run)
-        follow_promotion(settings, run, teller(console))
+        follow_promotion(settings, run, teller(screen))
     with opened(settings) as client:
-        show_ledger(console, settle(settings, client))
+        show_ledger(screen.console, settle(settings, client))
     champion = standing_champion(settings)
-    return f"version {champion.number} is the champion" if champion else "no champion yet: nobody approved one"
+    if not champion:
+        return "no champion yet: nobody approved one"
+    return f"version {champion.number} is the champion; each buyer's shelf: http://127.0.0.1:{settings.ports.serving}"

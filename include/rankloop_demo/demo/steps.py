@@ -4,7 +4,9 @@ A step that was cut short goes on where it stood, so `make demo` again is the wa
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from time import monotonic
 
 from rich.console import Console
@@ -13,17 +15,20 @@ from rankloop.errors import RankloopError
 from rankloop.settings import Settings, variable
 from rankloop_demo.demo.days import build, days_of
 from rankloop_demo.demo.ranking import ask_ml_lead, train_after_drift, train_challenger
-from rankloop_demo.demo.story import close_the_loop, live_under_drift, recover
+from rankloop_demo.demo.screen import Screen, in_minutes
+from rankloop_demo.demo.story import close_the_loop, live_under_drift, recover, value_in_words
+from rankloop_demo.simulator.history import days_to_live, live_days
 from rankloop_demo.simulator.plan import diary_of
-from rankloop_demo.simulator.terminal import live_with_progress
 from rankloop_demo.stack import lifecycle, terminal
 from rankloop_demo.stack.airflow_api import switch_on
+from rankloop_demo.stack.health import Server
 from rankloop_demo.stack.people import passwords_file
 
 LEFT_TO_YOU = (
     f"left to you: the marketplace is your own. {variable('simulator.enabled')}=true puts a simulated one into an "
     "empty MongoDB"
 )
+MONGO_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -31,79 +36,104 @@ class Step:
     """One step of the demo."""
 
     title: str
-    run: Callable[[Settings, Console], str]
-    """Does it, shows its progress, and says what it came to."""
+    expected_s: int
+    """How long it takes on two quiet cores."""
+    run: Callable[[Settings, Screen], str]
+    """Does it, shows its progress, and returns what it came to."""
     simulated: bool = True
     """Whether it is about the simulated marketplace: one of your own is left to you."""
 
 
-def start_servers(settings: Settings, console: Console) -> str:
-    """Airflow, MLflow and MongoDB, up and healthy."""
-    with terminal.progress(console) as announce:
-        facts = lifecycle.start(settings, announce)
-    terminal.show_facts(console, settings, facts)
-    return "already up" if facts.already_up else "up"
+def start_servers(settings: Settings, screen: Screen) -> str:
+    """Start Airflow, MLflow and MongoDB; simulate the marketplace's history as soon as MongoDB answers."""
+    mongo_answers = Event()
+
+    def announce(servers: Sequence[Server]) -> None:
+        waiting = [server.name for server in servers if not server.healthy]
+        if servers and "mongo" not in waiting:
+            mongo_answers.set()
+        screen.doing(f"waiting for {', '.join(waiting)}")
+
+    with ThreadPoolExecutor(1) as beside:
+        history = beside.submit(_simulate_history, settings, screen, mongo_answers)
+        try:
+            facts = lifecycle.start(settings, announce)
+        finally:
+            mongo_answers.set()
+        simulated = history.result()
+    terminal.show_facts(screen.console, settings, facts)
+    return f"{'already up' if facts.already_up else 'up'}; {simulated}"
 
 
-def live_history(settings: Settings, console: Console) -> str:
-    """Some weeks of marketplace life in MongoDB, up to some days ago."""
+def _simulate_history(settings: Settings, screen: Screen, mongo_answers: Event) -> str:
+    """Simulate the days that are missing, and return what that came to."""
+    if not settings.simulated:
+        return "the marketplace is your own"
+    if not mongo_answers.wait(MONGO_WITHIN_S):
+        return "MongoDB did not answer"
     demo = days_of(settings)
-    place, days = demo.place, demo.history
-    reports = live_with_progress(console, place, days, diary_of(settings))
-    shown = sum(report.shown for report in reports)
-    lived = f"{len(reports)} days lived, {shown:,} products shown" if reports else "nothing was missing"
+    days, diary = demo.history, diary_of(settings)
+    missing = days_to_live(demo.place, days, diary)
+    shown = 0
+    for report in live_days(demo.place, missing, diary):
+        shown += report.shown
+        screen.doing(f"{report.day}: {report.shown:,} products shown")
+    lived = f"{len(missing)} days lived, {shown:,} products shown" if missing else "nothing was missing"
     return f"{days[0]} to {days[-1]}: {lived}"
 
 
-def let_it_live_on(settings: Settings, _console: Console) -> str:
-    """The DAG that lives one more day each night, switched on."""
+def build_features(settings: Settings, screen: Screen) -> str:
+    """Have Airflow's scheduler build the features of every day there is."""
+    demo = days_of(settings)
+    built = build(settings, screen, demo.history, demo.last)
+    return f"features of {len(demo.history)} days, {built} built now"
+
+
+def let_it_live_on(settings: Settings, _screen: Screen) -> str:
+    """Switch on the DAG that lives one more day each night."""
     switch_on(settings, "marketplace_day")
     return "marketplace_day is on"
 
 
-def build_features(settings: Settings, console: Console) -> str:
-    """The features of every day there is, built by Airflow's scheduler."""
-    demo = days_of(settings)
-    built = build(settings, console, demo.history, demo.last)
-    return f"features of {len(demo.history)} days, {built} built now"
-
-
 def steps(settings: Settings, *, answered_by_hand: bool = False) -> Sequence[Step]:
-    """What the demo does, in its order; somebody at the keyboard may want to answer the requests themselves."""
+    """Return what the demo does, in its order; somebody at the keyboard may want to answer the requests."""
     asked = ask_ml_lead(by_hand=answered_by_hand)
     drift = (
-        Step(f"Something happens: {settings.simulator.strike}", live_under_drift),
-        Step("Train on what came after it", train_after_drift),
-        Step("Ask the ML lead again", asked),
-        Step("Look whether it was worth it", recover),
+        Step(f"Something happens: {settings.simulator.strike}", 100, live_under_drift),
+        Step("Train on what came after it", 30, train_after_drift),
+        Step("Ask the ML lead again", 20, asked),
+        Step("Look whether it was worth it", 50, recover),
     )
     return (
-        Step("Start the servers", start_servers, simulated=False),
-        Step("Live the marketplace's history", live_history),
-        Step("Build the features of every day", build_features),
-        Step("Train a challenger", train_challenger),
-        Step("Ask the ML lead", asked),
-        Step("Close the loop", close_the_loop),
+        Step("Start the servers, and live the history of a shop", 35, start_servers, simulated=False),
+        Step("Build the features of every day", 45, build_features),
+        Step("Train a challenger", 35, train_challenger),
+        Step("Ask the ML lead, and rank for every buyer", 40, asked),
+        Step("Close the loop", 25, close_the_loop),
         *(drift if settings.simulator.strike else ()),
-        Step("Let it live on, a day each night", let_it_live_on),
+        Step("Let it live on, a day each night", 1, let_it_live_on),
     )
 
 
 def run_demo(settings: Settings, console: Console, steps: Sequence[Step]) -> None:
-    """Every step in turn, then what to look at."""
+    """Run every step in turn, then say what to look at, how long it took, and what it was worth."""
+    screen, total = Screen(console), sum(step.expected_s for step in steps)
+    screen.say(f"{len(steps)} steps, about {in_minutes(total)} on two quiet cores")
     for number, step in enumerate(steps, 1):
-        console.rule(f"{number}/{len(steps)}  {step.title}", align="left")
         started = monotonic()
-        try:
-            outcome = LEFT_TO_YOU if step.simulated and not settings.simulated else step.run(settings, console)
-        except RankloopError as error:
-            raise RankloopError(
-                f"step {number} of {len(steps)}, {step.title.lower()}: {error}\n"
-                "Once that is mended, `make demo` goes on from here."
-            ) from error
-        console.print(f"{outcome} ({monotonic() - started:.0f} s)", style="green", highlight=False)
-    console.rule("Ready", align="left")
-    console.print(_what_to_look_at(settings), highlight=False, soft_wrap=True)
+        with screen.step(f"{number}/{len(steps)}  {step.title}", step.expected_s):
+            try:
+                outcome = LEFT_TO_YOU if step.simulated and not settings.simulated else step.run(settings, screen)
+            except RankloopError as error:
+                raise RankloopError(
+                    f"step {number} of {len(steps)}, {step.title.lower()}: {error}\n"
+                    "Once that is mended, `make demo` goes on from here."
+                ) from error
+        screen.say(f"      {outcome} ({in_minutes(monotonic() - started)})", style="green")
+    screen.say(_what_to_look_at(settings))
+    screen.say(f"It took {in_minutes(screen.seconds)}.")
+    if settings.simulated and (value := value_in_words(settings)):
+        screen.say(value, style="bold")
 
 
 def _what_to_look_at(settings: Settings) -> str:

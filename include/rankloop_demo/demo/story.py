@@ -5,52 +5,52 @@ from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from typing import Any
 
-from rich.console import Console
 from rich.markdown import Markdown
 
 from rankloop.monitoring.report.addresses import address_of
 from rankloop.settings import Settings
 from rankloop_demo.demo.days import Days, days_of, live_on
+from rankloop_demo.demo.screen import Screen
 
 
-def close_the_loop(settings: Settings, console: Console) -> str:
+def close_the_loop(settings: Settings, screen: Screen) -> str:
     """Rankings published, shown to half of the buyers, and answered by them, while nothing else happens."""
     demo = days_of(settings)
     for day in demo.quiet:
-        live_on(settings, console, demo, day)
-        _tell(settings, console, day)
+        live_on(settings, screen, demo, day)
+        _tell(settings, screen, day)
     return _live_results(settings, demo.quiet)
 
 
-def live_under_drift(settings: Settings, console: Console) -> str:
+def live_under_drift(settings: Settings, screen: Screen) -> str:
     """Days after something happened, until drift has asked for a training."""
     demo = days_of(settings)
     if not demo.struck:
         return f"nothing yet: it happens on {demo.strike}, and {demo.last} was the last day"
     known: set[str] = set()
     for day in demo.struck:
-        live_on(settings, console, demo, day)
-        known |= _tell(settings, console, day, known)
+        live_on(settings, screen, demo, day)
+        known |= _tell(settings, screen, day, known)
         if _asked_for_training(settings, day):
             return f"{day}: a training is begun by itself"
     return "drift asked for no training so far"
 
 
-def recover(settings: Settings, console: Console) -> str:
+def recover(settings: Settings, screen: Screen) -> str:
     """The days on which the new champion's rankings are shown; then the whole story in one table."""
     demo = days_of(settings)
     left = _after_training(settings, demo)
     for day in left:
-        live_on(settings, console, demo, day)
-        _tell(settings, console, day)
-    show_story(settings, console, demo)
+        live_on(settings, screen, demo, day)
+        _tell(settings, screen, day)
+    show_story(settings, screen, demo)
     if left:
         page = address_of(settings, left[0] - timedelta(days=1))
-        console.print(f"Each feature then and now, as of that training: {page}", highlight=False, soft_wrap=True)
+        screen.say(f"Each feature then and now, as of that training: {page}")
     return _live_results(settings, demo.loop)
 
 
-def show_story(settings: Settings, console: Console, demo: Days) -> None:
+def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     """A row a day: who ranked, what buyers made of it, and what was said of it."""
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened  # noqa: PLC0415
@@ -62,14 +62,14 @@ def show_story(settings: Settings, console: Console, demo: Days) -> None:
         found = {day: verdict_of(client, day) for day in demo.loop}
     said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
-    show_days(console, Lake(settings.lake_root), demo.loop, said, happened)
+    show_days(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
 
 
 def _kinds(verdict: Mapping[str, Any]) -> list[str]:
     return [cause["kind"] for cause in verdict["causes"][:1]]
 
 
-def _tell(settings: Settings, console: Console, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
+def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
     """What was said of a day, with the page of each cause that is not known yet, and results of the day before."""
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened  # noqa: PLC0415
@@ -80,13 +80,13 @@ def _tell(settings: Settings, console: Console, day: date, known: AbstractSet[st
 
     lake, before = Lake(settings.lake_root), day - timedelta(days=1)
     if before in personalised_days(lake):
-        show_in_short(console, lake, before)
+        show_in_short(screen.console, lake, before)
     with opened(settings) as client:
         verdict = verdict_of(client, day)
-    console.print(f"{day} is judged: {verdict.state}. {verdict.reason}", style="bold", highlight=False)
+    screen.say(f"      {day} is judged: {verdict.state}. {verdict.reason}")
     news = [cause for cause in verdict.causes if verdict.state not in {"ok", "watch"} and cause.key not in known]
     for cause in news:
-        console.print(Markdown(told(settings, cause, verdict)))
+        screen.say(Markdown(told(settings, cause, verdict)))
     return {cause.key for cause in news}
 
 
@@ -114,3 +114,25 @@ def _live_results(settings: Settings, days: Sequence[date]) -> str:
     if not judged:
         return f"{len(days)} days lived on our rankings; a day's results are known once the day after it is there"
     return f"live results of {len(judged)} days: `rankloop live show` has more"
+
+
+def value_in_words(settings: Settings) -> str:
+    """Return in one sentence what the rankings were worth: clicks before, after the drift, after the retraining."""
+    # Heavy, and no other step needs them.
+    from rankloop.desk.monitoring import home_clicks  # noqa: PLC0415
+    from rankloop.lake.tables import Lake  # noqa: PLC0415
+
+    lake, demo = Lake(settings.lake_root), days_of(settings)
+    clicks = {day: figures for day in demo.loop if (figures := home_clicks(lake, day))}
+    if not (before := [clicks[day] for day in demo.quiet if day in clicks]):
+        return ""
+    shop, ours = (sum(figures) / len(before) for figures in zip(*before, strict=True))
+    text = f"CTR@10 of home lists: {shop:.1%} in the shop's own order, {ours:.1%} in ours"
+    retrained = _after_training(settings, demo)
+    drifted = [clicks[day][1] for day in demo.struck if day in clicks and day not in retrained]
+    recovered = [clicks[day][1] for day in retrained if day in clicks]
+    if drifted:
+        text += f"; {sum(drifted) / len(drifted):.1%} after {settings.simulator.strike}"
+    if recovered:
+        text += f"; {sum(recovered) / len(recovered):.1%} after the retraining"
+    return f"{text}."
