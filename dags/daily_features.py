@@ -7,8 +7,7 @@ Owner: data platform.
 If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
 Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
 To let a day through that a check stopped: trigger a run with its partition key, and name the check in `accept`.
-For many days of history: a backfill with the configuration `{"at_once": true}` does each day in one task, in little
-more than half the time.
+For many days of history: the DAG `features_backfill`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -87,10 +86,10 @@ def publish(dag_run=None, params=None, outlet_events=None) -> None:
 @task(pool="mongo", outlets=[EVENTS, FEATURES])
 def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
     """All of it in one task, for days of history."""
-    from rankloop.features.whole_day import build_whole_day
+    from rankloop.features.whole_day import build_days
 
     settings, day = load_settings(), market_day(dag_run, params)
-    build_whole_day(settings, day, datetime.now(UTC), params["accept"])
+    build_days(settings, [day], datetime.now(UTC), params["accept"])
     tell_assets(outlet_events, settings, day)
 
 

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from rankloop.calendar import parse_day
+from rankloop.calendar import days_between, parse_day
 from rankloop.errors import RankloopError, TransientError
 from rankloop.settings import Settings, load_settings
 
@@ -103,6 +103,15 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
             "of one day, start the DAG with the parameter `day` and no partition key."
         )
     return monday + timedelta(days=6)
+
+
+def days_of_backfill(params: dict[str, Any], part: int, parts: int) -> list[date]:
+    """Return one of so many consecutive parts of the days that a backfill was asked for. Runs in the task worker."""
+    first, last = parse_day(params["first"]), parse_day(params["last"])
+    if last < first:
+        raise RankloopError(f"a backfill from {first} to {last} has no day: give `first` a day up to `last`")
+    days = list(days_between(first, last))
+    return days[part * len(days) // parts : (part + 1) * len(days) // parts]
 
 
 def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)

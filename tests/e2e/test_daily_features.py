@@ -13,7 +13,7 @@ from tests.running import RunningStack, wait_until
 
 pytestmark = pytest.mark.stack
 
-DAG = "/dags/daily_features"
+DAG, BACKFILL = "/dags/daily_features", "features_backfill"
 STEPS = ["day_is_over", "extract", "clean", "aggregate", "earlier_days", "build", "publish", "look_back"]
 
 
@@ -55,8 +55,15 @@ def run(airflow: AirflowApi, day: date) -> Run:
 
 @pytest.fixture(scope="module")
 def past(day: date) -> date:
-    """A day of history, which was built at once."""
-    return day - timedelta(days=LOOP + 1)
+    """The first day after history, which was built at once."""
+    return day - timedelta(days=LOOP - 1)
+
+
+@pytest.fixture(scope="module")
+def backfill(airflow: AirflowApi) -> Run:
+    """The run that built history."""
+    [run] = airflow.ask("GET", f"/dags/{BACKFILL}/dagRuns")["dag_runs"]
+    return Run(airflow, BACKFILL, run["dag_run_id"])
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +77,31 @@ def test_the_assets_page_has_one_event_a_day_that_tells_its_story(airflow: Airfl
     for asset in (assets["events"], assets["features"]):
         events = airflow.ask("GET", f"/assets/events?asset_id={asset['id']}")["asset_events"]
         assert sorted(event["partition_key"] for event in events) == days
-        told = {"rows", "version", "digest"} | ({"quarantined"} if asset["name"] == "events" else set())
+        facts = {"rows", "version", "digest"} | ({"quarantined"} if asset["name"] == "events" else set())
         for event in events:
-            assert event["extra"]
-            assert all(told <= set(facts) for facts in event["extra"].values())
+            if event["partition_key"] in days[:HISTORY]:
+                assert event["extra"] == {"backfill": f"{days[0]} to {days[HISTORY - 1]}"}
+            else:
+                assert event["extra"]
+                assert all(facts <= set(of_table) for of_table in event["extra"].values())
     assert len(days) == HISTORY + LOOP
+
+
+def test_a_backfill_killed_in_the_middle_and_cleared_leaves_the_same_days(
+    stack: RunningStack, backfill: Run, lake: Lake, day: date
+) -> None:
+    first = day - timedelta(days=HISTORY + LOOP - 1)
+    before = digests(lake, first)
+    backfill.kill("build", stack)
+    backfill.clear("build")
+    backfill.succeed("build")
+    assert digests(lake, first) == before
 
 
 def test_a_day_that_is_not_there_in_time_is_an_alert(stack: RunningStack, lake: Lake, demo: str) -> None:
     assert demo
     client = connect(stack.settings.mongo)
-    late = {f"daily_features {day}" for day in lake.days("features/buyer")}
+    late = {f"daily_features {day}" for day in lake.days("features/buyer")[HISTORY:]}
     wait_until(lambda: set(client["rankloop"]["alerts"].distinct("subject", {"kind": "late_day"})) >= late, "alerts")
     client.close()
 

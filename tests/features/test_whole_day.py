@@ -12,7 +12,7 @@ from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
 from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
-from rankloop.features.whole_day import build_whole_day
+from rankloop.features.whole_day import build_days
 from rankloop.mongo import MARKETPLACE, connect
 from rankloop.settings import Settings
 from rankloop_demo.simulator.history import Diary, live_days
@@ -57,7 +57,7 @@ def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
         clean_day(steps, day, now)
         aggregate_day(steps, day)
         build_features(steps, day)
-        build_whole_day(at_once, day, now)
+        build_days(at_once, [day], now)
     assert digests(at_once) == digests(steps)
     assert {"features/product 2026-11-01", "features/product 2026-11-02"} <= set(digests(at_once))
 
@@ -95,8 +95,8 @@ def test_the_first_day_need_not_wait_for_days_before_it_though_a_nightly_job_wri
 def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:
     settings = settings_of(address, tmp_path)
     with pytest.raises(DaysMissingError, match="features of 2026-11-02 waited 0 s for days before it"):
-        build_whole_day(settings, DAYS[1], night_after(settings, DAYS[1]), earlier_within_s=0)
+        build_days(settings, [DAYS[1]], night_after(settings, DAYS[1]), earlier_within_s=0)
     assert not lake_of(settings).days("features/product")
-    build_whole_day(settings, DAYS[0], night_after(settings, DAYS[0]))
-    build_whole_day(settings, DAYS[1], night_after(settings, DAYS[1]))
+    build_days(settings, [DAYS[0]], night_after(settings, DAYS[0]))
+    build_days(settings, [DAYS[1]], night_after(settings, DAYS[1]))
     assert lake_of(settings).days("features/product") == DAYS

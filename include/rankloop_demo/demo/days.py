@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from rankloop.calendar import yesterday
+from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 from rankloop_demo.demo.screen import Screen
 from rankloop_demo.simulator.history import live_days
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.plan import days_until, diary_of, marketplace_of
 from rankloop_demo.stack.airflow_api import switch_on
-from rankloop_demo.stack.backfill import Progress, look_again, run_days
+from rankloop_demo.stack.backfill import Progress, look_again, run_backfill, run_days
 from rankloop_demo.stack.following import CHECKS, SCORING, follow
 
+BUILT_LAST = "features/product"
+"""The table of a day's features that is written last."""
+FEW = 2
+"""So many days are asked for one by one; more are a backfill."""
 Tell = Callable[[str], None]
 
 
@@ -52,11 +57,20 @@ def build(settings: Settings, screen: Screen, days: Sequence[date], last: date) 
     """Have Airflow build the features of these days, and return how many were not there before."""
 
     def show(progress: Progress) -> None:
-        screen.doing(f"{progress.done} of {len(days)} days are built, now {', '.join(progress.running) or 'none'}")
+        screen.doing(f"{progress.done} of {len(missing)} days are built, now {', '.join(progress.running) or 'none'}")
 
+    built = set(Lake(settings.lake_root).days(BUILT_LAST))
+    missing = [day for day in days if day not in built]
     # The schedule runs the last day by itself, or before the hour of its run the one before.
     due_from = last - timedelta(days=1)
-    return run_days(settings, "daily_features", days, due_from, show, of_earlier={"at_once": True})
+    history = [day for day in missing if day < due_from]
+    if len(history) > FEW:
+        run_backfill(settings, history, lambda task: screen.doing(f"{history[0]} to {history[-1]}: {task}"))
+    elif history:
+        run_days(settings, "daily_features", history, due_from, show, of_earlier={"at_once": True})
+    if newest := missing[len(history) :]:
+        run_days(settings, "daily_features", newest, due_from, show, of_earlier={})
+    return len(missing)
 
 
 def live_on(settings: Settings, screen: Screen, demo: Days, day: date) -> None:

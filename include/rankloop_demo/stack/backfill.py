@@ -1,22 +1,19 @@
-"""Has Airflow run a partitioned DAG for many market days, and watches until it has."""
+"""Has Airflow build market days, one by one or as a backfill, and watches until it has."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from rankloop.calendar import start_of
 from rankloop.settings import Settings
 from rankloop_demo.stack.airflow_api import AirflowApi, AirflowRefusedError, signed_in, switch_on
-from rankloop_demo.stack.watching import run_again
+from rankloop_demo.stack.watching import run_again, watch_on
 
 LOOK_EVERY_S = 1.0
 SCHEDULED_WITHIN_S = 60.0
-FEW = 2
-"""So many days are asked for one by one; more are a backfill."""
-AT_ONCE = 3
+BACKFILL = "features_backfill"
 FURTHEST = ("failed", "queued", "running", "success")
 
 
@@ -29,6 +26,19 @@ class Progress:
     failed: tuple[str, ...]
 
 
+def run_backfill(settings: Settings, days: Sequence[date], on_task: Callable[[str], None]) -> None:
+    """Build days of history by `features_backfill`; asked for again, a run of the same days goes on where it failed."""
+    switch_on(settings, BACKFILL)
+    api, first, last = signed_in(settings, "admin"), days[0].isoformat(), days[-1].isoformat()
+    run_id = f"backfill__{first}__{last}"
+    runs = api.ask("GET", f"/dags/{BACKFILL}/dagRuns?run_id_pattern={quote(run_id)}")["dag_runs"]
+    run = next((run for run in runs if run["dag_run_id"] == run_id), None)
+    if run is None:
+        asked = {"dag_run_id": run_id, "logical_date": None, "conf": {"first": first, "last": last}}
+        run = api.ask("POST", f"/dags/{BACKFILL}/dagRuns", asked)
+    watch_on(api, BACKFILL, run, on_task)
+
+
 def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
     settings: Settings,
     dag_id: str,
@@ -37,8 +47,8 @@ def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
     on_look: Callable[[Progress], None],
     *,
     of_earlier: Mapping[str, Any],
-) -> int:
-    """Every one of these days run with success; how many were not before. Failed days are cleared and run again.
+) -> None:
+    """Run these days that have no run yet, and watch until all have succeeded; failed ones are cleared and go on.
 
     `due_from` is the first day that the schedule may be about to run by itself; `of_earlier` is the configuration with
     which days before it are run.
@@ -52,28 +62,10 @@ def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
             run_again(api, dag_id, before[key]["dag_run_id"])
     missing = [day for day in days if day.isoformat() not in before]
     earlier = [day for day in missing if day < due_from]
-    if len(earlier) > FEW:
-        _backfill(settings, api, dag_id, earlier, of_earlier)
-    else:
-        _run(api, dag_id, earlier, of_earlier)
+    _run(api, dag_id, earlier, of_earlier)
     if newest := missing[len(earlier) :]:
         _run_newest(api, dag_id, newest, due_from)
     _watch(api, dag_id, wanted, on_look)
-    return sum(before.get(key, {}).get("state") != "success" for key in wanted)
-
-
-def _backfill(settings: Settings, api: AirflowApi, dag_id: str, days: Sequence[date], conf: Mapping[str, Any]) -> None:
-    """Create the runs, unless a backfill that was begun earlier is still creating them."""
-    active = api.ask("GET", f"/backfills?dag_id={dag_id}&active=true")
-    if any(entry["completed_at"] is None for entry in active["backfills"]):
-        return
-    # A partition is dated with the hour of its run, so the range ends where the day after the last one starts.
-    due = {
-        "from_date": start_of(days[0], settings.zone).isoformat(),
-        "to_date": start_of(days[-1] + timedelta(days=1), settings.zone).isoformat(),
-    }
-    how = {"max_active_runs": AT_ONCE, "reprocess_behavior": "none", "dag_run_conf": dict(conf)}
-    api.ask("POST", "/backfills", {"dag_id": dag_id, **due, **how})
 
 
 def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: date) -> None:
