@@ -29,6 +29,8 @@ class Field:
     column: str = ""
     text_instant: bool = False
     """Whether it is written as text in the document and is an instant in the lake."""
+    amount: bool = False
+    """Whether it is the price or size of one thing: a large jump means that the unit is another."""
 
     @property
     def target(self) -> str:
@@ -47,6 +49,8 @@ class Source:
     fields: tuple[Field, ...]
     event: bool
     """Whether its documents belong to the day of their `ts`; the others are read as they stand."""
+    grows_slowly: bool = False
+    """Whether what is there today is there tomorrow and little is added, so that many more overnight are news."""
 
     @property
     def raw(self) -> str:
@@ -61,10 +65,14 @@ class Source:
         return pa.schema({**columns, FAULTS: pa.list_(FAULT)})
 
 
+AMOUNTS = frozenset({"price", "quantity", "original_price", "final_price"})
+"""Fields that are amounts."""
+
+
 def _fields(collection: str, names: str, optional: str = "") -> tuple[Field, ...]:
     types = SCHEMAS[collection]
     return tuple(
-        Field(name, types.field(name).type, required)
+        Field(name, types.field(name).type, required, amount=name in AMOUNTS)
         for group, required in ((names, True), (optional, False))
         for name in group.split()
     )
@@ -106,6 +114,7 @@ SOURCES = {
                 "is_free_ship",
             ),
             event=False,
+            grows_slowly=True,
         ),
         Source(
             BUYERS,

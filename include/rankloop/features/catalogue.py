@@ -35,6 +35,14 @@ def feature_names() -> list[str]:
     return [feature.name for feature in FEATURES]
 
 
+BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def feature_named(name: str) -> Feature | None:
+    """Return the feature of this name, or None if no family declares it."""
+    return BY_NAME.get(name)
+
+
 def page() -> str:
     """The catalogue as a page of documentation."""
     lines = [
@@ -47,6 +55,10 @@ def page() -> str:
         "end of that day: 0 is on the day itself. *Unknown* is what stands for a feature where nothing is known; where",
         "it is empty, preprocessing imputes.",
         "",
+        "The *kind* says what the number is, and monitoring goes by it: an *amount* that jumps has changed its unit, a",
+        "*code* never seen before means nothing to a model. *Snapshot* features state how things are now and count no",
+        "event; features of *traffic* rise and fall with the whole shop, as before a holiday.",
+        "",
         "MongoDB knows accounts and products only as they are now, so a day that is extracted later, as in a backfill,",
         "has later snapshots; `rankloop lake days` says how much later. Buyers and products created after the day are",
         "left out. Of an account that was changed since the end of the day (`utc_updated_at`), what changes with what",
@@ -56,9 +68,9 @@ def page() -> str:
     ]
     for family in FAMILIES:
         lines += ["", f"## {family.name}", "", family.meaning.strip(), ""]
-        lines += ["| feature | type | unknown | meaning |", "| --- | --- | --- | --- |"]
+        lines += ["| feature | type | kind | unknown | meaning |", "| --- | --- | --- | --- | --- |"]
         lines += [
-            f"| `{feature.name}` | {feature.type} | {_unknown(feature)} | {feature.meaning} |"
+            f"| `{feature.name}` | {feature.type} | {_kind(feature)} | {_unknown(feature)} | {feature.meaning} |"
             for feature in family.features
         ]
     lines += ["", "# Tables", "", "Each is partitioned by the market day `dt` and ordered by its key.", ""]
@@ -74,3 +86,8 @@ def page() -> str:
 
 def _unknown(feature: Feature) -> str:
     return "" if feature.unknown is None else f"{feature.unknown:g}"
+
+
+def _kind(feature: Feature) -> str:
+    notes = {"snapshot": feature.snapshot, "traffic": feature.counts_traffic, "same all day": feature.same_all_day}
+    return ", ".join((feature.kind, *(note for note, holds in notes.items() if holds)))

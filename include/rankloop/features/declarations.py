@@ -1,8 +1,8 @@
 """How a feature, the table that holds it and the family it belongs to are declared."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import ibis.expr.types as ir
 import numpy as np
@@ -15,12 +15,35 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+Kind = Literal["count", "money", "amount", "ratio", "rank", "score", "age", "code", "flag", "clock"]
+"""What the number of a feature is:
+
+- `count`: how many of something;
+- `money`: money summed up or averaged over orders;
+- `amount`: the price or size of one thing, in its unit or against others. A large jump means that the unit is another;
+- `ratio`: a share, a rate, a trend, or the difference of two of them;
+- `rank`: a place in an order, or the difference of two places;
+- `score`: a weight or a score without a unit;
+- `age`: days since something;
+- `code`: a number that only names something, so that a value never seen before means nothing to a model;
+- `flag`: 1 or 0;
+- `clock`: the time of the list.
+"""
+
+
 @dataclass(frozen=True)
 class Feature(Column):
-    """One input of the ranker."""
+    """One input of the ranker. What it is, is said here: nothing else guesses it from its name."""
 
     unknown: float | None
     """What stands for it where nothing is known; None leaves it empty, for preprocessing to impute."""
+    kind: Kind
+    snapshot: bool = field(default=False, kw_only=True)
+    """Whether it states how a buyer, product or shop is now; the others count events up to the end of a day."""
+    counts_traffic: bool = field(default=False, kw_only=True)
+    """Whether it rises and falls with the number of visitors of the whole shop, as before a holiday."""
+    same_all_day: bool = field(default=False, kw_only=True)
+    """Whether the date alone decides it, so that the values of one day always differ from those of many."""
 
 
 @dataclass(frozen=True)

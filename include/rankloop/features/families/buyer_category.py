@@ -46,11 +46,25 @@ TABLE = Shape(
 def _features(depth: int) -> tuple[Feature, ...]:
     where = f"the product's category at depth {depth}"
     return (
-        Feature(f"category{depth}_share", FLOAT, f"share of {where} in what the buyer favours", 0),
-        Feature(f"category{depth}_rank", INT, f"rank of {where} among the buyer's favourites", BEYOND),
-        Feature(f"category{depth}_looks_7d", INT, f"the buyer's interactions in {where} in 7 days", 0),
-        Feature(f"category{depth}_orders_28d", INT, f"the buyer's orders in {where} in 28 days", 0),
-        Feature(f"category{depth}_days_since", INT, f"days since the buyer's last interaction in {where}", None),
+        Feature(f"category{depth}_share", FLOAT, f"share of {where} in what the buyer favours", 0, "ratio"),
+        Feature(f"category{depth}_rank", INT, f"rank of {where} among the buyer's favourites", BEYOND, "rank"),
+        Feature(
+            f"category{depth}_looks_7d",
+            INT,
+            f"the buyer's interactions in {where} in 7 days",
+            0,
+            "count",
+            counts_traffic=True,
+        ),
+        Feature(
+            f"category{depth}_orders_28d",
+            INT,
+            f"the buyer's orders in {where} in 28 days",
+            0,
+            "count",
+            counts_traffic=True,
+        ),
+        Feature(f"category{depth}_days_since", INT, f"days since the buyer's last interaction in {where}", None, "age"),
     )
 
 

@@ -15,11 +15,17 @@ from rankloop.features.windows import ratio
 QUARTILES = (1, 2, 3, 4)
 
 USUAL = (
-    Feature("price_category_looks", INT, "the buyer's looks at prices in the product's category in 28 days", 0),
     Feature(
-        "price_usual_quartile", INT, "the middle price quartile of the looks in the category, 1 cheap to 4 dear", None
+        "price_category_looks", INT, "the buyer's looks at prices in the product's category in 28 days", 0, "count"
     ),
-    Feature("price_usual_rank", FLOAT, "mean price rank of the looks in the category, 0 to 1", None),
+    Feature(
+        "price_usual_quartile",
+        INT,
+        "the middle price quartile of the looks in the category, 1 cheap to 4 dear",
+        None,
+        "rank",
+    ),
+    Feature("price_usual_rank", FLOAT, "mean price rank of the looks in the category, 0 to 1", None, "ratio"),
 )
 AGAINST = (
     Feature(
@@ -27,16 +33,24 @@ AGAINST = (
         FLOAT,
         "share of the looks in the category that were in the product's price quartile",
         None,
+        "ratio",
     ),
-    Feature("price_quartile_gap", INT, "the product's price quartile less that of the looks in the category", None),
     Feature(
-        "price_rank_gap", FLOAT, "how far the product's price rank is from that of the looks in the category", None
+        "price_quartile_gap", INT, "the product's price quartile less that of the looks in the category", None, "rank"
+    ),
+    Feature(
+        "price_rank_gap",
+        FLOAT,
+        "how far the product's price rank is from that of the looks in the category",
+        None,
+        "ratio",
     ),
     Feature(
         "price_buyer_gap",
         FLOAT,
         "how far the product's price rank is from the buyer's mean price rank over all categories",
         None,
+        "ratio",
     ),
 )
 FEATURES = (*USUAL, *AGAINST)

@@ -18,19 +18,23 @@ DAILY = Shape(
 )
 
 SEEN = (
-    Feature("pair_seen_1d", INT, "times the buyer was shown the product on the last day", 0),
-    Feature("pair_seen", INT, "times the buyer was shown the product in the last days (setting seen_days)", 0),
-    Feature("pair_days_since_seen", INT, "days since the buyer was last shown the product (setting seen_days)", None),
+    Feature(
+        "pair_seen_1d", INT, "times the buyer was shown the product on the last day", 0, "count", counts_traffic=True
+    ),
+    Feature("pair_seen", INT, "times the buyer was shown the product in the last days (setting seen_days)", 0, "count"),
+    Feature(
+        "pair_days_since_seen", INT, "days since the buyer was last shown the product (setting seen_days)", None, "age"
+    ),
 )
 DONE = (
-    Feature("pair_weight", FLOAT, "the buyer's looks at it in 28 days, weighed by kind and decayed by age", 0),
-    Feature("pair_looks_7d", INT, "the buyer's interactions with it in 7 days", 0),
-    Feature("pair_looks_28d", INT, "the buyer's interactions with it in 28 days", 0),
-    Feature("pair_clicks_28d", INT, "the buyer's clicks on it in 28 days", 0),
-    Feature("pair_carts_28d", INT, "times the buyer put it into the cart in 28 days", 0),
-    Feature("pair_orders_28d", INT, "the buyer's orders of it in 28 days", 0),
-    Feature("pair_days_since_look", INT, "days since the buyer's last interaction with it", None),
-    Feature("pair_days_since_order", INT, "days since the buyer last ordered it", None),
+    Feature("pair_weight", FLOAT, "the buyer's looks at it in 28 days, weighed by kind and decayed by age", 0, "score"),
+    Feature("pair_looks_7d", INT, "the buyer's interactions with it in 7 days", 0, "count", counts_traffic=True),
+    Feature("pair_looks_28d", INT, "the buyer's interactions with it in 28 days", 0, "count", counts_traffic=True),
+    Feature("pair_clicks_28d", INT, "the buyer's clicks on it in 28 days", 0, "count", counts_traffic=True),
+    Feature("pair_carts_28d", INT, "times the buyer put it into the cart in 28 days", 0, "count", counts_traffic=True),
+    Feature("pair_orders_28d", INT, "the buyer's orders of it in 28 days", 0, "count", counts_traffic=True),
+    Feature("pair_days_since_look", INT, "days since the buyer's last interaction with it", None, "age"),
+    Feature("pair_days_since_order", INT, "days since the buyer last ordered it", None, "age"),
 )
 FEATURES = (*SEEN, *DONE)
 TABLE = Shape("features/buyer_product", (ACCOUNT, PRODUCT), DONE)

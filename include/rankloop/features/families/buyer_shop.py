@@ -14,14 +14,18 @@ from rankloop.features.windows import decayed, total
 DAILY = Shape("daily/buyer_shop", (ACCOUNT, SHOP), (*COUNTS, Column("spent", INT, "dong ordered for")))
 
 FEATURES = (
-    Feature("buyer_shop_weight", FLOAT, "looks at the shop in 28 days, weighed by kind and decayed by age", 0),
-    Feature("buyer_shop_share", FLOAT, "share of the shop in what the buyer favours", 0),
-    Feature("buyer_shop_rank", INT, "rank of the shop among the buyer's favourites", BEYOND),
-    Feature("buyer_shop_clicks_7d", INT, "the buyer's clicks on its products in 7 days", 0),
-    Feature("buyer_shop_clicks_28d", INT, "the buyer's clicks on its products in 28 days", 0),
-    Feature("buyer_shop_likes_28d", INT, "times the buyer liked it in 28 days", 0),
-    Feature("buyer_shop_orders_28d", INT, "the buyer's orders there in 28 days", 0),
-    Feature("buyer_shop_days_since", INT, "days since the buyer's last interaction with it", None),
+    Feature("buyer_shop_weight", FLOAT, "looks at the shop in 28 days, weighed by kind and decayed by age", 0, "score"),
+    Feature("buyer_shop_share", FLOAT, "share of the shop in what the buyer favours", 0, "ratio"),
+    Feature("buyer_shop_rank", INT, "rank of the shop among the buyer's favourites", BEYOND, "rank"),
+    Feature(
+        "buyer_shop_clicks_7d", INT, "the buyer's clicks on its products in 7 days", 0, "count", counts_traffic=True
+    ),
+    Feature(
+        "buyer_shop_clicks_28d", INT, "the buyer's clicks on its products in 28 days", 0, "count", counts_traffic=True
+    ),
+    Feature("buyer_shop_likes_28d", INT, "times the buyer liked it in 28 days", 0, "count", counts_traffic=True),
+    Feature("buyer_shop_orders_28d", INT, "the buyer's orders there in 28 days", 0, "count", counts_traffic=True),
+    Feature("buyer_shop_days_since", INT, "days since the buyer's last interaction with it", None, "age"),
 )
 TABLE = Shape("features/buyer_shop", (ACCOUNT, SHOP), FEATURES)
 

@@ -38,16 +38,18 @@ FEATURES = (
         FLOAT,
         "share of the name's words in all words looked at; only the kept ones count (setting top_words)",
         0,
+        "ratio",
     ),
     Feature(
         "word_surprise",
         FLOAT,
         "share of the name's words in all words looked at, less what they have over all buyers",
         0,
+        "ratio",
     ),
-    Feature("word_hits", INT, "words of the name among those kept of the buyer (setting top_words)", 0),
-    Feature("word_top_hits", INT, f"words of the name among the buyer's {FEW} most frequent", 0),
-    Feature("word_best_rank", INT, "best rank of the name's words among those kept of the buyer", None),
+    Feature("word_hits", INT, "words of the name among those kept of the buyer (setting top_words)", 0, "count"),
+    Feature("word_top_hits", INT, f"words of the name among the buyer's {FEW} most frequent", 0, "count"),
+    Feature("word_best_rank", INT, "best rank of the name's words among those kept of the buyer", None, "rank"),
 )
 
 

@@ -28,16 +28,22 @@ THURSDAY = 3
 """The weekday on which the epoch began, Monday being 0."""
 
 FEATURES = (
-    Feature("context_hour", INT, "hour of the market day, 0 to 23", None),
-    Feature("context_weekday", INT, "day of the week, Monday 0 to Sunday 6", None),
-    Feature("context_is_home", INT, "1 if the list is on the home page", 0),
-    Feature("context_is_category", INT, "1 if the list is a category's page", 0),
-    Feature("context_is_search", INT, "1 if the list answers a search", 0),
-    Feature("context_list_length", INT, "products in the list", 0),
-    Feature("context_base_score", FLOAT, "the shop's own score", None),
-    Feature("context_base_rank", INT, "rank within the list by the shop's own score, 1 the best", None),
-    Feature("context_base_lift", FLOAT, "the shop's own score less the mean over the list", None),
-    Feature("context_category_share", FLOAT, "share of the list's products that are in the product's category", None),
+    Feature("context_hour", INT, "hour of the market day, 0 to 23", None, "clock"),
+    Feature("context_weekday", INT, "day of the week, Monday 0 to Sunday 6", None, "clock", same_all_day=True),
+    Feature("context_is_home", INT, "1 if the list is on the home page", 0, "flag"),
+    Feature("context_is_category", INT, "1 if the list is a category's page", 0, "flag"),
+    Feature("context_is_search", INT, "1 if the list answers a search", 0, "flag"),
+    Feature("context_list_length", INT, "products in the list", 0, "count"),
+    Feature("context_base_score", FLOAT, "the shop's own score", None, "score"),
+    Feature("context_base_rank", INT, "rank within the list by the shop's own score, 1 the best", None, "rank"),
+    Feature("context_base_lift", FLOAT, "the shop's own score less the mean over the list", None, "score"),
+    Feature(
+        "context_category_share",
+        FLOAT,
+        "share of the list's products that are in the product's category",
+        None,
+        "ratio",
+    ),
 )
 
 

@@ -25,32 +25,81 @@ DAILY = Shape(
 )
 
 FEATURES = (
-    Feature("product_price", INT, "final price in dong", None),
-    Feature("product_discount", FLOAT, "discount as a share of the original price", None),
-    Feature("product_free_ship", INT, "1 if shipping is free", None),
-    Feature("product_price_quartile", INT, "price quartile within its category, 1 cheap to 4 dear", None),
-    Feature("product_price_rank", FLOAT, "share of the other products of its category that are cheaper", None),
-    Feature("product_price_to_median", FLOAT, "price by the median price of its category", None),
-    Feature("product_age", INT, "days since it entered the catalogue", None),
-    Feature("product_shown_1d", INT, "times shown on the last day", 0),
-    Feature("product_shown_7d", INT, "times shown in 7 days", 0),
-    Feature("product_shown_28d", INT, "times shown in 28 days", 0),
-    Feature("product_clicks_1d", INT, "clicks on the last day", 0),
-    Feature("product_clicks_7d", INT, "clicks in 7 days", 0),
-    Feature("product_clicks_28d", INT, "clicks in 28 days", 0),
-    Feature("product_views_28d", INT, "views from outside a list in 28 days", 0),
-    Feature("product_carts_28d", INT, "times put into a cart in 28 days", 0),
-    Feature("product_orders_7d", INT, "orders in 7 days", 0),
-    Feature("product_orders_28d", INT, "orders in 28 days", 0),
-    Feature("product_units_28d", INT, "pieces ordered in 28 days", 0),
-    Feature("product_ctr", FLOAT, "clicks by times shown in 28 days, smoothed towards its category", None),
-    Feature("product_ctr_7d", FLOAT, "clicks by times shown in 7 days, smoothed towards its 28 days", None),
-    Feature("product_clicks_to_expected", FLOAT, "clicks by what its positions promised in 28 days, smoothed", None),
-    Feature("product_cart_rate", FLOAT, "carts by clicks and views in 28 days, smoothed towards all products", None),
-    Feature("product_conversion", FLOAT, "orders by clicks and views in 28 days, smoothed towards all products", None),
-    Feature("product_category_ctr", FLOAT, "clicks by times shown in 28 days of its whole category, smoothed", None),
-    Feature("product_trend_clicks", FLOAT, "clicks a day in the last 7 days by those in the 21 before, smoothed", None),
-    Feature("product_trend_shown", FLOAT, "times shown a day in the last 7 days by those in the 21 before", None),
+    Feature("product_price", INT, "final price in dong", None, "amount", snapshot=True),
+    Feature("product_discount", FLOAT, "discount as a share of the original price", None, "ratio", snapshot=True),
+    Feature("product_free_ship", INT, "1 if shipping is free", None, "flag", snapshot=True),
+    Feature(
+        "product_price_quartile",
+        INT,
+        "price quartile within its category, 1 cheap to 4 dear",
+        None,
+        "rank",
+        snapshot=True,
+    ),
+    Feature(
+        "product_price_rank",
+        FLOAT,
+        "share of the other products of its category that are cheaper",
+        None,
+        "ratio",
+        snapshot=True,
+    ),
+    Feature(
+        "product_price_to_median", FLOAT, "price by the median price of its category", None, "amount", snapshot=True
+    ),
+    Feature("product_age", INT, "days since it entered the catalogue", None, "age"),
+    Feature("product_shown_1d", INT, "times shown on the last day", 0, "count", counts_traffic=True),
+    Feature("product_shown_7d", INT, "times shown in 7 days", 0, "count", counts_traffic=True),
+    Feature("product_shown_28d", INT, "times shown in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_clicks_1d", INT, "clicks on the last day", 0, "count", counts_traffic=True),
+    Feature("product_clicks_7d", INT, "clicks in 7 days", 0, "count", counts_traffic=True),
+    Feature("product_clicks_28d", INT, "clicks in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_views_28d", INT, "views from outside a list in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_carts_28d", INT, "times put into a cart in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_orders_7d", INT, "orders in 7 days", 0, "count", counts_traffic=True),
+    Feature("product_orders_28d", INT, "orders in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_units_28d", INT, "pieces ordered in 28 days", 0, "count", counts_traffic=True),
+    Feature("product_ctr", FLOAT, "clicks by times shown in 28 days, smoothed towards its category", None, "ratio"),
+    Feature(
+        "product_ctr_7d",
+        FLOAT,
+        "clicks by times shown in 7 days, smoothed towards its 28 days",
+        None,
+        "ratio",
+        counts_traffic=True,
+    ),
+    Feature(
+        "product_clicks_to_expected", FLOAT, "clicks by what its positions promised in 28 days, smoothed", None, "ratio"
+    ),
+    Feature(
+        "product_cart_rate", FLOAT, "carts by clicks and views in 28 days, smoothed towards all products", None, "ratio"
+    ),
+    Feature(
+        "product_conversion",
+        FLOAT,
+        "orders by clicks and views in 28 days, smoothed towards all products",
+        None,
+        "ratio",
+    ),
+    Feature(
+        "product_category_ctr", FLOAT, "clicks by times shown in 28 days of its whole category, smoothed", None, "ratio"
+    ),
+    Feature(
+        "product_trend_clicks",
+        FLOAT,
+        "clicks a day in the last 7 days by those in the 21 before, smoothed",
+        None,
+        "ratio",
+        counts_traffic=True,
+    ),
+    Feature(
+        "product_trend_shown",
+        FLOAT,
+        "times shown a day in the last 7 days by those in the 21 before",
+        None,
+        "ratio",
+        counts_traffic=True,
+    ),
 )
 TABLE = Shape("features/product", (PRODUCT,), (SHOP, CATEGORY, Column("name", TEXT, "the product's name"), *FEATURES))
 

@@ -23,20 +23,33 @@ DAILY = Shape(
 )
 
 FEATURES = (
-    Feature("shop_products", INT, "products in the catalogue", 0),
-    Feature("shop_shown_7d", INT, "times its products were shown in 7 days", 0),
-    Feature("shop_shown_28d", INT, "times its products were shown in 28 days", 0),
-    Feature("shop_clicks_7d", INT, "clicks on its products in 7 days", 0),
-    Feature("shop_clicks_28d", INT, "clicks on its products in 28 days", 0),
-    Feature("shop_likes_28d", INT, "times it was liked in 28 days", 0),
-    Feature("shop_orders_28d", INT, "orders of its products in 28 days", 0),
-    Feature("shop_ctr", FLOAT, "clicks by times shown in 28 days, smoothed towards all shops", None),
-    Feature("shop_clicks_to_expected", FLOAT, "clicks by what its products' positions promised in 28 days", None),
-    Feature("shop_conversion", FLOAT, "orders by clicks and views in 28 days, smoothed towards all shops", None),
-    Feature("shop_discount", FLOAT, "discount over its whole catalogue", None),
-    Feature("shop_price_level", FLOAT, "mean price quartile of its products, 1 cheap to 4 dear", None),
-    Feature("shop_age", INT, "days since its first product entered the catalogue", None),
-    Feature("shop_trend_clicks", FLOAT, "clicks a day in the last 7 days by those in the 21 before, smoothed", None),
+    Feature("shop_products", INT, "products in the catalogue", 0, "count", snapshot=True),
+    Feature("shop_shown_7d", INT, "times its products were shown in 7 days", 0, "count", counts_traffic=True),
+    Feature("shop_shown_28d", INT, "times its products were shown in 28 days", 0, "count", counts_traffic=True),
+    Feature("shop_clicks_7d", INT, "clicks on its products in 7 days", 0, "count", counts_traffic=True),
+    Feature("shop_clicks_28d", INT, "clicks on its products in 28 days", 0, "count", counts_traffic=True),
+    Feature("shop_likes_28d", INT, "times it was liked in 28 days", 0, "count", counts_traffic=True),
+    Feature("shop_orders_28d", INT, "orders of its products in 28 days", 0, "count", counts_traffic=True),
+    Feature("shop_ctr", FLOAT, "clicks by times shown in 28 days, smoothed towards all shops", None, "ratio"),
+    Feature(
+        "shop_clicks_to_expected", FLOAT, "clicks by what its products' positions promised in 28 days", None, "ratio"
+    ),
+    Feature(
+        "shop_conversion", FLOAT, "orders by clicks and views in 28 days, smoothed towards all shops", None, "ratio"
+    ),
+    Feature("shop_discount", FLOAT, "discount over its whole catalogue", None, "ratio", snapshot=True),
+    Feature(
+        "shop_price_level", FLOAT, "mean price quartile of its products, 1 cheap to 4 dear", None, "rank", snapshot=True
+    ),
+    Feature("shop_age", INT, "days since its first product entered the catalogue", None, "age"),
+    Feature(
+        "shop_trend_clicks",
+        FLOAT,
+        "clicks a day in the last 7 days by those in the 21 before, smoothed",
+        None,
+        "ratio",
+        counts_traffic=True,
+    ),
 )
 TABLE = Shape("features/shop", (SHOP,), FEATURES)
 
