@@ -125,7 +125,9 @@ def counting(folder: Path) -> dict[str, bool]:
     with open_engine(FeatureSettings()) as engine:
         rows = engine.read([str(folder / DAY)], takes)
         work: Any = partial(Counting.__call__, Counting(reference))
-        [content] = engine.batches(engine.through(rows, takes, work, gives), gives).read_all()["counted"].to_pylist()
+        [content] = (
+            engine.batches(engine.map_batches(rows, takes, work, gives), gives).read_all()["counted"].to_pylist()
+        )
     counted, found = unpacked(grids, content), {}
     for number, one in enumerate(counted):
         measured_of = of_column(reference, number, one, int(one.cells.sum()))

@@ -83,7 +83,7 @@ def joined(settings: Settings, group: int) -> pa.RecordBatch:
     """A portion of the candidates of a group, joined with every feature."""
     with open_engine(settings.features) as engine:
         market = open_market(engine, settings, feature_events.LAST, group)
-        lists = engine.keep(as_lists(settings, market, candidates(market)))
+        lists = engine.materialise(as_lists(settings, market, candidates(market)))
         portion = next(iter(portions(engine, lists)))
         rows = join_features(engine, settings, lists, feature_events.LAST, portion=portion)
         kinds = joined_schema(pa.schema([]))
@@ -100,7 +100,7 @@ def scoring(home: Path) -> dict[str, float]:
     with open_engine(settings.features) as engine:
         started = perf_counter()
         market = open_market(engine, settings, feature_events.LAST, 3)
-        lists = engine.keep(as_lists(settings, market, candidates(market)))
+        lists = engine.materialise(as_lists(settings, market, candidates(market)))
         drawn, count = perf_counter() - started, lists.count().execute()
         for _ in range(ROUNDS):
             started = perf_counter()

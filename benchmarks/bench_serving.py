@@ -308,7 +308,7 @@ def from_files(settings: Settings, model: Model, asked: dict[str, Any]) -> float
     at = datetime.fromisoformat(asked["ts"])
     rows = Asked(asked["account_id"], asked["surface"], at, products, scores).rows()
     with open_engine(settings.features) as engine:
-        joined = join_features(engine, settings, engine.keep(ibis.memtable(rows)), AS_OF)
+        joined = join_features(engine, settings, engine.materialise(ibis.memtable(rows)), AS_OF)
         [batch] = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks().to_batches()
     model.score(narrow(batch, model.features))
     return perf_counter() - began

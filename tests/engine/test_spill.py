@@ -49,4 +49,4 @@ def test_duckdb_spills_no_more_than_it_may(tmp_path: Path) -> None:
     numbers = ibis.range(20_000_000).unnest().name("a").as_table()
     wide = numbers.mutate(b=numbers.a.hash(), c=(numbers.a + 1).hash())
     with open_duck(settings) as engine, pytest.raises(duckdb.Error, match="max_temp_directory_size"):
-        engine.keep(wide)
+        engine.materialise(wide)

@@ -174,4 +174,4 @@ def rows(settings: Settings, table: str, day: date) -> list[dict[str, Any]]:
 
 def in_memory(engine: DuckEngine, rows: pd.DataFrame | pa.Table) -> Any:  # noqa: ANN401  (Ibis ships no types)
     """Rows as a table of an engine, without a file."""
-    return engine.keep(ibis.memtable(rows))
+    return engine.materialise(ibis.memtable(rows))

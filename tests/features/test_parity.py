@@ -54,7 +54,7 @@ def make(settings: Settings) -> None:
         engine.write(lake, JOINED, joined, SHOWN_DAY)
         # With every buyer's ranking in the same session: to start another takes longer than all else here.
         market = open_market(engine, settings, AS_OF_DAY, GROUP)
-        drawn = engine.keep(as_lists(settings, market, candidates(market)))
+        drawn = engine.materialise(as_lists(settings, market, candidates(market)))
         best = pa.concat_tables(ranked(engine, settings, drawn, AS_OF_DAY, scorer=a_scorer()))
         lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))
 

@@ -72,7 +72,7 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
     model = load_version(Registry(shop.settings.mlflow), version).model
     assert model
     with open_engine(shop.settings.features) as engine:
-        joined = join_features(engine, shop.settings, engine.keep(ibis.memtable(rows)), DAYS[-1])
+        joined = join_features(engine, shop.settings, engine.materialise(ibis.memtable(rows)), DAYS[-1])
         table = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks()
     [batch] = table.to_batches()
     found = model.score(narrow(batch, model.features)).tolist()

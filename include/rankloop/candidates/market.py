@@ -34,7 +34,7 @@ class Market:
     """The products on sale, with `base_score` and with `base_place`, 1 the best by it."""
     read: Callable[[str], ir.Table]
     """Gives a `features/*` table, of this group where it knows buyers."""
-    keep: Callable[[ir.Table], ir.Table]
+    materialise: Callable[[ir.Table], ir.Table]
 
 
 def open_market(engine: Engine, settings: Settings, day: date, group: int) -> Market:
@@ -50,8 +50,8 @@ def open_market(engine: Engine, settings: Settings, day: date, group: int) -> Ma
     listed = engine.read(lake.files(PRODUCTS, [day]), EVENT_SCHEMAS[PRODUCTS])
     days = days_between(day - timedelta(days=settings.features.seen_days - 1), day)
     shown = engine.read(lake.files(SHOWN, days), EVENT_SCHEMAS[SHOWN])
-    goods = engine.keep(_goods(read(product.TABLE.name), listed, _base_scores(shown)))
-    return Market(day, settings.scoring, read(buyer.TABLE.name).select("account_id"), goods, read, engine.keep)
+    goods = engine.materialise(_goods(read(product.TABLE.name), listed, _base_scores(shown)))
+    return Market(day, settings.scoring, read(buyer.TABLE.name).select("account_id"), goods, read, engine.materialise)
 
 
 def _base_scores(shown: ir.Table) -> ir.Table:

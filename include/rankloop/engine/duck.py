@@ -13,25 +13,27 @@ import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import Shape
-from rankloop.engine.protocol import Work
+from rankloop.engine.protocol import BatchFunction
 from rankloop.engine.spill import spill_folder
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings.features import FeatureSettings
 
 BATCH_ROWS = 1 << 16
-THROUGH = "rankloop_through"
-SHARE = "_share"
+MAPPED = "rankloop_mapped"
+SHARD = "_shard"
 TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR"}
 
 
 class DuckEngine:
     """One connection to an empty database; see `open_duck`."""
 
+    in_process = True
+
     def __init__(self, connection: Any) -> None:  # noqa: ANN401  (Ibis ships no types)
         self._ibis = connection
         self._names = (f"rankloop_{number}" for number in count())
         self._tables: dict[tuple[tuple[str, ...], pa.Schema], ir.Table] = {}
-        self._shares: dict[tuple[str, str, int], Path] = {}
+        self._shards: dict[tuple[str, str, int], Path] = {}
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
         """The rows of these Parquet files, with `dt` from their path."""
@@ -51,12 +53,12 @@ class DuckEngine:
         )
         return self._ibis.table(name)
 
-    def keep(self, table: ir.Table) -> ir.Table:
-        """The same rows in a temporary table."""
+    def materialise(self, table: ir.Table) -> ir.Table:
+        """Compute these rows into a temporary table."""
         return self._ibis.create_table(next(self._names), table, temp=True)
 
-    def among(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
-        """The rows of a table whose key stands in another, in a temporary table; both have to be tables already.
+    def semi_join(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
+        """Compute into a temporary table the rows of a materialised table whose key is in another materialised one.
 
         Ibis would take twenty milliseconds for each such statement, and a group of buyers needs many.
         """
@@ -66,8 +68,8 @@ class DuckEngine:
         )
         return self._ibis.table(name)
 
-    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
-        """These rows in files of their own; all shares are written when the first is asked for.
+    def shard(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """Return one shard, read from files; all shards are written when the first is read.
 
         The files lie where DuckDB spills, but its limit on that does not count them.
         DuckDB knows how many rows files have. How many a filter leaves it guesses, and from a remainder it guesses a
@@ -76,22 +78,22 @@ class DuckEngine:
         """
         sql, schema = self._ibis.compile(table), table.schema().to_pyarrow()
         split = (sql, by, of)
-        if split not in self._shares:
+        if split not in self._shards:
             [spill] = self._ibis.raw_sql("SELECT current_setting('temp_directory')").fetchone()
-            self._shares[split] = Path(spill) / next(self._names)
-            place = str(self._shares[split]).replace("'", "''")
+            self._shards[split] = Path(spill) / next(self._names)
+            place = str(self._shards[split]).replace("'", "''")
             self._ibis.raw_sql(
-                f'COPY (SELECT {_typed(schema)}, "{by}" % {of} AS {SHARE} FROM ({sql})) '  # noqa: S608  (our own names)
-                f"TO '{place}' (FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({SHARE}))"
+                f'COPY (SELECT {_typed(schema)}, "{by}" % {of} AS {SHARD} FROM ({sql})) '  # noqa: S608  (our own names)
+                f"TO '{place}' (FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({SHARD}))"
             )
-        files = sorted((self._shares[split] / f"{SHARE}={number}").glob("*.parquet"))
+        files = sorted((self._shards[split] / f"{SHARD}={number}").glob("*.parquet"))
         return self._read([str(file) for file in files], schema, "hive_partitioning = false")
 
-    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
-        """What the work makes of the rows, in this process."""
-        made = pa.Table.from_batches(work(iter(self.batches(table, takes))), gives)
-        self._ibis.con.register(THROUGH, made)
-        return self._ibis.table(THROUGH)
+    def map_batches(self, table: ir.Table, columns: pa.Schema, function: BatchFunction, result: pa.Schema) -> ir.Table:
+        """Apply the function to the rows, in this process."""
+        mapped = pa.Table.from_batches(function(iter(self.batches(table, columns))), result)
+        self._ibis.con.register(MAPPED, mapped)
+        return self._ibis.table(MAPPED)
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
         """Stream these rows into the lake."""
@@ -99,11 +101,11 @@ class DuckEngine:
         return lake.replace_day(shape.name, day, self.batches(table, columns, shape.keys), shape.schema)
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
-        """The rows in the columns and types of the schema, in the order of these columns if any."""
+        """Stream the rows, cast to the schema and ordered by these columns, if any."""
         return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
 
     def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
-        """The same in DuckDB's SQL, for whoever asks it more than once."""
+        """Return the SQL of these rows, cast and ordered, for a query that is run again and again."""
         sql = f"SELECT {_typed(schema)} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
         if order:
             sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)

@@ -10,39 +10,48 @@ import pyarrow as pa
 from rankloop.contracts.tables import Shape
 from rankloop.lake.tables import Lake, Written
 
-Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-"""Takes rows as they come and gives others; it may be sent to other processes."""
+BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""Takes batches of rows and yields others; it may be sent to other processes."""
 
 
 class Engine(Protocol):
-    """Knows files and expressions, and nothing of what they mean."""
+    """Reads files and runs expressions, and knows nothing of what they mean."""
+
+    @property
+    def in_process(self) -> bool:
+        """Return whether rows are read in this process, where joining them as arrays costs the least."""
+        ...
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
-        """The rows of these Parquet files of one table of the lake, with `dt` from their path."""
+        """Return the rows of these Parquet files of one table of the lake, with `dt` from their path."""
         ...
 
-    def keep(self, table: ir.Table) -> ir.Table:
-        """The same rows, worked out once."""
+    def materialise(self, table: ir.Table) -> ir.Table:
+        """Compute these rows once, for every expression that reads them."""
         ...
 
-    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
-        """The rows whose whole number in a column leaves this remainder, of so many that are asked for in turn."""
+    def semi_join(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
+        """Compute once the rows of a materialised table whose key is in another."""
         ...
 
-    def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
-        """The rows as they come, in the columns and types of the schema, for one process to stream."""
+    def shard(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """Return the rows whose whole number in a column leaves this remainder, of shards that are read in turn."""
         ...
 
-    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
-        """What work that is not SQL makes of the rows, wherever they are; asked again, the former result is gone."""
+    def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """Stream the rows through this process, cast to the schema and ordered by these columns, if any."""
+        ...
+
+    def map_batches(self, table: ir.Table, columns: pa.Schema, function: BatchFunction, result: pa.Schema) -> ir.Table:
+        """Apply a Python function to the rows, wherever they are; the next call replaces the former result."""
         ...
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
-        """Make these the rows of a table's day, in the order of its key."""
+        """Replace a table's day with these rows, in the order of its key."""
         ...
 
 
 def count_rows(engine: Engine, table: ir.Table) -> int:
-    """How many rows a table has."""
+    """Return how many rows a table has."""
     counted = engine.batches(table.aggregate(rows=table.count()), pa.schema({"rows": pa.int64()})).read_all()
     return int(counted["rows"][0].as_py())

@@ -22,7 +22,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import Shape
-from rankloop.engine.protocol import Work
+from rankloop.engine.protocol import BatchFunction
 from rankloop.errors import RankloopError, TransientError
 from rankloop.lake.tables import Lake, Written
 from rankloop.settings import variable
@@ -53,6 +53,8 @@ class SparkDownError(TransientError):
 class SparkEngine:
     """One session; see `open_spark`."""
 
+    in_process = False
+
     def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._ibis = ibis.pyspark.connect(session)
@@ -70,39 +72,43 @@ class SparkEngine:
             frame = self._session.createDataFrame([], columns)
         return self._named(frame.select(*schema.names))
 
-    def keep(self, table: ir.Table) -> ir.Table:
-        """The same rows, kept by the executors from the first time that they are asked for."""
+    def materialise(self, table: ir.Table) -> ir.Table:
+        """Have the executors cache these rows when they are first read."""
         frame = self._frame(table).persist()
         self._kept.append(frame)
         return self._named(frame)
 
-    def share(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
-        """These rows, picked out of all of them, which the executors keep."""
+    def semi_join(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
+        """Have the executors cache the rows whose key is in another table."""
+        return self.materialise(table.semi_join(of, key))
+
+    def shard(self, table: ir.Table, by: str, number: int, of: int) -> ir.Table:
+        """Filter one shard from all rows, which the executors cache."""
         sql = self._ibis.compile(table)
         if sql not in self._whole:
-            self._whole[sql] = self.keep(table)
+            self._whole[sql] = self.materialise(table)
         whole = self._whole[sql]
         return whole.filter(whole[by] % of == number)
 
-    def batches(self, table: ir.Table, schema: pa.Schema) -> pa.RecordBatchReader:
-        """The rows as they come, a partition at a time through the driver: for results that fit one process."""
-        rows = self._typed(table, schema).toLocalIterator(prefetchPartitions=True)
+    def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """Stream the rows through the driver, a partition at a time: for results that fit one process."""
+        typed = self._typed(table, schema)
+        rows = (typed.orderBy(*order) if order else typed).toLocalIterator(prefetchPartitions=True)
         batches = (
             pa.RecordBatch.from_pylist([row.asDict() for row in some], schema=schema)
             for some in iter(lambda: list(islice(rows, ROWS)), [])
         )
         return pa.RecordBatchReader.from_batches(schema, batches)
 
-    def through(self, table: ir.Table, takes: pa.Schema, work: Work, gives: pa.Schema) -> ir.Table:
-        """What the work makes of the rows, in the executors, each of which is sent the work once."""
-        shared = self._session.sparkContext.broadcast(work)
+    def map_batches(self, table: ir.Table, columns: pa.Schema, function: BatchFunction, result: pa.Schema) -> ir.Table:
+        """Apply the function to the rows in the executors, each of which is sent it once."""
+        shared = self._session.sparkContext.broadcast(function)
 
         def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             # The value itself, named outside, would travel with every task.
             return shared.value(iter(batches))
 
-        made = self._typed(table, takes).mapInArrow(run, from_arrow_schema(gives))
-        return self._named(made)
+        return self._named(self._typed(table, columns).mapInArrow(run, from_arrow_schema(result)))
 
     def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
         """Have the executors write these rows beside the table, then make the files the day's."""

@@ -78,7 +78,7 @@ def aggregate_day(settings: Settings, day: date, on_table: OnTable = lambda _: N
             shown=_events(engine, lake, SHOWN, day),
             reactions=_events(engine, lake, REACTIONS, day),
             listed=_events(engine, lake, PRODUCTS, day),
-            keep=engine.keep,
+            materialise=engine.materialise,
         )
         facts = Facts(day, (day,), tuple(_make(engine, lake, DAILY, events, on_table)))
     write_facts(lake, AGGREGATED, day, {**facts.summary(), "complete": True})
@@ -102,7 +102,7 @@ def build_features(settings: Settings, day: date, on_table: OnTable = lambda _: 
             listed=_events(engine, lake, PRODUCTS, day),
             registered=_events(engine, lake, BUYERS, day),
             read=read,
-            keep=engine.keep,
+            materialise=engine.materialise,
         )
         # Who joins lists asks for features/product, so that comes last.
         return Facts(day, tuple(days), tuple(_make(engine, lake, reversed(AS_OF), history, on_table)))

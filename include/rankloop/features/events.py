@@ -51,14 +51,14 @@ class Events:
     reactions: ir.Table
     listed: ir.Table
     """The catalogue as it stood when the day was extracted."""
-    keep: Callable[[ir.Table], ir.Table]
+    materialise: Callable[[ir.Table], ir.Table]
     """Has the engine work a small table out once, for all that read it."""
     _kept: dict[Callable[["Events"], ir.Table], ir.Table] = field(default_factory=dict)
 
     def once(self, make: Callable[["Events"], ir.Table]) -> ir.Table:
         """What this function makes of these events, worked out the first time it is asked for."""
         if make not in self._kept:
-            self._kept[make] = self.keep(make(self))
+            self._kept[make] = self.materialise(make(self))
         return self._kept[make]
 
     @cached_property
@@ -66,7 +66,7 @@ class Events:
         """The day's products with the place of their price within their category."""
         products = existing(self.listed, self.day, self.zone)
         fresh = age_in_days(products["created_at"], self.day, self.zone) < self.settings.fresh_days
-        return self.keep(
+        return self.materialise(
             with_price_place(products.mutate(fresh=fresh.ifelse(1, 0))).select(
                 "product_id", "category_path", "shop_id", "name", "price_quartile", "price_rank", "fresh"
             )
@@ -82,4 +82,4 @@ class Events:
             units=reactions["quantity"].sum(where=bought).fill_null(0),
             spent=(within_reason(reactions["price"]) * reactions["quantity"]).sum(where=bought).fill_null(0),
         )
-        return self.keep(counted.left_join(self.goods.drop("shop_id"), "product_id").drop("product_id_right"))
+        return self.materialise(counted.left_join(self.goods.drop("shop_id"), "product_id").drop("product_id_right"))

@@ -28,7 +28,7 @@ class History:
     """The buyers as they stood then."""
     read: Callable[[str], ir.Table]
     """Gives a `daily/*` table's rows within the window."""
-    keep: Callable[[ir.Table], ir.Table]
+    materialise: Callable[[ir.Table], ir.Table]
     """Has the engine work a small table out once, for all that read it."""
 
     @property
@@ -43,7 +43,7 @@ class History:
     @cached_property
     def goods(self) -> ir.Table:
         """The products as they stand, with the place of their price within their category."""
-        return self.keep(with_price_place(existing(self.listed, self.day, self.zone)))
+        return self.materialise(with_price_place(existing(self.listed, self.day, self.zone)))
 
     @property
     def buyers(self) -> ir.Table:
@@ -64,5 +64,5 @@ class AsOf:
     """Gives a `features/*` table of the day."""
     seen: ir.Table
     """`events/impressions` of the last days, the day included."""
-    keep: Callable[[ir.Table], ir.Table] = lambda table: table
+    materialise: Callable[[ir.Table], ir.Table] = lambda table: table
     """Has the engine work out once what is asked for again with other lists, where there are others."""

@@ -187,7 +187,7 @@ def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Tab
 def _batches(engine: Engine, settings: Settings, lists: ir.Table, day: date, portions: int) -> pa.RecordBatchReader:
     before = day - timedelta(days=1)
     # Portions are kept by being split; a day in one piece is small.
-    lists = lists if portions > 1 else engine.keep(lists)
+    lists = lists if portions > 1 else engine.materialise(lists)
     schema = LISTS_SCHEMA.remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:

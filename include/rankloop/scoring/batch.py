@@ -72,7 +72,7 @@ def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: i
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
     with open_engine(settings.features) as engine:
         market = open_market(engine, settings, batch.day, group)
-        lists = engine.keep(as_lists(settings, market, candidates(market)))
+        lists = engine.materialise(as_lists(settings, market, candidates(market)))
         for rows in ranked(engine, settings, lists, batch.day, scorer=scorer):
             yield from _by_buyer(rows, batch.policy)
         if group == 0:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from rankloop.candidates.market import GROUPS
 from rankloop.engine.duck import DuckEngine
-from rankloop.engine.protocol import Engine, Work, count_rows
+from rankloop.engine.protocol import BatchFunction, Engine, count_rows
 from rankloop.features.joining.arrays import Gatherer, Matrix
 from rankloop.features.joining.sets import BUYER, LIST_COLUMNS, Portion, join_features, joined_schema
 from rankloop.features.order import best_first, ranks
@@ -49,7 +49,7 @@ class Scorer:
     features: tuple[str, ...]
     files: Mapping[str, bytes] = field(compare=False, hash=False, repr=False)
 
-    def carrying(self, own: pa.Schema) -> Work:
+    def carrying(self, own: pa.Schema) -> BatchFunction:
         """Work that gives each row's own columns and its `score`, from rows that have the model's features too."""
         return partial(_score, self, own)
 
@@ -160,7 +160,7 @@ def _scored_there(  # noqa: PLR0913  (as in `scored`)
     kinds = joined_schema(pa.schema([]))
     takes = pa.schema([*ranked, *(kinds.field(name) for name in scorer.features)])
     rows = joined.mutate(base_rank=joined["context_base_rank"])
-    return engine.through(rows, takes, scorer.carrying(ranked), with_score(ranked))
+    return engine.map_batches(rows, takes, scorer.carrying(ranked), with_score(ranked))
 
 
 def _scored_here(  # noqa: PLR0913  (as in `scored`)

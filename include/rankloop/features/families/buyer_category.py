@@ -86,8 +86,8 @@ def roll_up(history: History) -> ir.Table:
     """Every category at every depth that a buyer reacted to in the window."""
     days = history.daily(DAILY.name)
     settings = history.settings
-    paths = history.keep(numbered(days, "category_path", "path"))
-    categories = history.keep(_categories(paths))
+    paths = history.materialise(numbered(days, "category_path", "path"))
+    categories = history.materialise(_categories(paths))
     seen = days.mutate(looks=looks(days)).join(paths, "category_path")
     leaves = seen.group_by(["account_id", "path"]).agg(
         decayed=decayed(seen, weigh(seen, settings.category_weights), settings.category_half_life),

@@ -63,14 +63,14 @@ def aggregate(events: Events) -> ir.Table:
     """How often each buyer looked at each word on the day."""
     pairs = events.pairs.filter(events.pairs["name"].notnull())
     seen = pairs.select("account_id", "product_id", looks=looks(pairs))
-    looked = seen.join(events.keep(words(events.goods)), "product_id")
+    looked = seen.join(events.materialise(words(events.goods)), "product_id")
     return looked.group_by(["account_id", "word"]).agg(looks=(looked["looks"] * looked["times"]).sum())
 
 
 def roll_up(history: History) -> ir.Table:
     """Every buyer's most frequent words in the window, as many as the settings keep."""
     days = history.daily(DAILY.name)
-    vocabulary = history.keep(_vocabulary(days))
+    vocabulary = history.materialise(_vocabulary(days))
     numbers = days.join(vocabulary.select("word", "number"), "word")
     counted = numbers.group_by(["account_id", "number"]).agg(looks=numbers["looks"].sum())
     most_first = ibis.window(group_by="account_id", order_by=[ibis.desc("looks"), "number"])

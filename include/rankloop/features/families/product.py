@@ -130,7 +130,7 @@ def _shown(events: Events) -> ir.Table:
 
     Position serves here to take its own effect out of the click counts, and nowhere else.
     """
-    curve = events.keep(_clicks_by_position(events))
+    curve = events.materialise(_clicks_by_position(events))
     placed = events.shown.select("product_id", "position").left_join(curve, "position")
     return placed.group_by("product_id").agg(shown=placed.count(), expected=placed["rate"].sum().fill_null(0))
 

@@ -217,23 +217,23 @@ class Gatherer:
 
 def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> tuple[AsOf, dict[str, Ids]]:
     """What is known of the buyers and products in these lists, worked out once; and who they are."""
-    asked = {key: engine.keep(lists.select(key).distinct()) for key in PAIR}
+    asked = {key: engine.materialise(lists.select(key).distinct()) for key in PAIR}
 
     @cache
     def read_of(table: str) -> ir.Table:
         rows = known.read(table)
         if BUYER in rows.columns:
-            return engine.among(rows, BUYER, asked[BUYER])
+            return engine.semi_join(rows, BUYER, asked[BUYER])
         # Many lists ask for most products, so a copy of those would save nothing.
         return rows.semi_join(asked[PRODUCT], PRODUCT) if PRODUCT in rows.columns else rows
 
     # Most of what was shown was shown to others, and one key tells that in less time than two.
-    seen = engine.keep(known.seen.semi_join(asked[BUYER], BUYER).semi_join(lists.select(*PAIR), PAIR))
+    seen = engine.materialise(known.seen.semi_join(asked[BUYER], BUYER).semi_join(lists.select(*PAIR), PAIR))
     ids = {
         key: Ids(engine.batches(table, pa.schema({key: pa.int64()})).read_all()[key]) for key, table in asked.items()
     }
     # Of the lists only pairs that were shown are asked for, and counting those once more would be the longest step.
-    return replace(known, lists=seen, read=read_of, seen=seen, keep=engine.keep), ids
+    return replace(known, lists=seen, read=read_of, seen=seen, materialise=engine.materialise), ids
 
 
 def _numbered(values: pa.ChunkedArray) -> Ints:

@@ -28,9 +28,9 @@ def attach(rows: ir.Table, known: ir.Table, on: Mapping[str, str], features: Ite
 def in_common(overlap: Overlap, known: AsOf) -> ir.Table:
     """By pair of buyer and product in the lists, what they have in common."""
     of_buyer, of_product = overlap.of_buyer(known), overlap.of_product(known)
-    numbers = known.keep(numbered(of_buyer, overlap.thing, "number"))
-    mine = known.keep(of_buyer.join(numbers, overlap.thing).drop(overlap.thing))
-    its = known.keep(of_product.join(numbers, overlap.thing).select("product_id", "number"))
+    numbers = known.materialise(numbered(of_buyer, overlap.thing, "number"))
+    mine = known.materialise(of_buyer.join(numbers, overlap.thing).drop(overlap.thing))
+    its = known.materialise(of_product.join(numbers, overlap.thing).select("product_id", "number"))
     pairs = known.lists.select(*PAIR).distinct().join(its, "product_id")
     # An inner join could be taken in another order, every buyer's things with every product's: billions of rows.
     found = pairs.left_join(mine, ["account_id", "number"])

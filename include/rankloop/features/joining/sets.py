@@ -42,7 +42,7 @@ class Portion(NamedTuple):
         """The rows of these buyers; all of them where a table knows no buyers."""
         if self.of == 1 or BUYER not in table.columns:
             return table
-        return engine.share(table, BUYER, self.number, self.of)
+        return engine.shard(table, BUYER, self.number, self.of)
 
 
 EVERYBODY = Portion(0, 1)

@@ -114,15 +114,17 @@ def comparable_lists(engine: Engine, settings: Settings, day: date, at_most: int
     if settings.experiment.control_share > 0:
         work = partial(_of_control, settings.experiment.control_share)
         accounts = shown.select("account_id").distinct()
-        shown = shown.semi_join(engine.keep(engine.through(accounts, ACCOUNTS, work, ACCOUNTS)), "account_id")
+        shown = shown.semi_join(
+            engine.materialise(engine.map_batches(accounts, ACCOUNTS, work, ACCOUNTS)), "account_id"
+        )
     else:
         shown = shown.filter(shown["policy"] == BASE_POLICY)
-    lists = engine.keep(shown.select(*LIST_COLUMNS))
+    lists = engine.materialise(shown.select(*LIST_COLUMNS))
     rows = count_rows(engine, lists)
     if at_most is None or rows <= at_most:
         return Lists(lists, rows)
     limit = f"{int(at_most / rows * 16**HEX_DIGITS):0{HEX_DIGITS}x}"
-    some = engine.keep(lists.filter(lists["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) < limit))
+    some = engine.materialise(lists.filter(lists["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) < limit))
     return Lists(some, count_rows(engine, some))
 
 
@@ -139,7 +141,7 @@ def _looked_at(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
         mine = portion.take(engine, lists)
         return _look(look, iter(_gathered(engine, settings, day, mine, look.scorer.features)))
     joined = _joined(engine, settings, day, lists, portion, look.scorer.features)
-    looked = engine.through(joined, _takes(look), partial(_look, look), look.gives)
+    looked = engine.map_batches(joined, _takes(look), partial(_look, look), look.gives)
     found: Iterable[pa.RecordBatch] = engine.batches(looked, look.gives)
     return found
 

@@ -90,7 +90,7 @@ def shown_lists(
     """
     lake = lake_of(settings)
     with open_engine(settings.features) as engine:
-        lists = engine.keep(_lists(engine, lake, day, which, judged=judged))
+        lists = engine.materialise(_lists(engine, lake, day, which, judged=judged))
         wanted = sorted({*OF_SEGMENTS, *(name for model in models.values() for name in model.features)})
         batches = rows_with(engine, settings, lists, day - timedelta(days=1), wanted)
         table = pa.Table.from_batches(_narrowed(settings, batches, day, models), _schema(models))

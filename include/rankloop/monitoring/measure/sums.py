@@ -76,7 +76,7 @@ def sums_of(engine: Engine, lake: Lake, day: date) -> Sums:
     """What was shown on a day and what came of it within 24 hours, in bounded memory."""
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     reactions = engine.read(lake.files(REACTIONS, [day, day + timedelta(days=1)]), EVENT_SCHEMAS[REACTIONS])
-    rows = engine.keep(_with_orders(labelled(shown, reactions, HOURS), _orders(shown, reactions)))
+    rows = engine.materialise(_with_orders(labelled(shown, reactions, HOURS), _orders(shown, reactions)))
     parts = [_sums(table) for table in _portions(engine, rows)]
     return Sums(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sums)))
 
