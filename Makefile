@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks docs/site
 # What is held to the words of docs/site/vocabulary.yml.
-WORDED := README.md CHANGELOG.md docs/glossary.md docs/index.md docs/architecture.md docs/approving.md docs/maintenance.md docs/simulator.md docs/how-to docs/serving.md docs/evaluation.md docs/performance.md
+WORDED := README.md CHANGELOG.md CONTRIBUTING.md $(filter-out docs/features.md docs/monitoring.md,$(wildcard docs/*.md)) docs/how-to
 # Container images often set it. Then every one of a hundred processes compiles Airflow and MLflow again: 8 seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
