@@ -31,10 +31,10 @@ from rich.table import Table
 
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS, SCHEMAS
 from rankloop.contracts.sources import SOURCES
+from rankloop.events.extraction import extract_day
 from rankloop.events.site import Site
-from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
-from rankloop.mongo import MARKETPLACE, connect
+from rankloop.mongo import SHOP_DB, connect
 from rankloop.settings.cleaning import CleaningSettings
 from rankloop.sources.mongo.extraction import Reader, bounds, read_day
 from rankloop_demo.simulator.living import Marketplace, live
@@ -53,7 +53,7 @@ def find_into_frame(address: str, collection: str) -> int:
     """What one writes first."""
     begin, end = bounds(DAY, ZONE)
     client = connect(address)
-    return len(pd.DataFrame(list(client[MARKETPLACE][collection].find({"ts": {"$gte": begin, "$lt": end}}))))
+    return len(pd.DataFrame(list(client[SHOP_DB][collection].find({"ts": {"$gte": begin, "$lt": end}}))))
 
 
 def bare_pymongoarrow(address: str, collection: str) -> int:
@@ -61,7 +61,7 @@ def bare_pymongoarrow(address: str, collection: str) -> int:
     begin, end = bounds(DAY, ZONE)
     client, schema = connect(address), Schema({field.name: field.type for field in SCHEMAS[collection]})
     query = {"ts": {"$gte": begin, "$lt": end}}
-    return len(find_arrow_all(client[MARKETPLACE][collection], query, schema=schema, allow_invalid=True))
+    return len(find_arrow_all(client[SHOP_DB][collection], query, schema=schema, allow_invalid=True))
 
 
 def ours(address: str, collection: str) -> int:
@@ -74,7 +74,7 @@ def ours_into_lake(address: str, collection: str) -> int:
     """Ours with all that the task does: into the lake, with digest and facts."""
     with tempfile.TemporaryDirectory() as folder:
         site = Site(connect(address), Lake(folder), ZONE, CleaningSettings())
-        return extract(DAY, collection, site, bounds(DAY, ZONE)[1]).rows
+        return extract_day(DAY, collection, site, bounds(DAY, ZONE)[1]).rows
 
 
 CONTENDERS: dict[str, Callable[[str, str], int]] = {
@@ -136,7 +136,7 @@ def fill(address: str, bar: Progress) -> dict[str, int]:
             for number in range(COPIES[collection]):
                 load(client, {collection: [copied(entry, number) for entry in arrivals.new[collection]]}, {})
         bar.advance(step)
-    return {name: client[MARKETPLACE][name].count_documents({}) for name in EVENTS}
+    return {name: client[SHOP_DB][name].count_documents({}) for name in EVENTS}
 
 
 def copied(document: Any, number: int) -> Any:  # noqa: ANN401  (a document, as a dict or as BSON)

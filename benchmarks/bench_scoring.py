@@ -47,7 +47,7 @@ from rankloop.scoring.ranker import Ranker
 from rankloop.scoring.shelf import narrow, portions, ranked, scorer_of
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
-from rankloop.state.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_group
+from rankloop.state.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_shard
 
 LARGE = 100_000
 WINDOW, ROUNDS, TREES, DEPTH, THREADS = 7, 5, 300, 5, 2
@@ -125,7 +125,7 @@ def publishing(home: Path) -> dict[str, float]:
         for number in range(ROUNDS):
             batch = a_batch(f"b{number}")
             record_batch(client, batch)
-            ours.append(len(rankings) / seconds(lambda batch=batch: write_group(client, batch, 3, rankings)))
+            ours.append(len(rankings) / seconds(lambda batch=batch: write_shard(client, batch, 3, rankings)))
             bare.append(len(rankings) / bare_insert(address, f"bare{number}", rankings))
         client.close()
     return {"ours": median(ours), "bare": median(bare), "documents": len(rankings)}

@@ -56,8 +56,8 @@ from rankloop.settings import Settings
 from rankloop.settings.ports import Ports
 from rankloop.settings.serving import ServingSettings
 from rankloop.state import ledger, rankings
-from rankloop.state.ledger import Draft
-from rankloop.state.rankings import ANYBODY, Batch, Ranking
+from rankloop.state.ledger import LedgerDraft
+from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.stack.environment import as_variables
 from rankloop_demo.stack.tools import BIN, mongo_server
@@ -228,9 +228,9 @@ def batches(settings: Settings) -> list[Batch]:
             batch = Batch(f"batch_{number}", AS_OF, number, f"version {number}", datetime.now(UTC))
             rankings.record_batch(client, batch)
             for group in range(10):
-                accounts = [*range(group or 10, BUYERS, 10), *([] if group else [ANYBODY])]
+                accounts = [*range(group or 10, BUYERS, 10), *([] if group else [DEFAULT_BUYER])]
                 ranked = (Ranking(one, batch.policy, products, scores, scores, ranks, by) for one in accounts)
-                rankings.write_group(client, batch, group, ranked)
+                rankings.write_shard(client, batch, group, ranked)
             made.append(batch)
     return made
 
@@ -255,10 +255,12 @@ def promote(settings: Settings, seed: int) -> int:
 def make_champion(settings: Settings, number: int) -> None:
     """Have this version rank from now on."""
     with opened(settings) as client:
-        entries = ledger.read(client)
+        entries = ledger.read_ledger(client)
         last = entries[-1] if entries else None
-        draft = Draft("promoted", f"{len(entries)}", number, last.after if last else None, number, "bench", "bench")
-        ledger.append(client, draft, last, datetime.now(UTC))
+        draft = LedgerDraft(
+            "promoted", f"{len(entries)}", number, last.after if last else None, number, "bench", "bench"
+        )
+        ledger.append_entry(client, draft, last, datetime.now(UTC))
         settle(settings, client)
 
 
@@ -340,7 +342,7 @@ def main(arguments: argparse.Namespace) -> None:
 
         def flip() -> None:
             with opened(settings) as client:
-                rankings.make_live(client, next(made), datetime.now(UTC))
+                rankings.publish_batch(client, next(made), datetime.now(UTC))
 
         flip()
         running.enter_context(app(settings, folder))

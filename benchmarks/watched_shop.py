@@ -24,7 +24,7 @@ from rankloop.champions.current import opened, settle, standing_champion
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.sources import SOURCES
-from rankloop.events.facts import DayFacts, SourceFacts, write_day_facts
+from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.registry.connection import Registry
@@ -32,8 +32,8 @@ from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
 from rankloop.settings import Settings
 from rankloop.state import ledger
-from rankloop.state.ledger import Draft
-from rankloop.state.rankings import ANYBODY, Batch
+from rankloop.state.ledger import LedgerDraft
+from rankloop.state.rankings import DEFAULT_BUYER, Batch
 from rankloop.training.ending import outcome
 from rankloop.training.running import run_training
 from rankloop_demo.simulator.living import Marketplace, live
@@ -75,7 +75,7 @@ class Shop:
         lake = lake_of(self.settings)
         for name, rows in self._events(day).items():
             lake.replace_day(name, day, rows, EVENT_SCHEMAS[name])
-        write_day_facts(lake, DayFacts(day.isoformat(), "", {name: self._facts(name, day) for name in SOURCES}))
+        save_day_summary(lake, DaySummary(day.isoformat(), "", {name: self._facts(name, day) for name in SOURCES}))
         aggregate_day(self.settings, day)
         if features:
             build_features(self.settings, day)
@@ -91,8 +91,10 @@ class Shop:
         number = before.number if before else None
         with opened(self.settings) as client:
             entries = settle(self.settings, client)
-            draft = Draft("promoted", f"as of {day}", registered, number, registered, "ml-lead", "the gate lets it")
-            ledger.append(client, draft, entries[-1] if entries else None, NOW)
+            draft = LedgerDraft(
+                "promoted", f"as of {day}", registered, number, registered, "ml-lead", "the gate lets it"
+            )
+            ledger.append_entry(client, draft, entries[-1] if entries else None, NOW)
             settle(self.settings, client)
         return registered
 
@@ -103,7 +105,7 @@ class Shop:
         ranker, number = load_version(Registry(self.settings.mlflow), champion.number), champion.number
         batch = Batch(f"b{day}", day, number, policy_of(number), NOW)
         found = [one for group in range(GROUPS) for one in rankings_of_group(self.settings, batch, ranker, group)]
-        found = [one for one in found if one.account_id != ANYBODY]
+        found = [one for one in found if one.account_id != DEFAULT_BUYER]
         stays = is_control([one.account_id for one in found], self.settings.experiment.control_share)
         self.kept.rankings = as_rankings(
             self.place.world, [one for one, control in zip(found, stays, strict=True) if not control]
@@ -116,7 +118,7 @@ class Shop:
         settings = self.settings.model_copy(update={"home": home})
         return Shop(settings, replace(self.place, scenarios=scenarios), replace(kept, tomorrow=dict(kept.tomorrow)))
 
-    def _facts(self, name: str, day: date) -> SourceFacts:
+    def _facts(self, name: str, day: date) -> SourceSummary:
         """What cleaning notes of a source, nothing of which was wrong."""
         rows = lake_of(self.settings).read(SOURCES[name].table, [day]).drop_columns([DAY])
         profile = {
@@ -124,7 +126,7 @@ class Shop:
             | ({"distinct": pc.count_distinct(rows[column]).as_py()} if pa.types.is_string(rows[column].type) else {})
             for column in rows.column_names
         }
-        return SourceFacts(SOURCES[name].table, len(rows), len(rows), 0, 0, profile=profile)
+        return SourceSummary(SOURCES[name].table, len(rows), len(rows), 0, 0, profile=profile)
 
     def _events(self, day: date) -> dict[str, pa.Table]:
         kept, lists, reactions = self.kept, [], []

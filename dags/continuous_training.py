@@ -15,7 +15,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, PartitionedAssetTimetable, RollupMapper, StartOfWeekMapper, WeekWindow, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, as_of_day, why_asked
+from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, as_of_day, training_request
 from rankloop.settings import load_settings
 
 WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(input_format="%Y-%m-%d"), window=WeekWindow())
@@ -28,7 +28,7 @@ def plan(dag_run=None, params=None) -> str:
     from rankloop.training.learning import TooLittleHistoryError, plan
 
     try:
-        return plan(load_settings(), dag_run.run_id, as_of_day(dag_run, params), **why_asked(dag_run, params))
+        return plan(load_settings(), dag_run.run_id, as_of_day(dag_run, params), **training_request(dag_run, params))
     except TooLittleHistoryError as short:
         raise AirflowSkipException(str(short)) from short
 

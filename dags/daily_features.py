@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import CronPartitionTimetable, DeadlineAlert, DeadlineReference, Param, SyncCallback, dag, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from orchestration import DAY_PARAM, DEFAULT_ARGS, EVENTS, FEATURES, MARKET_TZ, WAITING, market_day, tell_assets
+from orchestration import DAY_PARAM, DEFAULT_ARGS, EVENTS, FEATURES, MARKET_TZ, SENSOR_ARGS, describe_assets, market_day
 from rankloop.settings import load_settings
 
 SOURCES = ["buyers", "products", "impressions", "interactions"]
@@ -25,7 +25,7 @@ IN_STEPS, AT_ONCE = [("extract", number) for number in range(len(SOURCES))], ["w
 AGREED_HOURS = load_settings().deadline_hours
 
 
-@task.sensor(**WAITING)
+@task.sensor(**SENSOR_ARGS)
 def day_is_over(dag_run=None, params=None) -> bool:
     """Wait for the end of the day where the marketplace is simulated, then go on in steps or at once."""
     from rankloop.events.tasks import day_is_over
@@ -59,7 +59,7 @@ def aggregate(dag_run=None, params=None) -> dict:
     return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
 
 
-@task.sensor(**WAITING)
+@task.sensor(**SENSOR_ARGS)
 def earlier_days(dag_run=None, params=None) -> bool:
     """Wait for the days that this one looks back on: in a backfill they may still be under way."""
     from rankloop.events.tasks import first_day_of_events
@@ -80,7 +80,7 @@ def build(dag_run=None, params=None) -> dict:
 @task(outlets=[EVENTS, FEATURES])
 def publish(dag_run=None, params=None, outlet_events=None) -> None:
     """Say that the day is there and what it holds, to the DAGs that follow and to the Assets page."""
-    tell_assets(outlet_events, load_settings(), market_day(dag_run, params))
+    describe_assets(outlet_events, load_settings(), market_day(dag_run, params))
 
 
 @task(pool="mongo", outlets=[EVENTS, FEATURES])
@@ -90,15 +90,15 @@ def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
 
     settings, day = load_settings(), market_day(dag_run, params)
     build_days(settings, [day], datetime.now(UTC), params["accept"])
-    tell_assets(outlet_events, settings, day)
+    describe_assets(outlet_events, settings, day)
 
 
 @task(pool="mongo")
 def look_back(dag_run=None, params=None) -> list:
     """Count what arrived too late for the days before; on-call is told which of them is worth clearing."""
-    from rankloop.events.tasks import tell_of_late_events
+    from rankloop.events.tasks import report_late_events
 
-    return tell_of_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+    return report_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
 
 
 @dag(

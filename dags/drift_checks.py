@@ -19,7 +19,15 @@ from airflow.sdk import PartitionedAssetTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from measuring import measured
-from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, by_apprise, market_day, rank_anew, train_anew
+from orchestration import (
+    DAY_PARAM,
+    DEFAULT_ARGS,
+    FEATURES,
+    apprise_sender,
+    market_day,
+    trigger_scoring,
+    trigger_training,
+)
 from rankloop.settings import load_settings
 
 
@@ -71,7 +79,7 @@ def tell() -> list:
 
     if not (connection := load_settings().monitoring.apprise):
         raise AirflowSkipException("monitoring.apprise names no connection; `rankloop alerts list` has what is open")
-    return tell_on_call(load_settings(), by_apprise(connection), datetime.now(UTC))
+    return tell_on_call(load_settings(), apprise_sender(connection), datetime.now(UTC))
 
 
 @task
@@ -101,10 +109,10 @@ def drift_checks() -> None:
     """How the tasks follow each other; each reads what it needs from the lake and from MongoDB."""
     retrain, back = why_retrain(), fall_back()
     measured() >> judge() >> explain() >> act() >> [retrain, back]
-    retrain >> train_anew()
+    retrain >> trigger_training()
     # Not after `act` itself, which skips what follows it and was not chosen; nor after `retrain`, by which a run fails.
     back >> tell()
-    newest_day(back) >> rank_anew()
+    newest_day(back) >> trigger_scoring()
 
 
 drift_checks()

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.hitl import HITLUser
 
 from approval import ASK, PROMOTION, REASON, AskToApprove, answer_to, notifiers, version_of
-from orchestration import DEFAULT_ARGS, rank_anew
+from orchestration import DEFAULT_ARGS, trigger_scoring
 from rankloop.settings import load_settings
 
 
@@ -75,7 +75,7 @@ def model_promotion() -> None:
     )
     decided = decide()
     write_request() >> ask >> decided
-    newest_day(decided) >> rank_anew()
+    newest_day(decided) >> trigger_scoring()
 
 
 model_promotion()

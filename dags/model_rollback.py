@@ -14,7 +14,7 @@ from datetime import timedelta
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from orchestration import DEFAULT_ARGS, rank_anew
+from orchestration import DEFAULT_ARGS, trigger_scoring
 from rankloop.settings import load_settings
 
 
@@ -69,7 +69,7 @@ def model_rollback() -> None:
     """The decision first, written down and followed; then what buyers see."""
     shown = show_again()
     roll_back() >> shown
-    newest_day(shown) >> rank_anew()
+    newest_day(shown) >> trigger_scoring()
 
 
 model_rollback()

@@ -16,7 +16,7 @@ from rankloop.settings import Settings, load_settings
 MARKET_TZ = load_settings().timezone
 
 # What time mends is tried again, with growing delay; what would only fail again stops at once.
-PATIENCE = ExceptionRetryPolicy(
+RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(TransientError, RetryAction.RETRY, reason="a server was down or busy"),
         RetryRule(RankloopError, RetryAction.FAIL, reason="trying again would say the same; see the message"),
@@ -28,10 +28,10 @@ DEFAULT_ARGS = {
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=15),
-    "retry_policy": PATIENCE,
+    "retry_policy": RETRY_POLICY,
 }
 
-WAITING = {
+SENSOR_ARGS = {
     "pool": "mongo",
     "mode": "reschedule",
     "poke_interval": 5,
@@ -49,10 +49,10 @@ RANKINGS = Asset(name="rankings", uri="rankloop://rankings", group="mongo")
 FEATURES = Asset(name="features", uri="rankloop://features", group="lake")
 
 
-def rank_anew() -> TriggerDagRunOperator:
+def trigger_scoring() -> TriggerDagRunOperator:
     """Starts batch_scoring for the day that the task `newest_day` named."""
     return TriggerDagRunOperator(
-        task_id="rank_anew",
+        task_id="trigger_scoring",
         trigger_dag_id="batch_scoring",
         trigger_run_id="{{ dag.dag_id }}_{{ run_id }}",
         conf={"day": "{{ ti.xcom_pull('newest_day') }}"},
@@ -60,7 +60,7 @@ def rank_anew() -> TriggerDagRunOperator:
     )
 
 
-def train_anew() -> TriggerDagRunOperator:
+def trigger_training() -> TriggerDagRunOperator:
     """Starts continuous_training as of the day and for the reason that the task `why_retrain` named; once for a day."""
     return TriggerDagRunOperator(
         task_id="retrain",
@@ -114,7 +114,7 @@ def days_of_backfill(params: dict[str, Any], part: int, parts: int) -> list[date
     return days[part * len(days) // parts : (part + 1) * len(days) // parts]
 
 
-def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
+def training_request(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
     """Why and how a training was asked for, in the words of `rankloop.training.learning.plan`. Runs in the worker."""
     if dag_run.partition_key:
         return {"reason": f"the week {dag_run.partition_key} is complete"}
@@ -123,7 +123,7 @@ def why_asked(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: 
     return {"reason": asked["reason"], "drift": asked["drift"], "since": since, "trials": asked.get("trials")}
 
 
-def tell_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # noqa: ANN401  (no public type either)
+def describe_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # noqa: ANN401  (no public type either)
     """Say what the day holds on the Assets page. Runs in the task worker."""
     from rankloop.events.tasks import published_events
     from rankloop.features.published import published_features
@@ -132,7 +132,7 @@ def tell_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # n
     outlet_events[FEATURES].extra = published_features(settings, day)
 
 
-def by_apprise(connection: str) -> Callable[[str, str], bool]:
+def apprise_sender(connection: str) -> Callable[[str, str], bool]:
     """What sends a title and a text by this Airflow connection, and says whether every service of it took them.
 
     Runs in the task worker. The hook's own `notify` does not say so.

@@ -12,17 +12,17 @@ from rankloop.errors import RankloopError, TransientError
 
 Client = MongoClient[dict[str, Any]]
 
-MARKETPLACE = "marketplace"
+SHOP_DB = "marketplace"
 """The shop's own database; only the simulator ever writes to it."""
-OUTPUT = "rankloop"
+STATE_DB = "rankloop"
 """What Rankloop writes: quarantine, alerts, rankings, the ledger."""
 
 
-class MarketplaceDownError(TransientError):
+class MongoUnavailableError(TransientError):
     """MongoDB does not answer."""
 
 
-class MarketplaceRefusedError(RankloopError):
+class MongoAccessError(RankloopError):
     """MongoDB does not let us in, or its address cannot be used: trying again would say the same."""
 
 
@@ -31,22 +31,22 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
     try:
         client: Client = MongoClient(uri, serverSelectionTimeoutMS=int(patience_s * 1000), tz_aware=True)
     except (ConfigurationError, ValueError, OSError) as error:
-        raise MarketplaceRefusedError(
+        raise MongoAccessError(
             f"the MongoDB address {_address(uri)} cannot be used: {error}. See RANKLOOP_MONGO_URI."
         ) from None
     try:
         # Anybody may ping; only who is let in may read.
-        client[MARKETPLACE].list_collection_names()
+        client[SHOP_DB].list_collection_names()
     except OperationFailure as error:
         client.close()
         reason = (error.details or {}).get("errmsg", error)
-        raise MarketplaceRefusedError(
+        raise MongoAccessError(
             f"MongoDB at {_address(uri)} refused us: {reason}. Check the user, the password and the rights to the "
-            f"databases {MARKETPLACE} and {OUTPUT} in RANKLOOP_MONGO_URI."
+            f"databases {SHOP_DB} and {STATE_DB} in RANKLOOP_MONGO_URI."
         ) from None
     except PyMongoError:
         client.close()
-        raise MarketplaceDownError(
+        raise MongoUnavailableError(
             f"MongoDB at {_address(uri)} does not answer within {patience_s:g} s. "
             "The embedded one is started by `make start`, while RANKLOOP_MONGO_URI is not set; "
             "a MongoDB of your own has to run and be reachable from here."
@@ -54,28 +54,29 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
     return client
 
 
-def lasting_client(uri: str) -> Client:
+def lazy_client(uri: str) -> Client:
     """A client for as long as a server runs, whether MongoDB is there yet or not; see `asking`."""
     try:
         return MongoClient(uri, tz_aware=True)
     except (ConfigurationError, ValueError, OSError) as error:
-        raise MarketplaceRefusedError(
+        raise MongoAccessError(
             f"the MongoDB address {_address(uri)} cannot be used: {error}. See RANKLOOP_MONGO_URI."
         ) from None
 
 
 @contextmanager
-def asking(uri: str, within_s: float) -> Iterator[None]:
+def mongo_timeout(uri: str, within_s: float) -> Iterator[None]:
     """What is asked within has so long for its answers; what MongoDB says of an error becomes ours."""
     try:
         with pymongo.timeout(within_s):
             yield
     except PyMongoError as error:
         if isinstance(error, OperationFailure) and not error.timeout:
-            raise MarketplaceRefusedError(
-                f"MongoDB at {_address(uri)} refused us (code {error.code}). Check the rights to the database {OUTPUT}."
+            raise MongoAccessError(
+                f"MongoDB at {_address(uri)} refused us (code {error.code}). "
+                f"Check the rights to the database {STATE_DB}."
             ) from error
-        raise MarketplaceDownError(
+        raise MongoUnavailableError(
             f"MongoDB at {_address(uri)} does not answer within {within_s:g} s. See that it runs and is not overloaded."
         ) from error
 

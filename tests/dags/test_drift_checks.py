@@ -20,7 +20,7 @@ from rankloop.monitoring.act.acting import DOABLE, NOTHING
 from rankloop.monitoring.act.incidents import NotToldError
 from rankloop.monitoring.policy.verdict import keep_verdict
 from rankloop.settings import load_settings
-from rankloop.state.alerts import Alert, alerts
+from rankloop.state.alerts import Alert, list_alerts
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -91,7 +91,7 @@ def test_on_call_is_told_after_all_is_done_whatever_became_of_it(dag_bag: "DagBa
     assert (tell.trigger_rule, tell.upstream_task_ids) == ("all_done", {"fall_back"})
     # A run fails by its last tasks.
     assert not dag.get_task("retrain").downstream_task_ids
-    assert not dag.get_task("rank_anew").downstream_task_ids
+    assert not dag.get_task("trigger_scoring").downstream_task_ids
 
 
 def test_without_a_connection_nobody_is_told(dag_bag: "DagBag") -> None:
@@ -148,7 +148,7 @@ def tasks(dag_bag: "DagBag") -> dict[str, Callable[..., Any]]:
 def kept_alerts() -> list[Alert]:
     """The open ones."""
     with opened(load_settings()) as client:
-        return alerts(client)
+        return list_alerts(client)
 
 
 @pytest.mark.stack

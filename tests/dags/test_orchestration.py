@@ -42,12 +42,12 @@ def test_a_partition_that_is_no_week_is_refused(orchestration: ModuleType, key: 
 
 def test_a_training_is_told_how_it_was_asked_for(orchestration: ModuleType) -> None:
     by_form = {"reason": "new features", "drift": False, "trials": None, "since": None}
-    assert orchestration.why_asked(run(), by_form) == by_form
-    assert orchestration.why_asked(run(trials=4, since="2026-11-22"), by_form) == {
+    assert orchestration.training_request(run(), by_form) == by_form
+    assert orchestration.training_request(run(trials=4, since="2026-11-22"), by_form) == {
         **by_form,
         "trials": 4,
         "since": date(2026, 11, 22),
     }
-    assert orchestration.why_asked(run("2026-11-09 (W46)"), by_form) == {
+    assert orchestration.training_request(run("2026-11-09 (W46)"), by_form) == {
         "reason": "the week 2026-11-09 (W46) is complete"
     }

@@ -77,7 +77,7 @@ def test_nothing_is_decided_before_the_ml_lead_is_asked(dag_bag: "DagBag") -> No
 
 def test_what_buyers_see_follows_a_rollback_and_never_comes_before_it(dag_bag: "DagBag") -> None:
     dag = dag_bag.dags["model_rollback"]
-    order = ["roll_back", "show_again", "newest_day", "rank_anew"]
+    order = ["roll_back", "show_again", "newest_day", "trigger_scoring"]
     assert [dag.get_task(after).upstream_task_ids for after in order[1:]] == [{before} for before in order[:-1]]
 
 

@@ -9,7 +9,7 @@ import pytest
 from rankloop.calendar import start_of
 from rankloop.champions.current import standing_champion
 from rankloop.experiment import is_control
-from rankloop.mongo import MARKETPLACE, Client, connect
+from rankloop.mongo import SHOP_DB, Client, connect
 from rankloop_demo.simulator.loading import lived_days
 from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from tests.e2e.conftest import HISTORY, LOOP, let_nothing_follow
@@ -37,9 +37,7 @@ def newest(demo: str, mongo: Client) -> date:
 def events_of(stack: RunningStack, mongo: Client, day: date) -> dict[str, list[Any]]:
     zone = stack.settings.zone
     of_the_day = {"ts": {"$gte": start_of(day, zone), "$lt": start_of(day + timedelta(days=1), zone)}}
-    return {
-        name: list(mongo[MARKETPLACE][name].find(of_the_day).sort("_id")) for name in ("impressions", "interactions")
-    }
+    return {name: list(mongo[SHOP_DB][name].find(of_the_day).sort("_id")) for name in ("impressions", "interactions")}
 
 
 def run_to_its_end(airflow: AirflowApi, run: dict[str, Any]) -> str:
@@ -65,7 +63,7 @@ def test_the_demo_lives_history_and_says_where_to_look(stack: RunningStack, demo
 def test_the_demo_shows_our_rankings_to_half_of_the_buyers_and_what_they_make_of_them(
     stack: RunningStack, demo: str, mongo: Client, newest: date
 ) -> None:
-    lists = list(mongo[MARKETPLACE]["impressions"].find({"surface": "home", "account_id": {"$type": "long"}}))
+    lists = list(mongo[SHOP_DB]["impressions"].find({"surface": "home", "account_id": {"$type": "long"}}))
     control = is_control([entry["account_id"] for entry in lists], stack.settings.experiment.control_share)
     first = start_of(newest - timedelta(days=LOOP - 1), stack.settings.zone)
     shown = {"before": set(), "control": set(), "personalised": set()}
@@ -83,13 +81,13 @@ def test_the_demo_shows_our_rankings_to_half_of_the_buyers_and_what_they_make_of
 
 def test_the_demo_again_does_nothing_twice(stack: RunningStack, demo: str, mongo: Client) -> None:
     assert demo
-    before = mongo[MARKETPLACE]["impressions"].count_documents({})
+    before = mongo[SHOP_DB]["impressions"].count_documents({})
     answer = stack.rankloop("demo")
     let_nothing_follow(stack.settings)
     assert answer.returncode == 0, answer.stderr
     assert "nothing was missing" in answer.stdout
     assert f"features of {HISTORY} days, 0 built now" in answer.stdout
-    assert mongo[MARKETPLACE]["impressions"].count_documents({}) == before
+    assert mongo[SHOP_DB]["impressions"].count_documents({}) == before
 
 
 def test_the_scheduler_lives_a_partition_and_clearing_it_changes_nothing(

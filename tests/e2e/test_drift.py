@@ -13,7 +13,7 @@ from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.judge import TABLES
 from rankloop.scoring.publish import newest_day
-from rankloop.state.rankings import batches, live, make_live
+from rankloop.state.rankings import list_batches, live_batch, publish_batch
 from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from rankloop_demo.stack.watching import ask_for, run_of, watch
 from tests.e2e.clearing import Run
@@ -182,17 +182,19 @@ def test_rankings_that_do_worse_than_control_are_taken_off(stack: RunningStack, 
     champion, checked = standing_champion(stack.settings), evening(1)
     assert champion
     with MongoClient[dict[str, Any]](stack.settings.mongo, tz_aware=True) as client:
-        shown = live(client)
+        shown = live_batch(client)
         assert shown
         worse = Measured("against_control", "all", "ctr@10", -0.05, -0.08, -0.02, 0.0, 1000, champion.number)
         for day in before_newest(stack, 3, 2):
             keep_measures(lake_of(stack.settings), PERFORMANCE, day, [worse])
         switch_on(stack.settings, "batch_scoring")
         judged_again(checked)
-        assert checked.states("fall_back") == checked.states("rank_anew") == {"success"}
-        wait_until(lambda: (now := live(client)) and now.version is None, "the shop's own to be shown", within_s=180)
+        assert checked.states("fall_back") == checked.states("trigger_scoring") == {"success"}
+        wait_until(
+            lambda: (now := live_batch(client)) and now.version is None, "the shop's own to be shown", within_s=180
+        )
         assert client["rankloop"]["alerts"].find_one({"kind": "held_back", "state": "open"})
         released = stack.rankloop("monitoring", "release", str(champion.number), "--reason", "tested")
         assert released.returncode == 0, released.stderr
-        [before] = [batch for batch in batches(client) if batch.name == shown.batch]
-        make_live(client, before, datetime.now(UTC))
+        [before] = [batch for batch in list_batches(client) if batch.name == shown.batch]
+        publish_batch(client, before, datetime.now(UTC))

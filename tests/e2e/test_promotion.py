@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rankloop.state.ledger import Entry
+from rankloop.state.ledger import LedgerEntry
 from rankloop_demo.stack import approving
 from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from rankloop_demo.stack.home import read_private
@@ -105,7 +105,7 @@ def status(stack: RunningStack, person: str, method: str, path: str, body: Any =
     return answer.status
 
 
-def newest(shop: Shop, number: int) -> Entry:
+def newest(shop: Shop, number: int) -> LedgerEntry:
     return [entry for entry in shop.entries if entry.version == number][-1]
 
 

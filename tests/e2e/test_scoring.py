@@ -9,7 +9,7 @@ import pytest
 from pymongo import MongoClient
 
 from rankloop.champions.current import standing_champion
-from rankloop.state.rankings import PREFIX
+from rankloop.state.rankings import COLLECTION_PREFIX
 from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from tests.e2e.clearing import Run, kill_tasks
 from tests.e2e.conftest import let_nothing_follow
@@ -59,7 +59,7 @@ def pointer(stack: RunningStack) -> dict[str, Any]:
 
 def content(stack: RunningStack) -> list[dict[str, Any]]:
     with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
-        return list(client["rankloop"][PREFIX + pointer(stack)["batch"]].find().sort("_id"))
+        return list(client["rankloop"][COLLECTION_PREFIX + pointer(stack)["batch"]].find().sort("_id"))
 
 
 def test_groups_killed_and_cleared_while_they_are_shown_leave_what_was_there(stack: RunningStack, run: Run) -> None:

@@ -15,10 +15,10 @@ from bson import ObjectId
 from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import COLLECTIONS
 from rankloop.events.cleaning import clean
-from rankloop.events.facts import DayFacts
-from rankloop.events.lateness import Late, late_events
+from rankloop.events.extraction import extract_day
+from rankloop.events.late_events import LateEvents, count_late_events
 from rankloop.events.site import Site
-from rankloop.events.staging import extract
+from rankloop.events.summaries import DaySummary
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.settings.cleaning import CleaningSettings
@@ -44,9 +44,9 @@ class Lived:
     """By day of arrival."""
     standing: dict[date, list[Stain]]
     """By day, the stains of the catalogues that had not been written over by its end."""
-    facts: dict[date, DayFacts]
+    facts: dict[date, DaySummary]
     """After every day was cleared once more, when its late events were there."""
-    late: dict[date, Late]
+    late: dict[date, LateEvents]
     """Before that."""
 
     def document(self, stain: Stain) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def lived(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lived]:
             _through(site, day, _night_after(day))
             stains[day] = [json.loads(line) for line in (folder / "truth" / f"{day}.jsonl").read_text().splitlines()]
             standing[day] = _standing(site, [*standing.get(day - timedelta(days=1), []), *stains[day]])
-        late = {day: late_events(day, site) for day in DAYS}
+        late = {day: count_late_events(day, site) for day in DAYS}
         facts = {day: _through(site, day, _night_after(day) + timedelta(days=7)) for day in DAYS}
         monkeypatch.undo()  # tests of the simulator, in the same session, want the usual dirt
         yield Lived(site, stains, standing, facts, late)
@@ -86,9 +86,9 @@ def _night_after(day: date) -> datetime:
     return start_of(day + timedelta(days=1), HANOI) + timedelta(minutes=30)
 
 
-def _through(site: Site, day: date, now: datetime) -> DayFacts:
+def _through(site: Site, day: date, now: datetime) -> DaySummary:
     for source in COLLECTIONS:
-        extract(day, source, site, now)
+        extract_day(day, source, site, now)
     return clean(day, site, now)
 
 

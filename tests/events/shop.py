@@ -11,11 +11,11 @@ from bson import Int64, ObjectId
 from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import BUYERS, COLLECTIONS, IMPRESSIONS, INTERACTIONS, PRODUCTS
 from rankloop.events.cleaning import clean
-from rankloop.events.facts import DayFacts
+from rankloop.events.extraction import extract_day
 from rankloop.events.site import Site
-from rankloop.events.staging import extract
+from rankloop.events.summaries import DaySummary
 from rankloop.lake.tables import Lake
-from rankloop.mongo import MARKETPLACE, Client
+from rankloop.mongo import SHOP_DB, Client
 from rankloop.settings.cleaning import CleaningSettings
 from rankloop_demo.simulator.loading import prepare
 
@@ -102,14 +102,14 @@ class Shop:
 
     def add(self, collection: str, *documents: dict[str, Any]) -> None:
         """Insert documents."""
-        self.client[MARKETPLACE][collection].insert_many(documents)
+        self.client[SHOP_DB][collection].insert_many(documents)
 
     def extract(self, day: date = DAY, now: datetime = NIGHT) -> None:
         """Extract all sources of a day."""
         for source in COLLECTIONS:
-            extract(day, source, self.site, now)
+            extract_day(day, source, self.site, now)
 
-    def clean(self, day: date = DAY, now: datetime = NIGHT, accept: tuple[str, ...] = ()) -> DayFacts:
+    def clean(self, day: date = DAY, now: datetime = NIGHT, accept: tuple[str, ...] = ()) -> DaySummary:
         """Extract and clean a day."""
         self.extract(day, now)
         return clean(day, self.site, now, accept=accept)

@@ -8,8 +8,8 @@ from bson import Int64
 
 from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
-from rankloop.events.checks import DayStoppedError
-from rankloop.events.lateness import late_events
+from rankloop.events.checks import DayRejectedError
+from rankloop.events.late_events import count_late_events
 from rankloop.features.build import aggregate_day, build_features, may_build
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_list, a_reaction, arriving, at
 from tests.features.market import rows, settings_for
@@ -22,7 +22,7 @@ def test_a_day_with_too_many_bad_rows_stops_with_its_quarantine_to_look_at(shop:
     shop.with_rules(bad_share=0.02)
     former = shop.clean()
     shop.add(INTERACTIONS, a_reaction("x", at(12), price=Int64(0)), a_reaction("i1", at(12)))
-    with pytest.raises(DayStoppedError) as stopped:
+    with pytest.raises(DayRejectedError) as stopped:
         shop.clean()
     assert str(stopped.value) == (
         "interactions 2026-11-03: 2 of 4 rows are bad (limit 2.0%, RANKLOOP_CLEANING__BAD_SHARE): 1 bad_price, "
@@ -45,7 +45,7 @@ def test_a_day_is_let_through_on_purpose_and_that_is_recorded(shop: Shop) -> Non
 
 
 def test_an_empty_day_stops(shop: Shop) -> None:
-    with pytest.raises(DayStoppedError, match="impressions and interactions 2026-11-04: not one document") as stopped:
+    with pytest.raises(DayRejectedError, match="impressions and interactions 2026-11-04: not one document") as stopped:
         shop.clean(NEXT_DAY, NIGHT + timedelta(days=1))
     assert stopped.value.check == "empty_day"
     facts = shop.clean(NEXT_DAY, NIGHT + timedelta(days=1), accept=("empty_day",))
@@ -75,7 +75,7 @@ def test_a_day_far_smaller_than_its_weekday_stops(shop: Shop) -> None:
         shop.add(INTERACTIONS, *(a_reaction(f"i{week}-{i}", at(9, past)) for i in range(3)))
         # The catalogue is of now, so of those days it has nothing yet.
         shop.clean(past, at(25, past), accept=("small_day",))
-    with pytest.raises(DayStoppedError, match="impressions 2026-11-03: 2 documents, where the same weekday of the 3 "):
+    with pytest.raises(DayRejectedError, match="impressions 2026-11-03: 2 documents, where the same weekday of the 3 "):
         shop.clean()
     assert shop.clean(accept=("small_day",)).accepted == ["small_day"]
 
@@ -87,18 +87,18 @@ def test_a_first_day_has_no_usual_to_be_smaller_than(shop: Shop) -> None:
 def test_late_events_are_counted_and_the_day_to_clear_is_named(shop: Shop) -> None:
     shop.add(INTERACTIONS, *(a_reaction(f"n{i}", at(12)) for i in range(6)))
     shop.clean()
-    assert (late_events(DAY, shop.site).events, late_events(DAY, shop.site).advice) == (
+    assert (count_late_events(DAY, shop.site).events, count_late_events(DAY, shop.site).advice) == (
         {IMPRESSIONS: 0, INTERACTIONS: 0}, "",
     )  # fmt: skip
     late = NIGHT + timedelta(hours=2)
     shop.add(INTERACTIONS, *(a_reaction(f"late{i}", at(23), _id=arriving(late)) for i in range(2)))
     shop.add(INTERACTIONS, a_reaction("other-day", at(1, NEXT_DAY), _id=arriving(late)))
-    found = late_events(DAY, shop.site)
+    found = count_late_events(DAY, shop.site)
     assert (found.events, found.share) == ({IMPRESSIONS: 0, INTERACTIONS: 2}, 0.2)
     assert "Clear the extraction of partition 2026-11-03" in found.advice
     assert "for the days after it, up to 2026-11-30" in found.advice
     shop.clean(now=late + timedelta(hours=1))
-    assert late_events(DAY, shop.site).share == 0
+    assert count_late_events(DAY, shop.site).share == 0
 
 
 def test_an_event_that_came_while_the_day_was_read_is_late_if_the_day_lacks_it(shop: Shop) -> None:
@@ -106,4 +106,4 @@ def test_an_event_that_came_while_the_day_was_read_is_late_if_the_day_lacks_it(s
     shop.add(INTERACTIONS, a_reaction("seen", at(23), _id=arriving(just_before)))
     shop.clean()
     shop.add(INTERACTIONS, a_reaction("missed", at(23), _id=arriving(just_before)))
-    assert late_events(DAY, shop.site).events[INTERACTIONS] == 1
+    assert count_late_events(DAY, shop.site).events[INTERACTIONS] == 1

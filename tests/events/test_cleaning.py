@@ -12,9 +12,9 @@ from rankloop.contracts.lake import BUYERS as BUYERS_TABLE
 from rankloop.contracts.lake import EVENTS, REACTIONS, SHOWN
 from rankloop.contracts.lake import PRODUCTS as PRODUCTS_TABLE
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
-from rankloop.events.checks import DayStoppedError
+from rankloop.events.checks import DayRejectedError
 from rankloop.events.cleaning import clean
-from rankloop.events.facts import NotThereError, day_facts
+from rankloop.events.summaries import MissingStepError, day_summaries
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
 
 pytestmark = pytest.mark.stack
@@ -176,7 +176,7 @@ def test_a_catalogue_of_a_day_that_did_not_pass_is_taken_anew_once_it_is_mended(
     shop.with_rules(bad_share=0.02)
     products = shop.client["marketplace"]["products"]
     products.update_many({}, {"$set": {"final_price": Int64(0)}})
-    with pytest.raises(DayStoppedError, match="clear the extraction of this day"):
+    with pytest.raises(DayRejectedError, match="clear the extraction of this day"):
         shop.clean()
     products.update_many({}, {"$set": {"final_price": Int64(70_000)}})
     assert shop.clean(now=NIGHT + timedelta(hours=9)).sources[PRODUCTS].rows == 3
@@ -186,7 +186,7 @@ def test_an_empty_catalogue_is_never_kept(shop: Shop) -> None:
     products = shop.client["marketplace"]["products"]
     some = list(products.find())
     products.delete_many({})
-    with pytest.raises(DayStoppedError, match="products 2026-11-03: not one document"):
+    with pytest.raises(DayRejectedError, match="products 2026-11-03: not one document"):
         shop.clean()
     # Let through on purpose, the day has passed; but nobody can want to keep nothing.
     shop.clean(accept=("empty_day", "bad_rows"))
@@ -222,10 +222,10 @@ def test_the_profile_names_a_column_that_is_nearly_always_empty(shop: Shop) -> N
 
 def test_the_facts_of_a_day_are_kept_with_it(shop: Shop) -> None:
     facts = shop.clean()
-    assert day_facts(shop.site.lake) == [facts]
+    assert day_summaries(shop.site.lake) == [facts]
     assert facts.sources[IMPRESSIONS].version == shop.site.lake.version(SHOWN)
 
 
 def test_cleaning_before_extraction_says_what_is_missing(shop: Shop) -> None:
-    with pytest.raises(NotThereError, match="impressions 2026-11-03 was not extracted yet"):
+    with pytest.raises(MissingStepError, match="impressions 2026-11-03 was not extracted yet"):
         clean(DAY, shop.site, NIGHT)

@@ -29,7 +29,7 @@ POINTS = [
     *(Point(STREAM, call, after=True) for call in (2, 8)),
     *(Point(QUARANTINE, call, after) for call in (1, 2) for after in (False, True)),
     *(Point(BULK, call, after) for call in (1, 2, 3) for after in (False, True)),
-    Point("rankloop.events.staging:write_raw_facts", 2),
+    Point("rankloop.events.extraction:write_raw_facts", 2),
     Point("rankloop.events.cleaning:write_day_facts", 1),
 ]
 

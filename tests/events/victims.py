@@ -2,8 +2,8 @@
 
 from rankloop.contracts.marketplace import COLLECTIONS
 from rankloop.events.cleaning import clean
+from rankloop.events.extraction import extract_day
 from rankloop.events.site import Site
-from rankloop.events.staging import extract
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from tests.events.shop import DAY, HANOI, NIGHT, NOT_STRICT
@@ -17,6 +17,6 @@ def make_day(address: str, root: str, point: Point | None) -> None:
     client = connect(address)
     site = Site(client, Lake(root), HANOI, NOT_STRICT)
     for source in COLLECTIONS:
-        extract(DAY, source, site, NIGHT)
+        extract_day(DAY, source, site, NIGHT)
     clean(DAY, site, NIGHT)
     client.close()

@@ -13,7 +13,7 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
 from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
 from rankloop.features.whole_day import build_days
-from rankloop.mongo import MARKETPLACE, connect
+from rankloop.mongo import SHOP_DB, connect
 from rankloop.settings import Settings
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
@@ -87,7 +87,7 @@ def test_the_first_day_need_not_wait_for_days_before_it_though_a_nightly_job_wri
         prepare(client)
         assert first_day_of_events(settings, day) is None
         night = ObjectId.from_datetime(night_after(settings, day))
-        client[MARKETPLACE][IMPRESSIONS].insert_one({"_id": night, "ts": start_of(day, settings.zone)})
+        client[SHOP_DB][IMPRESSIONS].insert_one({"_id": night, "ts": start_of(day, settings.zone)})
         assert first_day_of_events(settings, day) == day + timedelta(days=1)
         assert first_day_of_events(settings, DAYS[1]) == DAYS[1]
 

@@ -80,14 +80,14 @@ def put_live(settings: Settings, day: date, version: int | None) -> str:
     batch = Batch(f"{day:%Y%m%d}_{policy[-1]}", day, version, policy, NOW, facts={"notes": []})
     with opened(settings) as client:
         rankings.record_batch(client, batch)
-        rankings.make_live(client, batch, NOW)
+        rankings.publish_batch(client, batch, NOW)
     return batch.name
 
 
 def live(settings: Settings) -> str:
     """What buyers are shown."""
     with opened(settings) as client:
-        shown = rankings.live(client)
+        shown = rankings.live_batch(client)
     return shown.batch if shown else ""
 
 
@@ -137,12 +137,12 @@ def test_rankings_that_are_worse_than_none_are_taken_off_until_they_are_released
     assert shop.alerts[f"held_back:version {champion}"] == "open"
     # One of its batches that was under way meanwhile is not shown.
     with opened(settings) as client:
-        rankings.note(client, ours, checked={})
+        rankings.add_batch_facts(client, ours, checked={})
     assert publish(settings, ours, NOW).startswith(f"not made live: version {champion} is held back: {DAY}: ")
     # Cleared after another batch went live, it leaves that.
     newer = put_live(settings, DAY, None)
     assert (fall_back(settings, DAY, NOW), live(settings)) == (newer, newer)
     with opened(settings) as client:
-        assert actions.release(client, champion)
-        assert actions.held(client) == {}
+        assert actions.release_version(client, champion)
+        assert actions.held_versions(client) == {}
     assert not any("held back" in note for note in choose_ranker(settings).notes)

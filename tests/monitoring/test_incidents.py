@@ -21,10 +21,10 @@ from rankloop.state import actions
 from rankloop.state.alerts import (
     Alert,
     NoSuchAlertError,
-    acknowledge,
-    alert_called,
-    alerts,
-    close_by_hand,
+    acknowledge_alert,
+    alert_by_name,
+    close_alert_manually,
+    list_alerts,
     raise_alert,
 )
 from tests.monitoring.measured_rows import DAY, Measured, against, before, psi, verdict, wrong_unit
@@ -46,7 +46,7 @@ def watched(mongo: str, tmp_path: Path) -> Settings:
 def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measured: Sequence[str] = TABLES) -> Verdict:
     """Keep the verdict of a day, as `judge` does."""
     with opened(settings) as client:
-        found = verdict(rows, day=day, history=actions.before(client, day))
+        found = verdict(rows, day=day, history=actions.earlier_actions(client, day))
         found = found.model_copy(update={"measured": tuple(measured)})
         keep_verdict(client, found)
     return found
@@ -55,7 +55,7 @@ def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measur
 def there(settings: Settings, **which: Any) -> dict[str, Alert]:  # noqa: ANN401  (what `alerts` takes)
     """The alerts by name."""
     with opened(settings) as client:
-        return {alert.name: alert for alert in alerts(client, **which)}
+        return {alert.name: alert for alert in list_alerts(client, **which)}
 
 
 def days(settings: Settings, *of: date) -> list[str]:
@@ -72,7 +72,7 @@ def days(settings: Settings, *of: date) -> list[str]:
 def test_a_verdict_comes_back_as_it_was_kept(watched: Settings) -> None:
     found = judged(watched, [*wrong_unit(DAY), *DRIFTED])
     with opened(watched) as client:
-        assert Verdict.model_validate(actions.verdict_of(client, DAY)) == found
+        assert Verdict.model_validate(actions.verdict_of_day(client, DAY)) == found
 
 
 def test_a_cause_is_one_incident_and_news_once(watched: Settings) -> None:
@@ -116,7 +116,7 @@ def test_on_call_is_told_once_of_every_alert_and_anew_of_one_that_came_back(watc
     explain(watched, DAY, NOW + timedelta(hours=1))
     assert told(watched) == []
     with opened(watched) as client:
-        close_by_hand(client, BUG, "oncall", "mended", NOW)
+        close_alert_manually(client, BUG, "oncall", "mended", NOW)
     explain(watched, DAY, NOW + timedelta(hours=2))
     assert told(watched) == [BUG]
 
@@ -168,7 +168,7 @@ def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settin
     assert days(watched, DAY, NEXT) == ["retrain", "nothing"]
     assert days(watched, DAY, NEXT) == ["nothing", "nothing"]
     with opened(watched) as client:
-        assert [(done.kind, done.day) for done in actions.before(client, date.max)] == [("retrain", DAY)]
+        assert [(done.kind, done.day) for done in actions.earlier_actions(client, date.max)] == [("retrain", DAY)]
     [incident] = there(watched).values()
     assert incident.done == (f"{DAY}: a training on the newest days was begun by itself",)
 
@@ -179,7 +179,7 @@ def test_a_day_that_turns_out_worse_takes_rankings_off_though_a_training_was_beg
     assert judged(watched, [*DRIFTED, *worse]).state == "fall back"
     assert [choose(watched, DAY, NOW) for _ in range(2)] == ["fall back", "fall back"]
     with opened(watched) as client:
-        assert {action.kind for action in actions.done_for(client, DAY)} == {"retrain", "fall back"}
+        assert {action.kind for action in actions.actions_of_day(client, DAY)} == {"retrain", "fall back"}
 
 
 def test_in_a_dry_run_nothing_is_begun_and_the_incident_says_so(watched: Settings) -> None:
@@ -197,17 +197,17 @@ def test_switched_off_there_are_only_alerts(watched: Settings) -> None:
     [incident] = there(off).values()
     assert (incident.state, incident.done) == ("open", ())
     with opened(off) as client:
-        assert not actions.before(client, date.max)
+        assert not actions.earlier_actions(client, date.max)
 
 
 def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
     with opened(watched) as client:
-        assert not actions.resume(client)
-        actions.pause(client, "oncall", "a sale is on", NOW)
+        assert not actions.resume_actions(client)
+        actions.pause_actions(client, "oncall", "a sale is on", NOW)
     assert days(watched, DAY) == ["nothing"]
     assert "oncall switched it off" in next(iter(there(watched).values())).done[0]
     with opened(watched) as client:
-        assert actions.resume(client)
+        assert actions.resume_actions(client)
     assert days(watched, NEXT) == ["retrain"]
 
 
@@ -215,16 +215,16 @@ def test_who_acknowledged_stays_noted_until_it_is_over(watched: Settings) -> Non
     judged(watched, wrong_unit(DAY))
     explain(watched, DAY, NOW)
     with opened(watched) as client:
-        acknowledge(client, BUG, "oncall", "asked the catalogue team", NOW)
+        acknowledge_alert(client, BUG, "oncall", "asked the catalogue team", NOW)
     explain(watched, DAY, NOW + timedelta(hours=1))
     with opened(watched) as client:
-        page = incident_page(alert_called(client, BUG))
+        page = incident_page(alert_by_name(client, BUG))
         assert "oncall knows of it since 2026-11-21 03:00 UTC: asked the catalogue team" in page
-        assert close_by_hand(client, BUG, "oncall", "mended", NOW).state == "closed"
+        assert close_alert_manually(client, BUG, "oncall", "mended", NOW).state == "closed"
         with pytest.raises(NoSuchAlertError, match="is closed since"):
-            acknowledge(client, BUG, "oncall", "", NOW)
+            acknowledge_alert(client, BUG, "oncall", "", NOW)
         with pytest.raises(NoSuchAlertError, match="there is no alert 'drift:none'; open are none"):
-            close_by_hand(client, "drift:none", "oncall", "", NOW)
+            close_alert_manually(client, "drift:none", "oncall", "", NOW)
     assert explain(watched, DAY, NOW).startswith("# The data of products is wrong")
     assert there(watched)[BUG].acknowledged is None
 

@@ -20,7 +20,7 @@ from rankloop.monitoring.policy.wording import CHANGES, NAMES, sentence, sentenc
 from rankloop.monitoring.report.pages import incident_page, told
 from rankloop.settings import Settings
 from rankloop.settings.monitoring import MonitoringSettings
-from rankloop.state.alerts import Alert, alerts
+from rankloop.state.alerts import Alert, list_alerts
 from tests.monitoring.measured_rows import (
     DAY,
     POLICY,
@@ -82,7 +82,7 @@ def shown(settings: Settings, rows: Sequence[Measured]) -> str:
     if choose(settings, DAY, NOW) == "fall back":
         fall_back(settings, DAY, NOW)
     with opened(settings) as client:
-        [incident] = alerts(client, kind=OF_DRIFT)
+        [incident] = list_alerts(client, kind=OF_DRIFT)
     return incident_page(incident)
 
 

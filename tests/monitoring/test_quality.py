@@ -16,9 +16,9 @@ from hypothesis import given
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import EVENT_SCHEMAS, PRODUCTS, REACTIONS
 from rankloop.contracts.sources import SOURCES
-from rankloop.events.facts import DayFacts, SourceFacts, write_day_facts
-from rankloop.events.profile import profile
-from rankloop.events.workbench import Workbench
+from rankloop.events.column_profiles import column_profiles
+from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
+from rankloop.events.validation_db import ValidationDatabase
 from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.measured import Measured, read_measures
 from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
@@ -58,16 +58,16 @@ def lay(folder: Path, days: Mapping[date, DayOfEvents], bad: Mapping[tuple[date,
     for day, events in days.items():
         put(settings, day, events)
         sources = {name: facts_of(name, events, (bad or {}).get((day, name), 0)) for name in SOURCES}
-        write_day_facts(lake_of(settings), DayFacts(day.isoformat(), "", sources))
+        save_day_summary(lake_of(settings), DaySummary(day.isoformat(), "", sources))
     return settings
 
 
-def facts_of(name: str, events: DayOfEvents, bad: int) -> SourceFacts:
+def facts_of(name: str, events: DayOfEvents, bad: int) -> SourceSummary:
     table, rows = SOURCES[name].table, events[SOURCES[name].table]
     with duckdb.connect() as connection:
         connection.register("rows", rows)
-        columns = profile(Workbench(connection), "rows", EVENT_SCHEMAS[table])
-    return SourceFacts(table, len(rows) + bad, len(rows), bad, 0, {"bad_price": bad} if bad else {}, profile=columns)
+        columns = column_profiles(ValidationDatabase(connection), "rows", EVENT_SCHEMAS[table])
+    return SourceSummary(table, len(rows) + bad, len(rows), bad, 0, {"bad_price": bad} if bad else {}, profile=columns)
 
 
 def measured(settings: Settings, day: date = TODAY) -> Found:

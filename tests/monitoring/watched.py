@@ -21,8 +21,8 @@ from rankloop.settings.gate import GateSettings
 from rankloop.settings.scoring import ScoringSettings
 from rankloop.settings.training import TrainingSettings
 from rankloop.state import ledger
-from rankloop.state.ledger import Draft
-from rankloop.state.rankings import ANYBODY, Batch, Ranking
+from rankloop.state.ledger import LedgerDraft
+from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 from rankloop.training.running import run_training
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
@@ -98,12 +98,14 @@ class Maker:
             _built(settings, day, events)
         run_training(settings, "watched", AS_OF, "the week is complete", lambda *_: None)
         with opened(settings) as client:
-            ledger.append(client, Draft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW)
+            ledger.append_entry(
+                client, LedgerDraft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW
+            )
             settle(settings, client)
         ranker = load_version(settings, 1)
         batch = Batch("b1", AS_OF, 1, policy_of(1), NOW)
         found = [one for group in range(10) for one in rankings_of_group(settings, batch, ranker, group)]
-        return settings, 1, [one for one in found if one.account_id != ANYBODY]
+        return settings, 1, [one for one in found if one.account_id != DEFAULT_BUYER]
 
     def watched(self, name: str, scenario: str = "", begin: date = SHOWN[0]) -> Watched:
         """The shop after its last day, and all that happened in it."""

@@ -25,7 +25,7 @@ from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import LIFECYCLE, MODEL, Facts
 from rankloop.settings import Settings
 from rankloop.state import ledger
-from rankloop.state.ledger import Entry
+from rankloop.state.ledger import LedgerEntry
 from rankloop.training import record
 from tests.registry import small_model
 
@@ -79,11 +79,11 @@ class Shop:
         at = "" if not choice else (NOW - timedelta(minutes=5)).isoformat()
         return Answer(request.subject, request.body, choice, who, reason, at)
 
-    def decide(self, number: int, **answered: str) -> Entry:
+    def decide(self, number: int, **answered: str) -> LedgerEntry:
         """What came of an answer."""
         return self.carry_out(number, self.answer(number, **answered))
 
-    def carry_out(self, number: int, answer: Answer) -> Entry:
+    def carry_out(self, number: int, answer: Answer) -> LedgerEntry:
         """What came of this very answer."""
         return decide(self.settings, number, answer, asked(number), NOW)
 
@@ -100,13 +100,13 @@ class Shop:
         return roll_back(self.settings, wish, NOW, dry_run=dry_run)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """The ledger as it is."""
         with opened(self.settings) as client:
-            return ledger.read(client)
+            return ledger.read_ledger(client)
 
     @property
-    def settled(self) -> list[Entry]:
+    def settled(self) -> list[LedgerEntry]:
         """The ledger once somebody has read the champion."""
         with opened(self.settings) as client:
             return settle(self.settings, client)

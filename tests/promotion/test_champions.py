@@ -10,12 +10,12 @@ from rankloop.champions.history import before_champion, champion_of, ever_champi
 from rankloop.registry import aliases
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
-from rankloop.state.ledger import Decision, Entry
+from rankloop.state.ledger import Decision, LedgerEntry
 from tests.promotion.shop import Shop
 
 
-def lived(*changes: tuple[Decision, int | None]) -> list[Entry]:
-    return [Entry(decision, str(n), after, None, after, "", "") for n, (decision, after) in enumerate(changes)]
+def lived(*changes: tuple[Decision, int | None]) -> list[LedgerEntry]:
+    return [LedgerEntry(decision, str(n), after, None, after, "", "") for n, (decision, after) in enumerate(changes)]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,10 @@ def test_the_line_of_champions(changes: list[tuple[Decision, int | None]], expec
 
 
 def test_what_changes_no_champion_is_not_in_the_line() -> None:
-    entries = [*lived(("promoted", 1)), *(Entry(d, d, 2, 1, 1, "", "") for d in ("rejected", "refused", "timed out"))]  # type: ignore[arg-type]
+    entries = [
+        *lived(("promoted", 1)),
+        *(LedgerEntry(d, d, 2, 1, 1, "", "") for d in ("rejected", "refused", "timed out")),
+    ]  # type: ignore[arg-type]
     assert (champion_of(entries), before_champion(entries), ever_champion(entries)) == (1, None, {1})
 
 

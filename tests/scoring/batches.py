@@ -10,7 +10,7 @@ from rankloop.scoring.batch import plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, publish
 from rankloop.settings import Settings
 from rankloop.state import rankings
-from rankloop.state.rankings import Live
+from rankloop.state.rankings import LivePointer
 
 NOW = datetime(2026, 10, 4, 2, tzinfo=UTC)
 GROUPS = range(10)
@@ -35,22 +35,24 @@ def shown(settings: Settings, day: date) -> str:
     return name
 
 
-def live(settings: Settings) -> Live | None:
+def live(settings: Settings) -> LivePointer | None:
     """What is live."""
     with opened(settings) as client:
-        return rankings.live(client)
+        return rankings.live_batch(client)
 
 
 def content(settings: Settings, name: str) -> Content:
     """All that a batch holds, by buyer."""
     with MongoClient[dict[str, Any]](settings.mongo) as client:
-        return {found["_id"]: found for found in client["rankloop"][rankings.PREFIX + name].find()}
+        return {found["_id"]: found for found in client["rankloop"][rankings.COLLECTION_PREFIX + name].find()}
 
 
 def recorded(settings: Settings) -> list[str]:
     """The names of all batches, and the collections that there are of them."""
     with opened(settings) as client:
-        names = [batch.name for batch in rankings.batches(client)]
-        there = [name for name in client["rankloop"].list_collection_names() if name.startswith(rankings.PREFIX)]
-    assert sorted(there) == sorted(rankings.PREFIX + name for name in names)
+        names = [batch.name for batch in rankings.list_batches(client)]
+        there = [
+            name for name in client["rankloop"].list_collection_names() if name.startswith(rankings.COLLECTION_PREFIX)
+        ]
+    assert sorted(there) == sorted(rankings.COLLECTION_PREFIX + name for name in names)
     return names

@@ -12,7 +12,7 @@ from rankloop.features.build import lake_of
 from rankloop.scoring.batch import BatchError, plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
 from rankloop.state import rankings
-from rankloop.state.rankings import ANYBODY
+from rankloop.state.rankings import DEFAULT_BUYER
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
 from tests.scoring.batches import NOW, content, live, made, recorded, shown
@@ -28,9 +28,9 @@ def test_every_buyer_has_a_ranking_by_the_champion_of_what_is_on_sale(market: Sh
     buyers = lake.read("features/buyer", [DAY], ["account_id"])["account_id"].to_pylist()
     listed = lake.read(PRODUCTS, [DAY], ["product_id", "status"])
     on_sale = set(listed.filter(pc.equal(listed["status"], "active"))["product_id"].to_pylist())
-    assert sorted(found) == sorted([*buyers, ANYBODY])
+    assert sorted(found) == sorted([*buyers, DEFAULT_BUYER])
     for account, ranking in found.items():
-        policy = "base" if account == ANYBODY else f"version {champion}"
+        policy = "base" if account == DEFAULT_BUYER else f"version {champion}"
         assert (ranking["policy"], len(ranking["products"])) == (policy, 20)
         assert len(set(ranking["products"])) == 20
         assert set(ranking["products"]) <= on_sale
@@ -69,7 +69,7 @@ def test_a_group_alone_mends_what_it_finds_and_leaves_the_others_be(market: Shop
     before = content(market.settings, name)
     mine = [account for account in before if account % 10 == 3]
     with opened(market.settings) as client:
-        collection = client["rankloop"][rankings.PREFIX + name]
+        collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_one({"_id": mine[0]})
         collection.update_one({"_id": mine[1]}, {"$set": {"products": [1, 2]}})
         collection.insert_one({**before[mine[0]], "_id": 77})
@@ -81,7 +81,7 @@ def test_without_a_champion_the_shops_own_ranking_stands_in_and_says_so(market: 
     name = shown(market.settings, DAY)
     assert {ranking["policy"] for ranking in content(market.settings, name).values()} == {"base"}
     with opened(market.settings) as client:
-        notes = rankings.batch_called(client, name).facts["notes"]
+        notes = rankings.batch_by_name(client, name).facts["notes"]
     assert notes == ["there is no champion", "there is no champion before it", "the shop's own ranking stands in"]
 
 
@@ -91,7 +91,7 @@ def test_a_champion_that_cannot_be_loaded_is_passed_over_for_the_one_before_it(m
     market.mlflow.set_model_version_tag("rankloop-ranker", str(second), "digest", "another")
     name = shown(market.settings, DAY)
     with opened(market.settings) as client:
-        batch = rankings.batch_called(client, name)
+        batch = rankings.batch_by_name(client, name)
     assert batch.version == first
     assert batch.facts["notes"][0].startswith(f"the champion, version {second}, cannot be loaded: ")
     assert live(market.settings)
@@ -108,8 +108,8 @@ def test_a_checked_batch_tells_the_share_of_each_source_and_how_many_buyers_have
     scoring = market.settings.scoring.model_copy(update={"top_n": 40})  # all candidates, so those by chance too
     name = made(market.settings.model_copy(update={"scoring": scoring}), DAY)
     with opened(market.settings) as client:
-        facts = rankings.batch_called(client, name).facts["checked"]
-    found = [ranking for account, ranking in content(market.settings, name).items() if account != ANYBODY]
+        facts = rankings.batch_by_name(client, name).facts["checked"]
+    found = [ranking for account, ranking in content(market.settings, name).items() if account != DEFAULT_BUYER]
     sources = [names.split("+") for ranking in found for names in ranking["sources"]]
     assert set(facts["sources"]) == {source.name for source in SOURCES}
     for source, share in facts["sources"].items():
@@ -124,7 +124,7 @@ def test_a_batch_with_faults_is_refused_with_all_of_them(market: Shop) -> None:
     name = made(market.settings, DAY)
     lost, empty, twice, gone, *_ = sorted(content(market.settings, name))
     with opened(market.settings) as client:
-        collection = client["rankloop"][rankings.PREFIX + name]
+        collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_one({"_id": lost})
         for account, products in ((empty, []), (twice, [content(market.settings, name)[twice]["products"][0]] * 2)):
             collection.update_one({"_id": account}, {"$set": {"products": products, "scores": [0.5] * len(products)}})
@@ -141,7 +141,7 @@ def test_a_batch_with_faults_is_refused_with_all_of_them(market: Shop) -> None:
 def test_scores_that_rank_nothing_are_refused(market: Shop) -> None:
     name = made(market.settings, DAY)
     with opened(market.settings) as client:
-        client["rankloop"][rankings.PREFIX + name].update_many({}, {"$set": {"scores": [0.5] * 20}})
+        client["rankloop"][rankings.COLLECTION_PREFIX + name].update_many({}, {"$set": {"scores": [0.5] * 20}})
     with pytest.raises(BatchError, match=r"all scores are 0\.5, so they rank nothing"):
         check(market.settings, name)
 

@@ -76,7 +76,7 @@ def work_out(settings: Settings, name: str, undisturbed: Undisturbed) -> None:
 def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
     """All groups are in the batch, but this one."""
     with opened(settings) as client:
-        collection = client["rankloop"][rankings.PREFIX + name]
+        collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_many({})
         collection.insert_many([one for one in undisturbed.content.values() if one["baid_group"] != but])
 
@@ -84,7 +84,7 @@ def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | N
 def forget(settings: Settings, name: str) -> None:
     """There is no such batch: nothing of it was ever written."""
     with opened(settings) as client:
-        rankings.remove_batch(client, rankings.batch_called(client, name))
+        rankings.remove_batch(client, rankings.batch_by_name(client, name))
 
 
 def is_live_after(step: str, point: Point) -> bool:
@@ -104,7 +104,7 @@ def something_shown(settings: Settings) -> str:
     batch = rankings.Batch("before", DAYS[1], None, "base", NOW)
     with opened(settings) as client:
         rankings.record_batch(client, batch)
-        rankings.make_live(client, batch, NOW)
+        rankings.publish_batch(client, batch, NOW)
     return batch.name
 
 
@@ -150,7 +150,7 @@ def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(
     found, digest = content(settings, name), lake_of(settings).digest(SCORES, DAY)
     assert {one["policy"] for one in found.values()} == {f"version {champion}", "base"}
     with opened(settings) as client:
-        rankings.make_live(client, rankings.batch_called(client, before), NOW)
+        rankings.publish_batch(client, rankings.batch_by_name(client, before), NOW)
     forget(settings, name)
     assert shown(settings, DAY) == name
     assert (content(settings, name), lake_of(settings).digest(SCORES, DAY)) == (found, digest)
@@ -164,7 +164,7 @@ def test_tidying_killed_and_done_again_leaves_nothing_behind(market: Shop, point
         for number in range(4):
             batch = rankings.Batch(f"b{number}", DAYS[number], None, "base", NOW.replace(hour=number))
             rankings.record_batch(client, batch)
-            rankings.make_live(client, batch, NOW)
+            rankings.publish_batch(client, batch, NOW)
     killed("tidy", settings, "", point)
     take("tidy", settings, DAY, "")
     assert recorded(settings) == ["b3", "b2"]

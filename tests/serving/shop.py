@@ -31,8 +31,8 @@ from rankloop.serving.app import make_app
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
 from rankloop.state import ledger, rankings
-from rankloop.state.ledger import Draft
-from rankloop.state.rankings import ANYBODY, Batch, Ranking
+from rankloop.state.ledger import LedgerDraft
+from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 from tests.running import wait_until
 
 FEATURES = ("context_base_score", "product_price", "product_ctr", "category3_share", "pair_seen", "word_match")
@@ -67,11 +67,13 @@ class Shop:
     def make_champion(self, version: int) -> None:
         """Have the ledger and MLflow say that this version ranks."""
         with opened(self.settings) as client:
-            entries = ledger.read(client)
+            entries = ledger.read_ledger(client)
             last = entries[-1] if entries else None
             before = last.after if last else None
-            draft = Draft("promoted", f"decision {len(entries)}", version, before, version, "ml-lead", "it is better")
-            ledger.append(client, draft, last, NOW)
+            draft = LedgerDraft(
+                "promoted", f"decision {len(entries)}", version, before, version, "ml-lead", "it is better"
+            )
+            ledger.append_entry(client, draft, last, NOW)
             settle(self.settings, client)
 
     def publish(self, name: str, ranked: Sequence[Ranking], version: int | None = None, day: date = AS_OF) -> Batch:
@@ -80,8 +82,8 @@ class Shop:
         with opened(self.settings) as client:
             rankings.record_batch(client, batch)
             for group in {one.account_id % 10 for one in ranked}:
-                rankings.write_group(client, batch, group, [one for one in ranked if one.account_id % 10 == group])
-            rankings.make_live(client, batch, NOW)
+                rankings.write_shard(client, batch, group, [one for one in ranked if one.account_id % 10 == group])
+            rankings.publish_batch(client, batch, NOW)
         return batch
 
 
@@ -103,7 +105,7 @@ def for_anybody(products: Sequence[int]) -> Ranking:
     """What a batch holds for buyers that it does not know."""
     many = len(products)
     scores = tuple(0.5 - place / 1000 for place in range(many))
-    return Ranking(ANYBODY, "base", tuple(products), scores, scores, tuple(range(1, many + 1)), ("base",) * many)
+    return Ranking(DEFAULT_BUYER, "base", tuple(products), scores, scores, tuple(range(1, many + 1)), ("base",) * many)
 
 
 def small_model(seed: int) -> Model:

@@ -110,7 +110,7 @@ def test_a_reader_sees_whole_batches_only_through_fifty_flips(shop: Shop) -> Non
                 wait_until_seen(number, seen, wrong)
                 if number > KEPT + 1:
                     with opened(shop.settings) as mongo:
-                        rankings.remove_batch(mongo, rankings.batch_called(mongo, f"batch_{number - KEPT}"))
+                        rankings.remove_batch(mongo, rankings.batch_by_name(mongo, f"batch_{number - KEPT}"))
         assert not wrong
     assert all(batches == set(range(1, FLIPS + 2)) for batches in seen.values())
 
@@ -121,11 +121,11 @@ def test_whoever_reads_mongodb_itself_sees_whole_batches_only(shop: Shop) -> Non
     with opened(shop.settings) as mongo:
 
         def poll() -> None:
-            live = rankings.live(mongo)
+            live = rankings.live_batch(mongo)
             assert live
             assert live.version
             for buyer, batches in seen.items():
-                found = rankings.ranking_of(mongo, live.batch, buyer)
+                found = rankings.buyer_ranking(mongo, live.batch, buyer)
                 assert found
                 assert {found.policy} == {live.policy}
                 assert {one // BASE for one in found.products} == {live.version}
@@ -149,7 +149,7 @@ def test_a_batch_that_was_removed_is_not_asked_for_again(shop: Shop) -> None:
         assert number_of(client.get(f"/v1/recommendations/{BUYERS[0]}").json()) == 1
         first = batch_number(shop, 2)
         with opened(shop.settings) as mongo:
-            rankings.remove_batch(mongo, rankings.batch_called(mongo, "batch_1"))
+            rankings.remove_batch(mongo, rankings.batch_by_name(mongo, "batch_1"))
         assert first.name == "batch_2"
         assert number_of(client.get(f"/v1/recommendations/{BUYERS[0]}").json()) == 2
 

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from rankloop.mongo import OUTPUT, connect
-from rankloop.state.rankings import Batch, Ranking, make_live, record_batch
+from rankloop.mongo import STATE_DB, connect
+from rankloop.state.rankings import Batch, Ranking, publish_batch, record_batch
 from rankloop_demo.simulator.lists import HOME, Lists
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.taste import utility
@@ -54,8 +54,8 @@ def publish(uri: str, name: str, day: date, rankings: Iterable[Ranking]) -> None
     ]
     with connect(uri) as client:
         record_batch(client, batch)
-        client[OUTPUT][batch.collection].insert_many(documents)
-        make_live(client, batch, NOW)
+        client[STATE_DB][batch.collection].insert_many(documents)
+        publish_batch(client, batch, NOW)
 
 
 FIELDS = ("policy", "products", "scores", "base_scores", "base_ranks", "sources")

@@ -15,7 +15,7 @@ from tests.running import wait_until
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
 from rankloop.errors import RankloopError
-from rankloop.mongo import MarketplaceDownError
+from rankloop.mongo import MongoUnavailableError
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.loading import OtherWorldError, lived_days
@@ -153,7 +153,7 @@ def test_a_scenario_cannot_begin_in_the_past(clean_place: Marketplace, mongo: st
 
 
 def test_a_database_that_is_down_is_named(clean_place: Marketplace, tmp_path: Path) -> None:
-    with pytest.raises(MarketplaceDownError, match=r"127\.0\.0\.1:1 does not answer.*make start"):
+    with pytest.raises(MongoUnavailableError, match=r"127\.0\.0\.1:1 does not answer.*make start"):
         list(live_days(clean_place, days_of(clean_place, 1), Diary("mongodb://x:secret@127.0.0.1:1", tmp_path)))
 
 

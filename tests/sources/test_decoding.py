@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
-from rankloop.contracts.sources import FAULTS, ID, ITEM_FIELDS, ITEMS, SOURCES, Field, Source
+from rankloop.contracts.sources import FAULTS, ID, ITEM_FIELDS, ITEMS, SOURCES, FieldContract, SourceContract
 from rankloop.sources.mongo import decoding
-from rankloop.sources.mongo.conform import conform
-from rankloop.sources.mongo.decoding import decode, raw_rows
+from rankloop.sources.mongo.conform import conform_document
+from rankloop.sources.mongo.decoding import decode_batch, raw_rows
 
 NOON = datetime(2026, 11, 3, 5, tzinfo=UTC)
 MISSING = object()
@@ -31,7 +31,7 @@ odd_values = st.sampled_from(
 )  # fmt: skip
 
 
-def usual_value(field: Field) -> st.SearchStrategy[Any]:
+def usual_value(field: FieldContract) -> st.SearchStrategy[Any]:
     if field.text_instant:
         return st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001  (written with its zone)
             lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} +0700"
@@ -48,7 +48,7 @@ def usual_value(field: Field) -> st.SearchStrategy[Any]:
     return st.text(st.characters(codec="utf-8"), max_size=12)
 
 
-def value_of(field: Field, oddness: int) -> st.SearchStrategy[Any]:
+def value_of(field: FieldContract, oddness: int) -> st.SearchStrategy[Any]:
     usual = usual_items(oddness) if field.name == ITEMS else usual_value(field)
     return st.integers(0, 99).flatmap(lambda draw: odd_values if draw < oddness else usual)
 
@@ -63,7 +63,7 @@ def present(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @st.composite
-def documents(draw: st.DrawFn, source: Source, oddness: int) -> list[bytes]:
+def documents(draw: st.DrawFn, source: SourceContract, oddness: int) -> list[bytes]:
     found = []
     for number in range(draw(st.integers(1, 6))):
         values = draw(st.fixed_dictionaries({field.name: value_of(field, oddness) for field in source.fields}))
@@ -84,8 +84,8 @@ def rows_of(table: pa.Table) -> dict[str, dict[str, Any]]:
 def test_fast_and_exact_reading_agree(collection: str, data: st.DataObject) -> None:
     source = SOURCES[collection]
     batch = data.draw(documents(source, data.draw(st.sampled_from([0, 3, 30]))))
-    exact = pa.Table.from_pylist([conform(document, source) for document in batch], schema=raw_rows(source))
-    fast = decode(b"".join(batch), source)
+    exact = pa.Table.from_pylist([conform_document(document, source) for document in batch], schema=raw_rows(source))
+    fast = decode_batch(b"".join(batch), source)
     # Compared as Arrow casts them, since Python knows no instant beyond the year 9999.
     instants = [name for name in fast.schema.names if pa.types.is_timestamp(fast.schema.field(name).type)]
     for name in instants:
@@ -106,7 +106,7 @@ def a_list(count: int = 3, **changes: object) -> dict[str, Any]:
 
 
 def faults_of(document: dict[str, Any]) -> list[tuple[int | None, str, str, str | None]]:
-    [row] = decode(bson.encode(document), SOURCES[IMPRESSIONS]).to_pylist()
+    [row] = decode_batch(bson.encode(document), SOURCES[IMPRESSIONS]).to_pylist()
     return [tuple(fault.values()) for fault in row[FAULTS] or []]
 
 
@@ -130,14 +130,14 @@ def test_a_fault_names_the_field_and_what_stands_there(changes: dict[str, Any], 
 
 
 def test_whole_numbers_sent_as_doubles_are_taken() -> None:
-    [row] = decode(bson.encode(a_list(account_id=5.0)), SOURCES[IMPRESSIONS]).to_pylist()
+    [row] = decode_batch(bson.encode(a_list(account_id=5.0)), SOURCES[IMPRESSIONS]).to_pylist()
     assert (row["account_id"], row[FAULTS]) == (5, None)
 
 
 def test_lists_of_any_length_are_unpacked_without_reading_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     lists = [a_list(count) for count in (2, 10, 11, 12, 101, 102, 1003)]
-    monkeypatch.setattr(decoding, "conform", lambda *_: pytest.fail("a usual list went the slow way"))
-    rows = rows_of(decode(b"".join(map(bson.encode, lists)), SOURCES[IMPRESSIONS]))
+    monkeypatch.setattr(decoding, "conform_document", lambda *_: pytest.fail("a usual list went the slow way"))
+    rows = rows_of(decode_batch(b"".join(map(bson.encode, lists)), SOURCES[IMPRESSIONS]))
     assert {str(entry["_id"]): entry["items"] for entry in lists} == {key: row[ITEMS] for key, row in rows.items()}
 
 
@@ -145,8 +145,8 @@ def test_one_odd_item_among_many_lists_is_found(monkeypatch: pytest.MonkeyPatch)
     lists = [a_list(60) for _ in range(20)]
     lists[7]["items"][30]["position"] = "31"
     read = []
-    monkeypatch.setattr(decoding, "conform", lambda *arguments: read.append(1) or conform(*arguments))
-    rows = rows_of(decode(b"".join(map(bson.encode, lists)), SOURCES[IMPRESSIONS]))
+    monkeypatch.setattr(decoding, "conform_document", lambda *arguments: read.append(1) or conform_document(*arguments))
+    rows = rows_of(decode_batch(b"".join(map(bson.encode, lists)), SOURCES[IMPRESSIONS]))
     assert len(read) == 1
     assert rows[str(lists[7]["_id"])][FAULTS] == [
         {"item": 30, "field": "items.position", "reason": "wrong_type", "value": "'31'"}
@@ -156,6 +156,6 @@ def test_one_odd_item_among_many_lists_is_found(monkeypatch: pytest.MonkeyPatch)
 def test_text_that_is_no_utf8_is_a_fault_and_spoils_no_other_row() -> None:
     good, bad = a_list(surface="home"), a_list(surface="hxme")
     batch = bson.encode(good) + bson.encode(bad).replace(b"hxme", b"h\xffme")
-    rows = rows_of(decode(batch, SOURCES[IMPRESSIONS]))
+    rows = rows_of(decode_batch(batch, SOURCES[IMPRESSIONS]))
     assert rows[str(good["_id"])]["surface"] == "home"
     assert rows[str(bad["_id"])][FAULTS][0]["reason"] == "wrong_type"

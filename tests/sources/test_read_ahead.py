@@ -6,7 +6,7 @@ from threading import enumerate as enumerate_threads
 import pytest
 from pymongo.errors import AutoReconnect
 
-from rankloop.mongo import MarketplaceDownError
+from rankloop.mongo import MongoUnavailableError
 from rankloop.sources.mongo.read_ahead import read_ahead
 
 
@@ -30,7 +30,7 @@ def test_a_lost_connection_is_said_to_be_one() -> None:
         yield b"first"
         raise AutoReconnect("gone")
 
-    with pytest.raises(MarketplaceDownError, match="MongoDB went away in the middle of reading: gone"):
+    with pytest.raises(MongoUnavailableError, match="MongoDB went away in the middle of reading: gone"):
         list(read_ahead([broken], 1))
 
 

@@ -8,8 +8,8 @@ from pymongo import MongoClient
 
 from rankloop.monitoring.act.late_day import day_is_late
 from rankloop.settings import load_settings
-from rankloop.state.alerts import alerts as open_alerts
-from rankloop.state.alerts import close_alert, note_told, raise_alert
+from rankloop.state.alerts import close_alert, mark_notified, raise_alert
+from rankloop.state.alerts import list_alerts as open_alerts
 
 pytestmark = pytest.mark.stack
 
@@ -47,10 +47,10 @@ def test_what_is_raised_again_while_it_is_sent_is_not_noted_as_told(mongo: str) 
         raise_alert(client, "held_back", "version 7", "It is held back.", FIRST)
         [sent] = open_alerts(client)
         raise_alert(client, "held_back", "version 7", "It is held back.", AGAIN, worse=True)
-        note_told(client, sent, AGAIN)
+        mark_notified(client, sent, AGAIN)
         [waiting] = open_alerts(client)
         assert waiting.told_at is None
-        note_told(client, waiting, AGAIN)
+        mark_notified(client, waiting, AGAIN)
         assert [alert.told_at for alert in open_alerts(client)] == [AGAIN]
         raise_alert(client, "held_back", "version 7", "It is held back.", AGAIN, worse=True)
         assert [alert.told_at for alert in open_alerts(client)] == [None]

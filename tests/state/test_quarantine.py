@@ -8,12 +8,12 @@ import pytest
 
 from rankloop.contracts.marketplace import INTERACTIONS, PRODUCTS
 from rankloop.mongo import Client, connect
-from rankloop.state.quarantine import Rejected, count_quarantine, list_quarantine, replace_quarantine
+from rankloop.state.quarantine import RejectedRow, count_quarantine, list_quarantine, replace_quarantine
 
 pytestmark = pytest.mark.stack
 
 DAY, NEXT_DAY = date(2026, 11, 3), date(2026, 11, 4)
-ONE = Rejected(
+ONE = RejectedRow(
     INTERACTIONS, DAY, "a1", None, 1, "i1", "bad_price", "price", "0", datetime(2026, 11, 3, 5, tzinfo=UTC)
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ def client(mongo: str) -> Iterator[Client]:
     client.close()
 
 
-def put(client: Client, *rejected: Rejected, day: date = DAY, collection: str = INTERACTIONS) -> None:
+def put(client: Client, *rejected: RejectedRow, day: date = DAY, collection: str = INTERACTIONS) -> None:
     replace_quarantine(client, collection, day, iter(rejected))
 
 

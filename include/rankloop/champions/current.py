@@ -17,7 +17,7 @@ from rankloop.registry.versions import Version
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.alerts import raise_alert
-from rankloop.state.ledger import Draft, Entry, LedgerMovedError
+from rankloop.state.ledger import LedgerConflictError, LedgerDraft, LedgerEntry
 
 ROUNDS = 5
 """How often somebody else may decide while we look, before we say so."""
@@ -40,10 +40,10 @@ def standing_champion(settings: Settings) -> Version | None:
     return None if number is None else versions.version(Registry(settings.mlflow), number)
 
 
-def settle(settings: Settings, client: Client) -> list[Entry]:
+def settle(settings: Settings, client: Client) -> list[LedgerEntry]:
     """Have MLflow follow the ledger, or the ledger note what was done past it; the ledger, which then holds."""
     for _ in range(ROUNDS):
-        entries = ledger.read(client)
+        entries = ledger.read_ledger(client)
         last, now = last_change(entries), aliases.read(Registry(settings.mlflow))
         followed = now.mark == (last.mark if last else "")
         if followed and now.champion == champion_of(entries):
@@ -52,19 +52,21 @@ def settle(settings: Settings, client: Client) -> list[Entry]:
             follow(settings, entries)
             return entries
         _note_move(client, entries, now)
-    raise LedgerMovedError("the champion changes faster than it can be read; see who moves it, and run the same again.")
+    raise LedgerConflictError(
+        "the champion changes faster than it can be read; see who moves it, and run the same again."
+    )
 
 
-def follow(settings: Settings, entries: list[Entry]) -> None:
+def follow(settings: Settings, entries: list[LedgerEntry]) -> None:
     """Have MLflow's aliases say what the ledger says."""
     if last := last_change(entries):
         aliases.follow(Registry(settings.mlflow), champion_of(entries), before_champion(entries), last.mark)
 
 
-def _note_move(client: Client, entries: list[Entry], now: Aliases) -> None:
+def _note_move(client: Client, entries: list[LedgerEntry], now: Aliases) -> None:
     before, at = champion_of(entries), datetime.now(UTC)
     last = entries[-1] if entries else None
-    draft = Draft(
+    draft = LedgerDraft(
         decision="moved",
         key=f"moved after {last.number if last else 0}",
         version=now.champion,
@@ -74,8 +76,8 @@ def _note_move(client: Client, entries: list[Entry], now: Aliases) -> None:
         reason="the alias was moved past Rankloop: nobody approved it here",
     )
     try:
-        ledger.append(client, draft, last, at)
-    except LedgerMovedError:
+        ledger.append_entry(client, draft, last, at)
+    except LedgerConflictError:
         return  # whoever was faster may have noted it
     message = (
         f"@{versions.CHAMPION} of {versions.MODEL} was {named(before)} and is {named(now.champion)}, and no decision "

@@ -19,9 +19,9 @@ def lake_days(table: Annotated[str, typer.Argument(help="a table; by default the
 
     lake, console = Lake(load_settings().lake_root), Console()
     if table:
-        pages.show_table_days(console, lake, table)
+        pages.print_table_days(console, lake, table)
     else:
-        pages.show_days(console, lake)
+        pages.print_days(console, lake)
 
 
 @lake_app.command("versions")
@@ -30,7 +30,7 @@ def lake_versions(table: Annotated[str, typer.Argument(help="a table, such as ev
     from rankloop.desk import events as pages
     from rankloop.lake.tables import Lake
 
-    pages.show_versions(Console(), Lake(load_settings().lake_root).versions(table))
+    pages.print_table_versions(Console(), Lake(load_settings().lake_root).versions(table))
 
 
 @lake_app.command("diff")
@@ -45,7 +45,7 @@ def lake_diff(
     from rankloop.lake.comparison import diff
     from rankloop.lake.tables import Lake
 
-    pages.show_difference(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
+    pages.print_partition_diff(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
 
 
 @lake_app.command("tidy")

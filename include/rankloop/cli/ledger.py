@@ -32,8 +32,8 @@ def ledger_verify() -> None:
 
     settings = load_settings()
     with opened(settings) as client:
-        entries = ledger.read(client)
-    flaws = ledger.flaws(entries, aliases.read(Registry(settings.mlflow)).mark)
+        entries = ledger.read_ledger(client)
+    flaws = ledger.verify_chain(entries, aliases.read(Registry(settings.mlflow)).mark)
     pages.show_flaws(Console(), entries, flaws)
     if flaws:
         sys.exit(1)

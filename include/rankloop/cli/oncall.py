@@ -27,10 +27,10 @@ def alerts_list(
 ) -> None:
     """Say what is open, the newest first."""
     from rankloop.mongo import connect
-    from rankloop.state.alerts import alerts
+    from rankloop.state.alerts import list_alerts
 
     with connect(load_settings().mongo) as client:
-        found = alerts(client, closed=closed)
+        found = list_alerts(client, closed=closed)
     table = Table("name", "state", "since", "last seen", "known to", box=None, pad_edge=False)
     for alert in found:
         since = str(alert.facts.get("since") or f"{alert.first_seen:%F %H:%M}")
@@ -45,10 +45,10 @@ def alerts_show(name: Name) -> None:
     """Tell all that is known of one: what is wrong, why, what was done and what to do."""
     from rankloop.mongo import connect
     from rankloop.monitoring.report.pages import incident_page
-    from rankloop.state.alerts import alert_called
+    from rankloop.state.alerts import alert_by_name
 
     with connect(load_settings().mongo) as client:
-        page = incident_page(alert_called(client, name))
+        page = incident_page(alert_by_name(client, name))
     Console().print(Markdown(page))
 
 
@@ -56,10 +56,10 @@ def alerts_show(name: Name) -> None:
 def alerts_ack(name: Name, note: Note = "") -> None:
     """Say that you know of it and look after it; it stays open."""
     from rankloop.mongo import connect
-    from rankloop.state.alerts import acknowledge
+    from rankloop.state.alerts import acknowledge_alert
 
     with connect(load_settings().mongo) as client:
-        acknowledge(client, name, getuser(), note, datetime.now(UTC))
+        acknowledge_alert(client, name, getuser(), note, datetime.now(UTC))
     _say(f"{name} is yours, {getuser()}.")
 
 
@@ -67,10 +67,10 @@ def alerts_ack(name: Name, note: Note = "") -> None:
 def alerts_close(name: Name, note: Note = "") -> None:
     """Close one; it opens anew if what it is about is seen again."""
     from rankloop.mongo import connect
-    from rankloop.state.alerts import close_by_hand
+    from rankloop.state.alerts import close_alert_manually
 
     with connect(load_settings().mongo) as client:
-        close_by_hand(client, name, getuser(), note, datetime.now(UTC))
+        close_alert_manually(client, name, getuser(), note, datetime.now(UTC))
     _say(f"{name} is closed.")
 
 
@@ -92,9 +92,9 @@ def monitoring_show(
             for cause in verdict.causes:
                 console.print(Markdown(told(settings, cause, verdict)))
             return
-        for found in actions.verdicts(client, 14):
+        for found in actions.recent_verdicts(client, 14):
             _say(f"{found['day']}  {found['state']:<9}  {found['reason']}")
-        switched, held = actions.paused(client), actions.held(client)
+        switched, held = actions.pause_status(client), actions.held_versions(client)
     stopped = f", paused by {switched.who}: {switched.why}" if switched else ""
     _say(f"Acting by itself: {settings.acts}{stopped}")
     for version, why in held.items():
@@ -108,7 +108,7 @@ def monitoring_pause(reason: Reason) -> None:
     from rankloop.state import actions
 
     with connect(load_settings().mongo) as client:
-        actions.pause(client, getuser(), reason, datetime.now(UTC))
+        actions.pause_actions(client, getuser(), reason, datetime.now(UTC))
     _say("Nothing is done by itself until `rankloop monitoring resume`.")
 
 
@@ -120,7 +120,7 @@ def monitoring_resume() -> None:
 
     settings = load_settings()
     with connect(settings.mongo) as client:
-        was_paused = actions.resume(client)
+        was_paused = actions.resume_actions(client)
     _say(f"{'Resumed' if was_paused else 'It was not paused'}; monitoring.mode is {settings.acts}.")
 
 
@@ -133,7 +133,7 @@ def monitoring_hold(version: Number, reason: Reason) -> None:
 
     settings, now = load_settings(), datetime.now(UTC)
     with connect(settings.mongo) as client:
-        actions.hold(client, version, f"{getuser()}: {reason}", now)
+        actions.hold_version(client, version, f"{getuser()}: {reason}", now)
     shown = show_another(settings, now)
     live = f"{shown} is live" if shown else "start batch_scoring for the newest day"
     _say(f"Version {version} is held back: {live}. `rankloop monitoring release {version}` lets it rank again.")
@@ -148,10 +148,10 @@ def monitoring_release(version: Number, reason: Reason) -> None:
 
     settings, now = load_settings(), datetime.now(UTC)
     with connect(settings.mongo) as client:
-        released = actions.release(client, version)
+        released = actions.release_version(client, version)
         if released:
             day = yesterday(now, settings.zone)
-            actions.record(client, actions.Action(actions.RELEASE, day, version, f"{getuser()}: {reason}"), now)
+            actions.record_action(client, actions.Action(actions.RELEASE, day, version, f"{getuser()}: {reason}"), now)
         close_alert(client, "held_back", f"version {version}", now)
     _say(f"Version {version} {'ranks from the next batch on' if released else 'was not held back'}.")
 

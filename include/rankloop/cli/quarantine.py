@@ -22,6 +22,8 @@ def quarantine(
 
     key, console = parse_day(day) if day else None, Console()
     with connect(load_settings().mongo) as client:
-        pages.show_rejected_counts(console, count_quarantine(client, key))
+        pages.print_quarantine_counts(console, count_quarantine(client, key))
         if key:
-            pages.show_rejected(console, list_quarantine(client, key, collection or None, reason or None, limit))
+            pages.print_quarantined_rows(
+                console, list_quarantine(client, key, collection or None, reason or None, limit)
+            )

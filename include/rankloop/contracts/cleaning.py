@@ -6,7 +6,7 @@ from enum import StrEnum
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, KINDS, PRODUCTS
 
 
-class Reason(StrEnum):
+class QuarantineReason(StrEnum):
     """Why a row is in quarantine; the first that applies, in this order."""
 
     MISSING_FIELD = "missing_field"
@@ -38,11 +38,11 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class ValueRule:
     """What a value must be, where there is one."""
 
     field: str
-    reason: Reason
+    reason: QuarantineReason
     least: float | None = None
     most: float | None = None
     one_of: tuple[str, ...] = ()
@@ -53,32 +53,32 @@ class Rule:
 DEAREST, MOST_UNITS = 10**15, 10_000
 """Dong, and pieces of an order. Beyond these a number is a slip of the pen, and sums of such would not fit 64 bits."""
 
-RULES: dict[str, tuple[Rule, ...]] = {
+RULES: dict[str, tuple[ValueRule, ...]] = {
     IMPRESSIONS: (),
     INTERACTIONS: (
-        Rule("kind", Reason.UNKNOWN_KIND, one_of=KINDS),
-        Rule("price", Reason.BAD_PRICE, least=1, most=DEAREST),
-        Rule("quantity", Reason.BAD_QUANTITY, least=0, most=MOST_UNITS),  # only an order has one
+        ValueRule("kind", QuarantineReason.UNKNOWN_KIND, one_of=KINDS),
+        ValueRule("price", QuarantineReason.BAD_PRICE, least=1, most=DEAREST),
+        ValueRule("quantity", QuarantineReason.BAD_QUANTITY, least=0, most=MOST_UNITS),  # only an order has one
     ),
     PRODUCTS: (
-        Rule("status", Reason.UNKNOWN_STATUS, one_of=("active", "inactive")),
-        Rule("original_price", Reason.BAD_PRICE, least=1, most=DEAREST),
-        Rule("final_price", Reason.BAD_PRICE, least=1, most=DEAREST),
-        Rule("category_path", Reason.BAD_PATH, pattern=r"\d+(/\d+)*"),
+        ValueRule("status", QuarantineReason.UNKNOWN_STATUS, one_of=("active", "inactive")),
+        ValueRule("original_price", QuarantineReason.BAD_PRICE, least=1, most=DEAREST),
+        ValueRule("final_price", QuarantineReason.BAD_PRICE, least=1, most=DEAREST),
+        ValueRule("category_path", QuarantineReason.BAD_PATH, pattern=r"\d+(/\d+)*"),
     ),
     BUYERS: (
         *(
-            Rule(field, Reason.BAD_COUNT, least=0, finite=True)
+            ValueRule(field, QuarantineReason.BAD_COUNT, least=0, finite=True)
             for field in ("total_order", "total_order_cancel", "total_order_close", "total_order_complete")
         ),
-        Rule("baid_group", Reason.BAD_GROUP, least=0, most=9),
+        ValueRule("baid_group", QuarantineReason.BAD_GROUP, least=0, most=9),
     ),
 }
 """By collection, in the order in which they are asked."""
 
 ITEM_RULES = (
-    Rule("position", Reason.BAD_POSITION, least=1),
-    Rule("base_score", Reason.BAD_SCORE, finite=True),
+    ValueRule("position", QuarantineReason.BAD_POSITION, least=1),
+    ValueRule("base_score", QuarantineReason.BAD_SCORE, finite=True),
 )
 """On each product that a list shows."""
 
@@ -87,7 +87,7 @@ KNOWN_BUYER = (IMPRESSIONS, INTERACTIONS)
 """Collections whose rows must refer to a product and to a buyer that the marketplace has, itself clean or not."""
 
 
-class Repair(StrEnum):
+class TextRepair(StrEnum):
     """What is put right in a text without asking."""
 
     WHITE_SPACE = "white_space"
@@ -96,7 +96,7 @@ class Repair(StrEnum):
     """Letters written in parts (NFD) that the rest of the marketplace writes as one (NFC)."""
 
 
-class Check(StrEnum):
+class DayCheck(StrEnum):
     """What a day must pass before anyone builds on it; each can be accepted for a day, on purpose."""
 
     EMPTY_DAY = "empty_day"

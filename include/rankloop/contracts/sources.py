@@ -20,7 +20,7 @@ FAULT = pa.struct({"item": pa.int32(), "field": pa.string(), "reason": pa.string
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldContract:
     """A field that is read, and the column that it becomes."""
 
     name: str
@@ -39,14 +39,14 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceContract:
     """A collection as it is read."""
 
     collection: str
     table: str
     """The table of the lake that its clean rows go to."""
     key: str
-    fields: tuple[Field, ...]
+    fields: tuple[FieldContract, ...]
     event: bool
     """Whether its documents belong to the day of their `ts`; the others are read as they stand."""
     grows_slowly: bool = False
@@ -69,17 +69,17 @@ AMOUNTS = frozenset({"price", "quantity", "original_price", "final_price"})
 """Fields that are amounts."""
 
 
-def _fields(collection: str, names: str, optional: str = "") -> tuple[Field, ...]:
+def _fields(collection: str, names: str, optional: str = "") -> tuple[FieldContract, ...]:
     types = SCHEMAS[collection]
     return tuple(
-        Field(name, types.field(name).type, required, amount=name in AMOUNTS)
+        FieldContract(name, types.field(name).type, required, amount=name in AMOUNTS)
         for group, required in ((names, True), (optional, False))
         for name in group.split()
     )
 
 
 _INSTANTS = tuple(
-    Field(name, pa.timestamp("ms", tz="UTC"), required, column, text_instant=True)
+    FieldContract(name, pa.timestamp("ms", tz="UTC"), required, column, text_instant=True)
     for name, required, column in (
         ("utc_created_at", True, "created_at"),
         ("utc_updated_at", False, "updated_at"),
@@ -90,21 +90,21 @@ _INSTANTS = tuple(
 SOURCES = {
     source.collection: source
     for source in (
-        Source(
+        SourceContract(
             IMPRESSIONS,
             lake.SHOWN,
             "request_id",
             _fields(IMPRESSIONS, f"request_id account_id ts surface policy {ITEMS}"),
             event=True,
         ),
-        Source(
+        SourceContract(
             INTERACTIONS,
             lake.REACTIONS,
             "interaction_id",
             _fields(INTERACTIONS, "interaction_id account_id ts kind product_id shop_id price quantity", "request_id"),
             event=True,
         ),
-        Source(
+        SourceContract(
             PRODUCTS,
             lake.PRODUCTS,
             "product_id",
@@ -116,7 +116,7 @@ SOURCES = {
             event=False,
             grows_slowly=True,
         ),
-        Source(
+        SourceContract(
             BUYERS,
             lake.BUYERS,
             "account_id",
@@ -133,7 +133,9 @@ SOURCES = {
     )
 }
 
-ITEM_FIELDS = tuple(Field(field.name, field.type) for field in SCHEMAS[IMPRESSIONS].field(ITEMS).type.value_type)
+ITEM_FIELDS = tuple(
+    FieldContract(field.name, field.type) for field in SCHEMAS[IMPRESSIONS].field(ITEMS).type.value_type
+)
 
 if (
     set(SOURCES) != set(COLLECTIONS)

@@ -7,17 +7,17 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
-from rankloop.events.facts import DayFacts, day_facts
-from rankloop.events.lateness import LATE, late_counts
+from rankloop.events.late_events import LATE, late_counts
+from rankloop.events.summaries import DaySummary, day_summaries
 from rankloop.lake.comparison import Difference, Side
 from rankloop.lake.tables import Lake, Version
 
 SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
 
 
-def show_days(console: Console, lake: Lake) -> None:
+def print_days(console: Console, lake: Lake) -> None:
     """Every cleaned day: what it has, what is in quarantine, and what there is to know before building on it."""
-    days = day_facts(lake)
+    days = day_summaries(lake)
     if not days:
         console.print(f"No day is cleaned yet in {lake.root}.", soft_wrap=True)
         return
@@ -36,7 +36,7 @@ def show_days(console: Console, lake: Lake) -> None:
         console.print(f"Nearly always empty on {newest.day}: {', '.join(empty)}.", soft_wrap=True)
 
 
-def _notes(facts: DayFacts, late: Mapping[str, Any] | None) -> str:
+def _notes(facts: DaySummary, late: Mapping[str, Any] | None) -> str:
     notes = [f"let through: {', '.join(facts.accepted)}"] if facts.accepted else []
     age = max(source.raw["days_after"] for source in facts.sources.values())
     if age > 1:
@@ -48,7 +48,7 @@ def _notes(facts: DayFacts, late: Mapping[str, Any] | None) -> str:
     return "; ".join(notes)
 
 
-def show_table_days(console: Console, lake: Lake, name: str) -> None:
+def print_table_days(console: Console, lake: Lake, name: str) -> None:
     """The days of one table, with the version and the digest that each was last written with."""
     # They come newest first, and the newest of a day is to stay.
     last = {version.day: version for version in reversed(lake.versions(name))}
@@ -60,7 +60,7 @@ def show_table_days(console: Console, lake: Lake, name: str) -> None:
     console.print(table)
 
 
-def show_versions(console: Console, versions: list[Version]) -> None:
+def print_table_versions(console: Console, versions: list[Version]) -> None:
     """The commits of a table, newest first."""
     table = Table("version", "written", "day", "rows", "digest")
     for version in versions:
@@ -71,7 +71,7 @@ def show_versions(console: Console, versions: list[Version]) -> None:
     console.print(table)
 
 
-def show_difference(console: Console, found: Difference) -> None:
+def print_partition_diff(console: Console, found: Difference) -> None:
     """What changed in a day from one version to another."""
     title = f"{found.table} {found.day}"
     if found.same:
@@ -95,7 +95,7 @@ def _show_examples(console: Console, name: str, side: Side) -> None:
         console.print(f"  {values}", soft_wrap=True, highlight=False, markup=False)
 
 
-def show_rejected_counts(console: Console, counts: Sequence[Mapping[str, Any]]) -> None:
+def print_quarantine_counts(console: Console, counts: Sequence[Mapping[str, Any]]) -> None:
     """How many rows are in quarantine, by day and reason."""
     if not counts:
         console.print("Nothing is in quarantine.")
@@ -106,7 +106,7 @@ def show_rejected_counts(console: Console, counts: Sequence[Mapping[str, Any]]) 
     console.print(table)
 
 
-def show_rejected(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+def print_quarantined_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rejected rows, a line each: which document it was, and what is wrong with it."""
     for row in rows:
         place = row["id"] if row["item"] is None else f"{row['id']}, item {row['item']}"

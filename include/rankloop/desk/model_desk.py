@@ -8,7 +8,7 @@ from rankloop.desk.promotion import whole
 from rankloop.registry import aliases, versions
 from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
-from rankloop.state.ledger import flaws
+from rankloop.state.ledger import verify_chain
 
 PAGES = Environment(loader=PackageLoader("rankloop.desk", ""), autoescape=True)
 
@@ -22,7 +22,7 @@ def desk(settings: Settings) -> str:
         champions=champions[::-1],
         entries=entries[::-1],
         versions=versions.versions(Registry(settings.mlflow)),
-        flaws=flaws(entries, aliases.read(Registry(settings.mlflow)).mark),
+        flaws=verify_chain(entries, aliases.read(Registry(settings.mlflow)).mark),
         named=named,
         whole=whole(entries),
     )

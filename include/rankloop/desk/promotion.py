@@ -12,7 +12,7 @@ from rankloop.ranking.gate import METRIC
 from rankloop.ranking.report.summary import KEY_METRICS, percent, title_of
 from rankloop.ranking.segments import segment_of
 from rankloop.registry.versions import Version
-from rankloop.state.ledger import Entry
+from rankloop.state.ledger import LedgerEntry
 
 STYLES = {"promoted": "green", "rolled back": "yellow", "refused": "red", "moved": "red"}
 WORST = 5
@@ -31,7 +31,7 @@ def show_versions(console: Console, versions: Sequence[Version]) -> None:
     console.print(table)
 
 
-def show_version(console: Console, version: Version, entries: Sequence[Entry]) -> None:
+def show_version(console: Console, version: Version, entries: Sequence[LedgerEntry]) -> None:
     """A version: what it is, what it was made of, and what was decided about it."""
     facts = {
         "is": ", ".join((*version.aliases, version.lifecycle.lower())),
@@ -69,7 +69,7 @@ def show_pair(console: Console, pair: Pair) -> None:
         console.print(f"{where}: {delta.difference:+.4f}", style="yellow", soft_wrap=True)
 
 
-def show_ledger(console: Console, entries: Sequence[Entry]) -> None:
+def show_ledger(console: Console, entries: Sequence[LedgerEntry]) -> None:
     """All that was decided, oldest first."""
     if not entries:
         console.print("Nothing was decided yet: the ledger is empty.")
@@ -77,7 +77,7 @@ def show_ledger(console: Console, entries: Sequence[Entry]) -> None:
         console.print(Text.assemble((f"{entry.number:>3}  {entry.at}  ", "dim"), sentence(entry)), soft_wrap=True)
 
 
-def sentence(entry: Entry) -> Text:
+def sentence(entry: LedgerEntry) -> Text:
     """An entry, in words."""
     about = named(entry.version) if entry.version is not None else "the champion"
     change = f", champion in place of {named(entry.before)}" if entry.before != entry.after else ""
@@ -86,7 +86,7 @@ def sentence(entry: Entry) -> Text:
     )
 
 
-def show_flaws(console: Console, entries: Sequence[Entry], flaws: Sequence[str]) -> None:
+def show_flaws(console: Console, entries: Sequence[LedgerEntry], flaws: Sequence[str]) -> None:
     """Whether the ledger is whole."""
     if not flaws:
         console.print(whole(entries), style="green")
@@ -94,7 +94,7 @@ def show_flaws(console: Console, entries: Sequence[Entry], flaws: Sequence[str])
         console.print(flaw, style="red", soft_wrap=True)
 
 
-def whole(entries: Sequence[Entry]) -> str:
+def whole(entries: Sequence[LedgerEntry]) -> str:
     """That a ledger has no flaw."""
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     return f"The ledger is whole: {count}, each sealing the one before."

@@ -10,51 +10,61 @@ from datetime import date, datetime
 
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS
 from rankloop.contracts.marketplace import IMPRESSIONS
-from rankloop.contracts.sources import SOURCES, Source
+from rankloop.contracts.sources import SOURCES, SourceContract
 from rankloop.errors import RankloopError
-from rankloop.events.checks import Gate, weeks_before
-from rankloop.events.facts import DayFacts, NotThereError, RawFacts, SourceFacts, day_facts, raw_facts, write_day_facts
-from rankloop.events.judging import repairs, unfolded
-from rankloop.events.profile import empty_columns, profile
+from rankloop.events.checks import DayChecks, weeks_before
+from rankloop.events.column_profiles import column_profiles, empty_columns
 from rankloop.events.site import Site
-from rankloop.events.workbench import Workbench, workbench
-from rankloop.state.quarantine import Rejected, replace_quarantine
+from rankloop.events.summaries import (
+    DaySummary,
+    ExtractionSummary,
+    MissingStepError,
+    SourceSummary,
+    day_summaries,
+    extraction_summary,
+    save_day_summary,
+)
+from rankloop.events.validation_db import ValidationDatabase, open_validation_database
+from rankloop.events.validation_sql import count_repairs, exploded_lists
+from rankloop.state.quarantine import RejectedRow, replace_quarantine
 
 
 class LostRowsError(RankloopError):
     """Rows went in that came out nowhere; a mistake of ours and never of the data."""
 
 
-def clean(day: date, site: Site, now: datetime, *, accept: Collection[str] = ()) -> DayFacts:
+def clean(day: date, site: Site, now: datetime, *, accept: Collection[str] = ()) -> DaySummary:
     """Clean what was extracted of the day, check it, and make it the day's events in place of any former ones.
 
     A day that fails a check leaves its quarantine for people to look at, and the former events as they were.
     """
     extracted = {source: _extracted(day, source, site) for source in SOURCES}
-    gate = Gate(day, site.rules, accept)
+    gate = DayChecks(day, site.rules, accept)
     documents = {source: facts.rows for source, facts in extracted.items()}
     gate.not_empty(documents)
-    gate.not_small(documents, day_facts(site.lake, weeks_before(day, site.rules.usual_weeks)))
-    with workbench(day, site) as bench:
+    gate.not_small(documents, day_summaries(site.lake, weeks_before(day, site.rules.usual_weeks)))
+    with open_validation_database(day, site) as bench:
         found = {name: _judge(bench, day, site, SOURCES[name], raw) for name, raw in extracted.items()}
         gate.not_bad(found)
         sources = {name: _publish(bench, day, site, SOURCES[name], facts) for name, facts in found.items()}
-    result = DayFacts(day.isoformat(), now.isoformat(), sources, gate.accepted)
-    write_day_facts(site.lake, result)
+    result = DaySummary(day.isoformat(), now.isoformat(), sources, gate.accepted)
+    save_day_summary(site.lake, result)
     return result
 
 
-def _extracted(day: date, source: str, site: Site) -> RawFacts:
-    facts = raw_facts(site.lake, day, source)
+def _extracted(day: date, source: str, site: Site) -> ExtractionSummary:
+    facts = extraction_summary(site.lake, day, source)
     if facts is None:
-        raise NotThereError(f"{source} {day} was not extracted yet, so there is nothing to clean. Extract it first.")
+        raise MissingStepError(f"{source} {day} was not extracted yet, so there is nothing to clean. Extract it first.")
     return facts
 
 
-def _judge(bench: Workbench, day: date, site: Site, source: Source, raw: RawFacts) -> SourceFacts:
+def _judge(
+    bench: ValidationDatabase, day: date, site: Site, source: SourceContract, raw: ExtractionSummary
+) -> SourceSummary:
     """Put what is wrong into quarantine; what there is to say of the source before its clean rows are written."""
     if _in_lists(source):
-        bench.keep("shown_wrong", f"SELECT * FROM ({unfolded(source)}) WHERE verdict IS NOT NULL")
+        bench.keep("shown_wrong", f"SELECT * FROM ({exploded_lists(source)}) WHERE verdict IS NOT NULL")
     rejected = _rejected(source)
     reasons = bench.rows(
         f"SELECT reason, sum(rows)::BIGINT AS rows FROM ({rejected}) GROUP BY reason ORDER BY rows DESC, reason"
@@ -63,8 +73,8 @@ def _judge(bench: Workbench, day: date, site: Site, source: Source, raw: RawFact
     unit = "greatest(coalesce(len(items), 0), 1)" if _in_lists(source) else "1"
     rows_in = bench.rows(f"SELECT coalesce(sum({unit}), 0)::BIGINT AS n FROM raw_{source.collection}")[0]["n"]
     judged = bench.rows(f"SELECT count(*) AS n FROM judged_{source.collection}")[0]["n"]
-    mended = bench.rows(repairs(source))[0]
-    return SourceFacts(
+    mended = bench.rows(count_repairs(source))[0]
+    return SourceSummary(
         table=source.table,
         rows_in=rows_in,
         rows=0,
@@ -76,11 +86,13 @@ def _judge(bench: Workbench, day: date, site: Site, source: Source, raw: RawFact
     )
 
 
-def _publish(bench: Workbench, day: date, site: Site, source: Source, facts: SourceFacts) -> SourceFacts:
+def _publish(
+    bench: ValidationDatabase, day: date, site: Site, source: SourceContract, facts: SourceSummary
+) -> SourceSummary:
     """Write the clean rows, and see that none was lost."""
     schema = EVENT_SCHEMAS[source.table]
     columns = ", ".join(field.name for field in schema if field.name != DAY)
-    rows = unfolded(source) if _in_lists(source) else f"SELECT * FROM judged_{source.collection}"
+    rows = exploded_lists(source) if _in_lists(source) else f"SELECT * FROM judged_{source.collection}"
     written = site.lake.replace_day(
         source.table, day, bench.stream(f"SELECT {columns} FROM ({rows}) WHERE verdict IS NULL"), schema
     )
@@ -91,7 +103,7 @@ def _publish(bench: Workbench, day: date, site: Site, source: Source, facts: Sou
         )
     view = f"clean_{source.collection}"
     bench.see(view, site.lake.files(source.table, [day], written.version), schema)
-    columns_of_day = profile(bench, view, schema)
+    columns_of_day = column_profiles(bench, view, schema)
     return replace(
         facts,
         rows=written.rows,
@@ -102,7 +114,7 @@ def _publish(bench: Workbench, day: date, site: Site, source: Source, facts: Sou
     )
 
 
-def _rejected(source: Source) -> str:
+def _rejected(source: SourceContract) -> str:
     rows = "greatest(coalesce(shown, 0), 1)" if _in_lists(source) else "1"
     whole = (
         f"SELECT id, NULL::INT AS item, {rows} AS rows, CAST({source.key} AS VARCHAR) AS key, "
@@ -116,11 +128,11 @@ def _rejected(source: Source) -> str:
     )
 
 
-def _documents(bench: Workbench, rejected: str, source: Source, day: date) -> Iterator[Rejected]:
+def _documents(bench: ValidationDatabase, rejected: str, source: SourceContract, day: date) -> Iterator[RejectedRow]:
     for batch in bench.stream(f"SELECT * FROM ({rejected}) ORDER BY id, item"):
         for row in batch.to_pylist():
-            yield Rejected(collection=source.collection, day=day, **row)
+            yield RejectedRow(collection=source.collection, day=day, **row)
 
 
-def _in_lists(source: Source) -> bool:
+def _in_lists(source: SourceContract) -> bool:
     return source.collection == IMPRESSIONS

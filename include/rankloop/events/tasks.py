@@ -11,10 +11,10 @@ from rankloop.calendar import days_between, first_of, start_of
 from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.cleaning import clean
-from rankloop.events.facts import NotThereError, day_facts
-from rankloop.events.lateness import look_for_late_events
+from rankloop.events.extraction import extract_day
+from rankloop.events.late_events import refresh_late_counts
 from rankloop.events.site import Site, open_site
-from rankloop.events.staging import extract
+from rankloop.events.summaries import MissingStepError, day_summaries
 from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 from rankloop.sources.mongo.complete_days import is_complete
@@ -34,7 +34,7 @@ def day_is_over(settings: Settings, day: date) -> bool:
 def extract_source(settings: Settings, day: date, source: str, now: datetime) -> dict[str, Any]:
     """Read a day of one source into the lake; what that came to."""
     with _site(settings) as site:
-        return asdict(extract(day, source, site, now))
+        return asdict(extract_day(day, source, site, now))
 
 
 def clean_day(settings: Settings, day: date, now: datetime, accept: Collection[str] = ()) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def clean_day(settings: Settings, day: date, now: datetime, accept: Collection[s
     with _site(settings) as site:
         clean(day, site, now, accept=accept)
         # A day that was extracted anew has what it lacked, and nobody else would look at it again.
-        look_for_late_events(day, site, now)
+        refresh_late_counts(day, site, now)
     return published_events(settings, day)
 
 
-def tell_of_late_events(settings: Settings, day: date, now: datetime) -> list[dict[str, Any]]:
+def report_late_events(settings: Settings, day: date, now: datetime) -> list[dict[str, Any]]:
     """What arrived too late for the days just before this one; on-call is told of a day that is worth clearing."""
     before = [day - timedelta(days=number) for number in range(1, LOOK_BACK_DAYS + 1)]
     with _site(settings) as site:
-        cleaned = [date.fromisoformat(facts.day) for facts in day_facts(site.lake, before)]
-        return [asdict(look_for_late_events(earlier, site, now)) for earlier in cleaned]
+        cleaned = [date.fromisoformat(facts.day) for facts in day_summaries(site.lake, before)]
+        return [asdict(refresh_late_counts(earlier, site, now)) for earlier in cleaned]
 
 
 def first_day_of_events(settings: Settings, day: date) -> date | None:
@@ -72,9 +72,9 @@ def first_day_of_events(settings: Settings, day: date) -> date | None:
 
 def published_events(settings: Settings, day: date) -> dict[str, Any]:
     """A day's events, table by table, as the Assets page tells of them."""
-    known = day_facts(Lake(settings.lake_root), [day])
+    known = day_summaries(Lake(settings.lake_root), [day])
     if not known:
-        raise NotThereError(f"the events of {day} are not there. Clear the cleaning of that day.")
+        raise MissingStepError(f"the events of {day} are not there. Clear the cleaning of that day.")
     return {
         facts.table: {
             "rows": facts.rows,

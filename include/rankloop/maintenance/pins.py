@@ -22,7 +22,7 @@ def pins(settings: Settings) -> Pins:
     """
     known = trained_on(Registry(settings.mlflow))
     with opened(settings) as client:
-        champion = champion_of(ledger.read(client))
+        champion = champion_of(ledger.read_ledger(client))
     # An empty MLflow, asked by mistake, would pin nothing, and all that could be trained again would be gone.
     if champion is not None and champion not in known:
         raise OtherRegistryError(

@@ -21,7 +21,7 @@ from rankloop.registry.connection import Registry
 from rankloop.settings import Settings, variable
 from rankloop.state import ledger
 from rankloop.state.alerts import close_alert, raise_alert
-from rankloop.state.ledger import Decision, Draft, Entry
+from rankloop.state.ledger import Decision, LedgerDraft, LedgerEntry
 
 FINAL: frozenset[Decision] = frozenset({"promoted", "rejected", "timed out"})
 """Decided once and for all: a version is not asked about twice."""
@@ -38,7 +38,7 @@ class PromotionRefusedError(RankloopError):
         self.rule = rule
 
 
-def decide(settings: Settings, number: int, answer: Answer, asked: Asked, now: datetime) -> Entry:
+def decide(settings: Settings, number: int, answer: Answer, asked: Asked, now: datetime) -> LedgerEntry:
     """Carry out the answer about this version, once; the entry that the ledger has of it."""
     with opened(settings) as client:
         entries = settle(settings, client)
@@ -48,20 +48,20 @@ def decide(settings: Settings, number: int, answer: Answer, asked: Asked, now: d
             _record_refusal(client, entries, number, answer, asked, refusal, now)
             raise
         known = decided(entries, number)
-        entry = known or ledger.append(client, draft, entries[-1] if entries else None, now)
+        entry = known or ledger.append_entry(client, draft, entries[-1] if entries else None, now)
         _carry_out(settings, client, entry, now)
     return entry
 
 
-def decided(entries: Sequence[Entry], number: int) -> Entry | None:
+def decided(entries: Sequence[LedgerEntry], number: int) -> LedgerEntry | None:
     """What was decided about a version, if anything was."""
     return next((entry for entry in entries if entry.decision in FINAL and entry.version == number), None)
 
 
-def _carry_out(settings: Settings, client: Client, entry: Entry, now: datetime) -> None:
+def _carry_out(settings: Settings, client: Client, entry: LedgerEntry, now: datetime) -> None:
     number = entry.version
     if entry.decision == "promoted":
-        follow(settings, ledger.read(client))
+        follow(settings, ledger.read_ledger(client))
     elif number is not None:
         aliases.retire(Registry(settings.mlflow), number)
     close_alert(client, WANTED, f"version {number}", now)
@@ -70,7 +70,9 @@ def _carry_out(settings: Settings, client: Client, entry: Entry, now: datetime) 
         raise_alert(client, "approval_timed_out", f"version {number}", message, now)
 
 
-def _draft(settings: Settings, entries: Sequence[Entry], number: int, answer: Answer, asked: Asked) -> Draft:
+def _draft(
+    settings: Settings, entries: Sequence[LedgerEntry], number: int, answer: Answer, asked: Asked
+) -> LedgerDraft:
     """What is to be written about this answer, if it may be."""
     if standing := decided(entries, number):
         _insist_same(standing, answer)
@@ -82,7 +84,7 @@ def _draft(settings: Settings, entries: Sequence[Entry], number: int, answer: An
         _insist_fit(settings, number, answer, champion)
         decision, after = "promoted", number
     days = f"{settings.promotion.answer_within_days:g} days"
-    return Draft(
+    return LedgerDraft(
         decision=decision,
         key=f"version {number}",
         version=number,
@@ -94,7 +96,7 @@ def _draft(settings: Settings, entries: Sequence[Entry], number: int, answer: An
     )
 
 
-def _insist_same(standing: Entry, answer: Answer) -> None:
+def _insist_same(standing: LedgerEntry, answer: Answer) -> None:
     """Clearing may carry out again what was decided, but not decide again."""
     if answer.at != standing.evidence["answered_at"] or answer.who != standing.evidence["answered_by"]:
         raise PromotionRefusedError(
@@ -174,7 +176,7 @@ def _insist_newest(settings: Settings, number: int, request: Request, champion: 
 
 def _record_refusal(  # noqa: PLR0913, PLR0917  (all that the entry says)
     client: Client,
-    entries: Sequence[Entry],
+    entries: Sequence[LedgerEntry],
     number: int,
     answer: Answer,
     asked: Asked,
@@ -185,7 +187,7 @@ def _record_refusal(  # noqa: PLR0913, PLR0917  (all that the entry says)
     if any(entry.key == key for entry in entries):
         return
     champion = champion_of(entries)
-    draft = Draft(
+    draft = LedgerDraft(
         decision="refused",
         key=key,
         version=number,
@@ -195,7 +197,7 @@ def _record_refusal(  # noqa: PLR0913, PLR0917  (all that the entry says)
         reason=f"{refusal.rule}: {refusal}",
         evidence=_evidence(answer, asked),
     )
-    ledger.append(client, draft, entries[-1] if entries else None, now)
+    ledger.append_entry(client, draft, entries[-1] if entries else None, now)
 
 
 def _evidence(answer: Answer, asked: Asked) -> dict[str, str]:

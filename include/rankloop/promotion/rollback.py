@@ -15,7 +15,7 @@ from rankloop.promotion.intact import insist_intact
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.alerts import raise_alert
-from rankloop.state.ledger import Draft, Entry
+from rankloop.state.ledger import LedgerDraft, LedgerEntry
 
 
 class RollbackRefusedError(RankloopError):
@@ -55,26 +55,26 @@ def roll_back(settings: Settings, wish: Wish, now: datetime, *, dry_run: bool = 
     if len(wish.reason.strip()) < SHORTEST_REASON:
         raise RollbackRefusedError("a rollback needs a reason: the ledger keeps it for whoever asks later. Say why.")
     with opened(settings) as client:
-        entries = ledger.read(client) if dry_run else settle(settings, client)
+        entries = ledger.read_ledger(client) if dry_run else settle(settings, client)
         done = next((entry for entry in entries if entry.key == wish.key), None)
         before, after = (done.before, done.after) if done else (champion_of(entries), _target(entries, wish.version))
         assert after is not None  # noqa: S101  (a rollback's entry always has one)
         insist_intact(settings, after)
         if not dry_run and not done:
-            ledger.append(client, _draft(wish, before, after), entries[-1] if entries else None, now)
+            ledger.append_entry(client, _draft(wish, before, after), entries[-1] if entries else None, now)
         result = RolledBack(before, after, dry_run)
         if not dry_run:
-            follow(settings, ledger.read(client))
+            follow(settings, ledger.read_ledger(client))
             message = f"{result.sentence} {wish.who}: {wish.reason}"
             raise_alert(client, "rolled_back", f"version {before}", message, now)
     return result
 
 
-def _draft(wish: Wish, before: int | None, after: int) -> Draft:
-    return Draft("rolled back", wish.key, after, before, after, wish.who, wish.reason.strip())
+def _draft(wish: Wish, before: int | None, after: int) -> LedgerDraft:
+    return LedgerDraft("rolled back", wish.key, after, before, after, wish.who, wish.reason.strip())
 
 
-def _target(entries: Sequence[Entry], wanted: int | None) -> int:
+def _target(entries: Sequence[LedgerEntry], wanted: int | None) -> int:
     champion, former = champion_of(entries), sorted(ever_champion(entries))
     if wanted is None:
         if (before := before_champion(entries)) is None:

@@ -24,7 +24,7 @@ from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_
 from rankloop.scoring.shelf import ranked, scorer_of
 from rankloop.settings import Settings
 from rankloop.state import rankings
-from rankloop.state.rankings import ANYBODY, Batch, Ranking
+from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 
 log = logging.getLogger(__name__)
 SURFACE = "home"
@@ -51,9 +51,9 @@ def plan(settings: Settings, day: date, now: datetime) -> str:
 def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
     """Rank for the buyers of one group, and put that into the batch; what it came to."""
     with opened(settings) as client:
-        batch = rankings.batch_called(client, name)
+        batch = rankings.batch_by_name(client, name)
         ranker = _ranker_of(settings, batch)
-        count = rankings.write_group(client, batch, group, rankings_of_group(settings, batch, ranker, group))
+        count = rankings.write_shard(client, batch, group, rankings_of_group(settings, batch, ranker, group))
     return {"batch": name, "group": group, "buyers": count}
 
 
@@ -109,7 +109,7 @@ def _for_anybody(engine: Engine, settings: Settings, market: Market) -> Ranking:
     rows = engine.batches(best.select(*schema.names), schema).read_all().sort_by("base_place")
     scores = tuple(rows["base_score"].to_pylist())
     return Ranking(
-        account_id=ANYBODY,
+        account_id=DEFAULT_BUYER,
         policy=policy_of(None),
         products=tuple(rows["product_id"].to_pylist()),
         scores=scores,

@@ -24,7 +24,7 @@ from rankloop.mongo import Client
 from rankloop.scoring.batch import BatchError
 from rankloop.settings import Settings
 from rankloop.state import actions, rankings
-from rankloop.state.rankings import ANYBODY, LISTED, Batch, Ranking
+from rankloop.state.rankings import DEFAULT_BUYER, LISTED, Batch, Ranking
 
 log = logging.getLogger(__name__)
 AT_A_TIME = 2000
@@ -40,19 +40,19 @@ def check(settings: Settings, name: str) -> dict[str, Any]:
     """Refuse a batch that must not be shown: what is in it, and that it is everything."""
     lake = lake_of(settings)
     with opened(settings) as client:
-        batch = rankings.batch_called(client, name)
+        batch = rankings.batch_by_name(client, name)
         listed = lake.read(PRODUCTS, [batch.day], ["product_id", "status"])
         on_sale = listed.filter(pc.equal(listed["status"], ON_SALE))["product_id"].to_numpy()
         known = lake.read(buyer.TABLE.name, [batch.day], ["account_id", LAST_SEEN])
-        awaited = {*known["account_id"].to_pylist(), ANYBODY}
-        found = _looked_through(rankings.rankings_in(client, batch), np.unique(on_sale), awaited)
+        awaited = {*known["account_id"].to_pylist(), DEFAULT_BUYER}
+        found = _looked_through(rankings.batch_rankings(client, batch), np.unique(on_sale), awaited)
         if faults := found.faults():
             raise BatchError(
                 f"the batch {name} must not be shown: {'; '.join(faults)}. Clear the task `rank` of that group (or "
                 "`plan`, if the catalogue is wrong) and what follows it. What is live stays live."
             )
         facts = {**found.facts(), "without_history": known[LAST_SEEN].null_count}
-        rankings.note(client, name, checked=facts)
+        rankings.add_batch_facts(client, name, checked=facts)
     return facts
 
 
@@ -118,7 +118,7 @@ def _looked_through(found: Iterable[Ranking], on_sale: Any, awaited: set[int]) -
         looked.repeating += len(np.unique(products)) < len(products)
         looked.unavailable += int(np.count_nonzero(~np.isin(products, on_sale)))
         # The shop's own ranking of strangers stands in other figures than a model's, and draws on one source.
-        if len(products) and ranking.account_id != ANYBODY:
+        if len(products) and ranking.account_id != DEFAULT_BUYER:
             looked.sources.update(ranking.sources)
             looked.lowest = min(looked.lowest, *ranking.scores)
             looked.highest = max(looked.highest, *ranking.scores)
@@ -128,21 +128,21 @@ def _looked_through(found: Iterable[Ranking], on_sale: Any, awaited: set[int]) -
 def publish(settings: Settings, name: str, now: datetime) -> str:
     """Make a checked batch live, unless another should be; says what came of it."""
     with opened(settings) as client:
-        batch = rankings.batch_called(client, name)
+        batch = rankings.batch_by_name(client, name)
         if "checked" not in batch.facts:
             raise BatchError(f"the batch {name} was not checked; clear the task `check`.")
         if why := _overtaken(settings, client, batch):
             log.warning("%s is not made live: %s", name, why)
             return f"not made live: {why}"
-        rankings.make_live(client, batch, now)
+        rankings.publish_batch(client, batch, now)
     return f"live: {batch.policy}, as of {batch.day}"
 
 
 def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
     """Why a batch comes too late, or nothing: a day cleared long after, or a decision about the champion since."""
-    shown = rankings.live(client)
+    shown = rankings.live_batch(client)
     champion = champion_of(settle(settings, client))
-    if batch.version is not None and (why := actions.held(client).get(batch.version)):
+    if batch.version is not None and (why := actions.held_versions(client).get(batch.version)):
         return f"{batch.policy} is held back: {why}"
     if batch.version != champion and not batch.facts["notes"]:
         return f"{batch.policy} ranked it, and is the champion no more; scoring was started when that was decided"
@@ -154,10 +154,10 @@ def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
 def keep_scores(settings: Settings, name: str) -> Written | None:
     """Write what the batch holds to the lake, so that it can be judged when buyers have answered it."""
     with opened(settings) as client:
-        batch = rankings.batch_called(client, name)
+        batch = rankings.batch_by_name(client, name)
         if batch.published_at is None:
             return None
-        rows = pa.RecordBatchReader.from_batches(_stored(), _as_rows(batch, rankings.rankings_in(client, batch)))
+        rows = pa.RecordBatchReader.from_batches(_stored(), _as_rows(batch, rankings.batch_rankings(client, batch)))
         return lake_of(settings).replace_day(SCORES, batch.day, rows, SCORES_SCHEMA)
 
 
@@ -185,9 +185,9 @@ def tidy(settings: Settings) -> list[str]:
     """Remove batches that nobody goes back to; the names of those removed."""
     with opened(settings) as client:
         champions = line(settle(settings, client))[-SHOWN_AGAIN:]
-        there = rankings.batches(client)
+        there = rankings.list_batches(client)
         keep = set(_kept(there, settings.scoring.keep_batches, champions))
-        shown = rankings.live(client)
+        shown = rankings.live_batch(client)
         gone = [batch for batch in there if batch.name not in keep and not (shown and shown.batch == batch.name)]
         for batch in gone:
             rankings.remove_batch(client, batch)
@@ -207,9 +207,9 @@ def show_again(settings: Settings, now: datetime) -> str:
     """After a rollback: the champion's last published batch is shown at once; empty if it has none any more."""
     with opened(settings) as client:
         champion = champion_of(settle(settings, client))
-        mine = (batch for batch in rankings.batches(client) if batch.published_at and batch.version == champion)
+        mine = (batch for batch in rankings.list_batches(client) if batch.published_at and batch.version == champion)
         if batch := max(mine, key=lambda batch: (batch.day, batch.published_at), default=None):
-            rankings.make_live(client, batch, now)
+            rankings.publish_batch(client, batch, now)
     return batch.name if batch else ""
 
 
@@ -219,20 +219,20 @@ def show_another(settings: Settings, now: datetime) -> str:
     The name of what is live then; empty if there is no other batch.
     """
     with opened(settings) as client:
-        held, shown = actions.held(client), rankings.live(client)
+        held, shown = actions.held_versions(client), rankings.live_batch(client)
         if shown and shown.version not in held:
             return shown.batch
-        others = (one for one in rankings.batches(client) if one.published_at and one.version not in held)
+        others = (one for one in rankings.list_batches(client) if one.published_at and one.version not in held)
         if batch := max(others, key=lambda batch: (batch.day, batch.published_at), default=None):
-            rankings.make_live(client, batch, now)
+            rankings.publish_batch(client, batch, now)
     return batch.name if batch else ""
 
 
 def outdated(settings: Settings, day: date) -> str:
     """Why nobody needs rankings as of this day any more, or nothing: another day is shown, and this one never was."""
     with opened(settings) as client:
-        shown = rankings.live(client)
-        was_shown = any(batch.day == day and batch.published_at for batch in rankings.batches(client))
+        shown = rankings.live_batch(client)
+        was_shown = any(batch.day == day and batch.published_at for batch in rankings.list_batches(client))
     if shown and shown.day > day and not was_shown:
         return f"what is live knows a later day, {shown.day}; nobody will see rankings as of {day}"
     return ""

@@ -95,6 +95,6 @@ def _model_of(settings: Settings, wanted: versions.Version) -> Model:
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:
     """Who would rank, best first, and why they are held back if they are."""
     with opened(settings) as client:
-        entries, held = settle(settings, client), actions.held(client)
+        entries, held = settle(settings, client), actions.held_versions(client)
     for role, number in (("champion", champion_of(entries)), ("champion before it", before_champion(entries))):
         yield role, number, held.get(number, "") if number is not None else ""

@@ -11,13 +11,13 @@ from rankloop.champions.history import before_champion, champion_of
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
-from rankloop.mongo import asking, lasting_client
+from rankloop.mongo import lazy_client, mongo_timeout
 from rankloop.scoring.ranker import Ranker, choose_ranker
 from rankloop.serving.day import Day, contents, whole_days
 from rankloop.serving.watch import Watch
 from rankloop.settings import Settings
 from rankloop.state import actions, rankings
-from rankloop.state.rankings import ANYBODY, Live, Ranking
+from rankloop.state.rankings import DEFAULT_BUYER, LivePointer, Ranking
 
 log = logging.getLogger(__name__)
 TRIES = 3
@@ -39,7 +39,7 @@ class NoRankingError(RankloopError):
 class Shown:
     """A buyer's ranking, and the batch that it is of."""
 
-    live: Live
+    live: LivePointer
     ranking: Ranking
     fallback: bool
     """Whether it is the one for buyers that the batch does not know."""
@@ -70,9 +70,9 @@ class Serving:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._options = settings.serving
-        self._client = lasting_client(settings.mongo)
+        self._client = lazy_client(settings.mongo)
         every = self._options.look_every_s
-        self._batches: Watch[Live] = Watch("the live batch", self._find_live, every)
+        self._batches: Watch[LivePointer] = Watch("the live batch", self._find_live, every)
         self._rankers: Watch[_Standing] = Watch("the champion", self._find_ranker, every)
         self._days: Watch[_Held] = Watch("the newest day of features", self._find_day, every * DAYS_LESS_OFTEN)
         self._watches = (self._batches, self._rankers, self._days)
@@ -92,7 +92,7 @@ class Serving:
     # What there is
 
     @property
-    def live(self) -> Live | None:
+    def live(self) -> LivePointer | None:
         """The batch that is shown."""
         return self._batches.found
 
@@ -135,30 +135,30 @@ class Serving:
         for _ in range(TRIES):
             if live is None:
                 raise NotReadyError(self.why_not_ready() or "no batch is live; ask again")
-            with asking(self.settings.mongo, self._options.mongo_timeout_s):
-                if found := rankings.ranking_of(self._client, live.batch, account_id):
+            with mongo_timeout(self.settings.mongo, self._options.mongo_timeout_s):
+                if found := rankings.buyer_ranking(self._client, live.batch, account_id):
                     return Shown(live, found, fallback=False)
-                if found := rankings.ranking_of(self._client, live.batch, ANYBODY):
+                if found := rankings.buyer_ranking(self._client, live.batch, DEFAULT_BUYER):
                     return Shown(live, found, fallback=True)
             # It holds nothing for anybody: it was removed, since another has been live for long.
             live = self._batches.look()
         name = live.batch if live else ""
         raise NotReadyError(f"the batch {name} holds no rankings; ask again, or see batch_scoring")
 
-    def for_anybody(self, live: Live) -> Ranking | None:
+    def for_anybody(self, live: LivePointer) -> Ranking | None:
         """The shop's own ranking in a batch."""
-        with asking(self.settings.mongo, self._options.mongo_timeout_s):
-            return rankings.ranking_of(self._client, live.batch, ANYBODY)
+        with mongo_timeout(self.settings.mongo, self._options.mongo_timeout_s):
+            return rankings.buyer_ranking(self._client, live.batch, DEFAULT_BUYER)
 
     # Looking
 
-    def _find_live(self, _before: Live | None) -> Live | None:
-        with asking(self.settings.mongo, self._options.mongo_timeout_s):
-            return rankings.live(self._client)
+    def _find_live(self, _before: LivePointer | None) -> LivePointer | None:
+        with mongo_timeout(self.settings.mongo, self._options.mongo_timeout_s):
+            return rankings.live_batch(self._client)
 
     def _find_ranker(self, before: _Standing | None) -> _Standing:
-        with asking(self.settings.mongo, self._options.mongo_timeout_s):
-            entries, held = settle(self.settings, self._client), actions.held(self._client)
+        with mongo_timeout(self.settings.mongo, self._options.mongo_timeout_s):
+            entries, held = settle(self.settings, self._client), actions.held_versions(self._client)
         now = tuple(one for one in (champion_of(entries), before_champion(entries)) if one not in held)
         if before and before.line == now:
             as_wanted = before.ranker.version == next(iter(now), None)

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
-from rankloop.mongo import OUTPUT, Client
+from rankloop.mongo import STATE_DB, Client
 
-VERDICTS, ACTIONS, DESK, SWITCH = "verdicts", "actions", "monitoring", "switch"
+VERDICTS, ACTIONS, MONITORING, SWITCH = "verdicts", "actions", "monitoring", "switch"
 RETRAIN: Final = "retrain"
 FALL_BACK: Final = "fall back"
 RELEASE: Final = "release"
-Kind = Literal["retrain", "fall back", "release"]
+ActionKind = Literal["retrain", "fall back", "release"]
 
 
 @dataclass(frozen=True)
 class Action:
     """Something that was done because of a day."""
 
-    kind: Kind
+    kind: ActionKind
     day: date
     version: int | None
     """The champion at the time."""
@@ -36,7 +36,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Switched:
+class PauseStatus:
     """Who switched acting off, when and why."""
 
     who: str
@@ -47,42 +47,42 @@ class Switched:
 # Verdicts
 
 
-def keep_verdict(client: Client, day: date, verdict: Mapping[str, Any]) -> None:
+def save_verdict(client: Client, day: date, verdict: Mapping[str, Any]) -> None:
     """Make this the verdict of the day."""
-    client[OUTPUT][VERDICTS].replace_one({"_id": day.isoformat()}, {"_id": day.isoformat(), **verdict}, upsert=True)
+    client[STATE_DB][VERDICTS].replace_one({"_id": day.isoformat()}, {"_id": day.isoformat(), **verdict}, upsert=True)
 
 
-def verdict_of(client: Client, day: date) -> dict[str, Any] | None:
+def verdict_of_day(client: Client, day: date) -> dict[str, Any] | None:
     """The verdict of a day."""
-    return client[OUTPUT][VERDICTS].find_one({"_id": day.isoformat()}, {"_id": 0})
+    return client[STATE_DB][VERDICTS].find_one({"_id": day.isoformat()}, {"_id": 0})
 
 
-def verdicts(client: Client, newest: int) -> list[dict[str, Any]]:
+def recent_verdicts(client: Client, newest: int) -> list[dict[str, Any]]:
     """So many verdicts, those of the newest days first."""
-    return list(client[OUTPUT][VERDICTS].find({}, {"_id": 0}).sort("_id", -1).limit(newest))
+    return list(client[STATE_DB][VERDICTS].find({}, {"_id": 0}).sort("_id", -1).limit(newest))
 
 
 # Actions
 
 
-def record(client: Client, action: Action, now: datetime) -> bool:
+def record_action(client: Client, action: Action, now: datetime) -> bool:
     """Note that it is done from now on; false if it was before."""
     entry = {"kind": action.kind, "day": action.day.isoformat(), "version": action.version, "reason": action.reason}
-    found = client[OUTPUT][ACTIONS].update_one(
+    found = client[STATE_DB][ACTIONS].update_one(
         {"_id": action.name}, {"$setOnInsert": {**entry, "at": now}}, upsert=True
     )
     return found.upserted_id is not None
 
 
-def before(client: Client, day: date) -> list[Action]:
+def earlier_actions(client: Client, day: date) -> list[Action]:
     """What was done because of earlier days, oldest first."""
-    earlier = client[OUTPUT][ACTIONS].find({"day": {"$lt": day.isoformat()}})
+    earlier = client[STATE_DB][ACTIONS].find({"day": {"$lt": day.isoformat()}})
     return [_action(found) for found in earlier.sort([("day", 1), ("at", 1)])]
 
 
-def done_for(client: Client, day: date) -> list[Action]:
+def actions_of_day(client: Client, day: date) -> list[Action]:
     """What was done because of this day."""
-    return [_action(found) for found in client[OUTPUT][ACTIONS].find({"day": day.isoformat()}).sort("_id", 1)]
+    return [_action(found) for found in client[STATE_DB][ACTIONS].find({"day": day.isoformat()}).sort("_id", 1)]
 
 
 def _action(found: Mapping[str, Any]) -> Action:
@@ -92,41 +92,41 @@ def _action(found: Mapping[str, Any]) -> Action:
 # The switch
 
 
-def pause(client: Client, who: str, why: str, now: datetime) -> None:
+def pause_actions(client: Client, who: str, why: str, now: datetime) -> None:
     """Have nothing done from now on, until `resume`."""
     entry = {"_id": SWITCH, "paused": True, "who": who, "why": why, "at": now}
-    client[OUTPUT][DESK].replace_one({"_id": SWITCH}, entry, upsert=True)
+    client[STATE_DB][MONITORING].replace_one({"_id": SWITCH}, entry, upsert=True)
 
 
-def resume(client: Client) -> bool:
+def resume_actions(client: Client) -> bool:
     """Have things done again; whether they were not."""
-    switched = client[OUTPUT][DESK].update_one({"_id": SWITCH, "paused": True}, {"$set": {"paused": False}})
+    switched = client[STATE_DB][MONITORING].update_one({"_id": SWITCH, "paused": True}, {"$set": {"paused": False}})
     return switched.modified_count > 0
 
 
-def paused(client: Client) -> Switched | None:
+def pause_status(client: Client) -> PauseStatus | None:
     """Who switched acting off, or None while it is on."""
-    found = client[OUTPUT][DESK].find_one({"_id": SWITCH, "paused": True})
-    return Switched(found["who"], found["why"], found["at"]) if found else None
+    found = client[STATE_DB][MONITORING].find_one({"_id": SWITCH, "paused": True})
+    return PauseStatus(found["who"], found["why"], found["at"]) if found else None
 
 
 # Versions held back
 
 
-def hold(client: Client, version: int, why: str, now: datetime) -> None:
+def hold_version(client: Client, version: int, why: str, now: datetime) -> None:
     """Have this version rank no more, champion or not; held back already, it stays so for the first reason."""
-    if version not in held(client):
+    if version not in held_versions(client):
         entry = {"_id": f"held:{version}", "version": version, "held": True, "why": why, "since": now}
-        client[OUTPUT][DESK].replace_one({"_id": entry["_id"]}, entry, upsert=True)
+        client[STATE_DB][MONITORING].replace_one({"_id": entry["_id"]}, entry, upsert=True)
 
 
-def release(client: Client, version: int) -> bool:
+def release_version(client: Client, version: int) -> bool:
     """Let this version rank again; whether it did not."""
     wanted = {"_id": f"held:{version}", "held": True}
-    return client[OUTPUT][DESK].update_one(wanted, {"$set": {"held": False}}).modified_count > 0
+    return client[STATE_DB][MONITORING].update_one(wanted, {"$set": {"held": False}}).modified_count > 0
 
 
-def held(client: Client) -> dict[int, str]:
+def held_versions(client: Client) -> dict[int, str]:
     """By version that is held back, why."""
-    found = client[OUTPUT][DESK].find({"held": True}).sort("version", 1)
+    found = client[STATE_DB][MONITORING].find({"held": True}).sort("version", 1)
     return {entry["version"]: entry["why"] for entry in found}

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from rankloop.errors import RankloopError
-from rankloop.mongo import OUTPUT, Client
+from rankloop.mongo import STATE_DB, Client
 
 log = logging.getLogger(__name__)
 ALERTS = "alerts"
@@ -51,7 +51,7 @@ def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is wors
     Whether it is news: it was not open before, or whoever raises it says that it is worse now.
     """
     log.error("%s: %s", subject, message)
-    alerts, name = client[OUTPUT][ALERTS], f"{kind}:{subject}"
+    alerts, name = client[STATE_DB][ALERTS], f"{kind}:{subject}"
     again = {"$set": {"first_seen": now}, "$unset": {"closed_at": "", "acknowledged": "", "done": "", "told_at": ""}}
     reopened = alerts.update_one({"_id": name, "state": "closed"}, again).modified_count
     entry = {"kind": kind, "subject": subject, "message": message, "last_seen": now, "state": "open"}
@@ -63,50 +63,50 @@ def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is wors
 
 def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
     """What the alert was about is over; nothing happens where there is none that is open."""
-    client[OUTPUT][ALERTS].update_one(
+    client[STATE_DB][ALERTS].update_one(
         {"_id": f"{kind}:{subject}", "state": "open"}, {"$set": {"state": "closed", "closed_at": now}}
     )
 
 
-def note_done(client: Client, kind: str, subject: str, what: str) -> None:
+def add_action_note(client: Client, kind: str, subject: str, what: str) -> None:
     """Note on an open alert what was done about it; the same is noted once."""
-    client[OUTPUT][ALERTS].update_one({"_id": f"{kind}:{subject}", "state": "open"}, {"$addToSet": {"done": what}})
+    client[STATE_DB][ALERTS].update_one({"_id": f"{kind}:{subject}", "state": "open"}, {"$addToSet": {"done": what}})
 
 
-def note_told(client: Client, alert: Alert, now: datetime) -> None:
+def mark_notified(client: Client, alert: Alert, now: datetime) -> None:
     """Note that on-call was sent this alert; not if it was raised again meanwhile, which may be news."""
-    client[OUTPUT][ALERTS].update_one({"_id": alert.name, "last_seen": alert.last_seen}, {"$set": {"told_at": now}})
+    client[STATE_DB][ALERTS].update_one({"_id": alert.name, "last_seen": alert.last_seen}, {"$set": {"told_at": now}})
 
 
-def alerts(client: Client, *, closed: bool = False, kind: str = "") -> list[Alert]:
+def list_alerts(client: Client, *, closed: bool = False, kind: str = "") -> list[Alert]:
     """Those that are open, or all; the newest first."""
     wanted = ({} if closed else {"state": "open"}) | ({"kind": kind} if kind else {})
-    return [_alert(found) for found in client[OUTPUT][ALERTS].find(wanted).sort([("last_seen", -1), ("_id", 1)])]
+    return [_alert(found) for found in client[STATE_DB][ALERTS].find(wanted).sort([("last_seen", -1), ("_id", 1)])]
 
 
-def alert_called(client: Client, name: str) -> Alert:
+def alert_by_name(client: Client, name: str) -> Alert:
     """The alert of this name."""
-    if found := client[OUTPUT][ALERTS].find_one({"_id": name}):
+    if found := client[STATE_DB][ALERTS].find_one({"_id": name}):
         return _alert(found)
-    there = ", ".join(f"'{alert.name}'" for alert in alerts(client)) or "none"
+    there = ", ".join(f"'{alert.name}'" for alert in list_alerts(client)) or "none"
     raise NoSuchAlertError(f"there is no alert '{name}'; open are {there}. `rankloop alerts list --all` has all.")
 
 
-def acknowledge(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
+def acknowledge_alert(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
     """Note that somebody knows of an alert and looks after it."""
     _of_open(client, name, {"acknowledged": {"who": who, "note": note, "at": now}})
-    return alert_called(client, name)
+    return alert_by_name(client, name)
 
 
-def close_by_hand(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
+def close_alert_manually(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
     """Close an alert; it opens anew if what it is about is seen again."""
     _of_open(client, name, {"state": "closed", "closed_at": now, "closed_by": {"who": who, "note": note}})
-    return alert_called(client, name)
+    return alert_by_name(client, name)
 
 
 def _of_open(client: Client, name: str, entry: Mapping[str, Any]) -> None:
-    if not client[OUTPUT][ALERTS].update_one({"_id": name, "state": "open"}, {"$set": entry}).matched_count:
-        found = alert_called(client, name)
+    if not client[STATE_DB][ALERTS].update_one({"_id": name, "state": "open"}, {"$set": entry}).matched_count:
+        found = alert_by_name(client, name)
         raise NoSuchAlertError(f"the alert '{name}' is {found.state} since {found.closed_at}: there is nothing to do.")
 
 

@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
 from rankloop.errors import TransientError
-from rankloop.mongo import OUTPUT, Client
+from rankloop.mongo import STATE_DB, Client
 
 LEDGER = "promotions"
 NOTHING_BEFORE = "0" * 64
@@ -24,12 +24,12 @@ NOTHING_BEFORE = "0" * 64
 Decision = Literal["promoted", "rejected", "timed out", "refused", "rolled back", "moved"]
 
 
-class LedgerMovedError(TransientError):
+class LedgerConflictError(TransientError):
     """Somebody appended in between: look again."""
 
 
 @dataclass(frozen=True)
-class Draft:
+class LedgerDraft:
     """What is to be written."""
 
     decision: Decision
@@ -47,7 +47,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Entry(Draft):
+class LedgerEntry(LedgerDraft):
     """What is written."""
 
     number: int = 0
@@ -61,27 +61,29 @@ class Entry(Draft):
         return f"{self.number}:{self.seal}"
 
 
-def append(client: Client, draft: Draft, last: Entry | None, now: datetime) -> Entry:
+def append_entry(client: Client, draft: LedgerDraft, last: LedgerEntry | None, now: datetime) -> LedgerEntry:
     """Write after the entry that was the last, or say that it is the last no more."""
     number, previous = (last.number + 1, last.seal) if last else (1, NOTHING_BEFORE)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
-    entry = Entry(**{**vars(draft), "evidence": dict(draft.evidence)}, number=number, at=at, previous=previous)
+    entry = LedgerEntry(**{**vars(draft), "evidence": dict(draft.evidence)}, number=number, at=at, previous=previous)
     document = {**asdict(entry), "seal": _seal(asdict(entry))}
     try:
         # A decision is worth waiting for until it is on disk.
-        collection = client[OUTPUT].get_collection(LEDGER, write_concern=WriteConcern("majority", j=True))
+        collection = client[STATE_DB].get_collection(LEDGER, write_concern=WriteConcern("majority", j=True))
         collection.insert_one({"_id": document["number"], **document})
     except DuplicateKeyError:
-        raise LedgerMovedError(f"another entry {number} came into the ledger in between; run the same again.") from None
-    return Entry(**document)
+        raise LedgerConflictError(
+            f"another entry {number} came into the ledger in between; run the same again."
+        ) from None
+    return LedgerEntry(**document)
 
 
-def read(client: Client) -> list[Entry]:
+def read_ledger(client: Client) -> list[LedgerEntry]:
     """Every entry, oldest first."""
-    return [Entry(**document) for document in client[OUTPUT][LEDGER].find({}, {"_id": 0}).sort("_id", 1)]
+    return [LedgerEntry(**document) for document in client[STATE_DB][LEDGER].find({}, {"_id": 0}).sort("_id", 1)]
 
 
-def flaws(entries: Sequence[Entry], mark: str = "") -> list[str]:
+def verify_chain(entries: Sequence[LedgerEntry], mark: str = "") -> list[str]:
     """What is wrong with the chain, nothing if it is whole.
 
     `mark` is that of the entry which the registry last followed: a ledger whose end was cut off lacks it.
@@ -93,7 +95,7 @@ def flaws(entries: Sequence[Entry], mark: str = "") -> list[str]:
     return found
 
 
-def _broken(entries: Iterable[Entry]) -> Iterable[str]:
+def _broken(entries: Iterable[LedgerEntry]) -> Iterable[str]:
     previous, expected = NOTHING_BEFORE, 1
     for entry in entries:
         if entry.number != expected:

@@ -13,14 +13,14 @@ from typing import Any
 from pymongo import ASCENDING, DeleteMany, InsertOne, ReplaceOne
 from pymongo.errors import ConnectionFailure
 
-from rankloop.mongo import OUTPUT, Client, MarketplaceDownError
+from rankloop.mongo import STATE_DB, Client, MongoUnavailableError
 
 QUARANTINE = "quarantine"
 AT_A_TIME = 1000
 
 
 @dataclass(frozen=True)
-class Rejected:
+class RejectedRow:
     """A row that cleaning rejected."""
 
     collection: str
@@ -43,7 +43,7 @@ class Rejected:
         return {"_id": "/".join(name), **asdict(self), "day": self.day.isoformat()}
 
 
-def replace_quarantine(client: Client, collection: str, day: date, rejected: Iterator[Rejected]) -> int:
+def replace_quarantine(client: Client, collection: str, day: date, rejected: Iterator[RejectedRow]) -> int:
     """Make these all that is in quarantine of a day of a collection; how many documents that is.
 
     Only what differs is written, and what is no longer rejected goes last: if this is cut short, nothing is missing
@@ -52,11 +52,11 @@ def replace_quarantine(client: Client, collection: str, day: date, rejected: Ite
     try:
         return _replace(client, collection, day, rejected)
     except ConnectionFailure as error:
-        raise MarketplaceDownError(f"MongoDB went away while quarantine was written: {error}") from error
+        raise MongoUnavailableError(f"MongoDB went away while quarantine was written: {error}") from error
 
 
-def _replace(client: Client, collection: str, day: date, rejected: Iterator[Rejected]) -> int:
-    quarantine = client[OUTPUT][QUARANTINE]
+def _replace(client: Client, collection: str, day: date, rejected: Iterator[RejectedRow]) -> int:
+    quarantine = client[STATE_DB][QUARANTINE]
     # Also makes the collection, without which the embedded server cannot delete from it.
     quarantine.create_index([("day", ASCENDING), ("collection", ASCENDING), ("reason", ASCENDING)])
     ours = {"day": day.isoformat(), "collection": collection}
@@ -86,7 +86,7 @@ def _changes(documents: Sequence[dict[str, Any]], there: Mapping[str, dict[str, 
 def count_quarantine(client: Client, day: date | None = None) -> list[dict[str, Any]]:
     """How many documents and rows are in quarantine, by day, collection, reason and field."""
     group = {name: f"${name}" for name in ("day", "collection", "reason", "field")}
-    found = client[OUTPUT][QUARANTINE].aggregate(
+    found = client[STATE_DB][QUARANTINE].aggregate(
         [
             {"$match": {"day": day.isoformat()} if day else {}},
             {"$group": {"_id": group, "documents": {"$sum": 1}, "rows": {"$sum": "$rows"}}},
@@ -102,4 +102,6 @@ def list_quarantine(
     """What is in quarantine of a day, in the order of arrival."""
     wanted = {"day": day.isoformat(), "collection": collection, "reason": reason}
     query = {name: value for name, value in wanted.items() if value is not None}
-    return list(client[OUTPUT][QUARANTINE].find(query).sort([("arrived", ASCENDING), ("_id", ASCENDING)]).limit(limit))
+    return list(
+        client[STATE_DB][QUARANTINE].find(query).sort([("arrived", ASCENDING), ("_id", ASCENDING)]).limit(limit)
+    )

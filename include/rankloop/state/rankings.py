@@ -16,11 +16,11 @@ from pymongo.errors import ConnectionFailure
 from pymongo.write_concern import WriteConcern
 
 from rankloop.errors import RankloopError
-from rankloop.mongo import OUTPUT, Client, MarketplaceDownError
+from rankloop.mongo import STATE_DB, Client, MongoUnavailableError
 
-PREFIX = "recommendations__"
+COLLECTION_PREFIX = "recommendations__"
 BATCHES, STATE, LIVE = "batches", "serving_state", "live"
-ANYBODY = -1
+DEFAULT_BUYER = -1
 """The document for buyers that a batch does not know: the shop's own ranking."""
 LISTED = ("products", "scores", "base_scores", "base_ranks", "sources")
 AT_A_TIME = 500
@@ -64,11 +64,11 @@ class Batch:
     @property
     def collection(self) -> str:
         """Where its rankings are."""
-        return PREFIX + self.name
+        return COLLECTION_PREFIX + self.name
 
 
 @dataclass(frozen=True)
-class Live:
+class LivePointer:
     """What the pointer says."""
 
     batch: str
@@ -78,24 +78,26 @@ class Live:
     since: datetime
 
 
-def live(client: Client) -> Live | None:
+def live_batch(client: Client) -> LivePointer | None:
     """The batch that is shown now, if any is."""
-    found = client[OUTPUT][STATE].find_one({"_id": LIVE})
+    found = client[STATE_DB][STATE].find_one({"_id": LIVE})
     if found is None:
         return None
-    return Live(found["batch"], date.fromisoformat(found["day"]), found["version"], found["policy"], found["since"])
+    return LivePointer(
+        found["batch"], date.fromisoformat(found["day"]), found["version"], found["policy"], found["since"]
+    )
 
 
-def ranking_of(client: Client, batch: str, account_id: int) -> Ranking | None:
+def buyer_ranking(client: Client, batch: str, account_id: int) -> Ranking | None:
     """What a buyer is shown by this batch; None for a buyer that it does not know."""
-    found = client[OUTPUT][PREFIX + batch].find_one({"_id": account_id})
+    found = client[STATE_DB][COLLECTION_PREFIX + batch].find_one({"_id": account_id})
     return _ranking(found) if found else None
 
 
-def rankings_of(client: Client, batch: str, accounts: Iterable[int]) -> Iterator[Ranking]:
+def buyer_rankings(client: Client, batch: str, accounts: Iterable[int]) -> Iterator[Ranking]:
     """What these buyers are shown by this batch; none for those that it does not know."""
     wanted = {"_id": {"$in": [int(account) for account in accounts]}}
-    return (_ranking(found) for found in client[OUTPUT][PREFIX + batch].find(wanted))
+    return (_ranking(found) for found in client[STATE_DB][COLLECTION_PREFIX + batch].find(wanted))
 
 
 def _ranking(found: Mapping[str, Any]) -> Ranking:
@@ -110,21 +112,21 @@ def record_batch(client: Client, batch: Batch) -> None:
     """Note a batch before anything of it is written; noted again, it stays as it was."""
     entry = {name: value for name, value in asdict(batch).items() if name not in {"name", "published_at"}}
     entry["day"] = batch.day.isoformat()
-    client[OUTPUT][BATCHES].update_one({"_id": batch.name}, {"$setOnInsert": entry}, upsert=True)
+    client[STATE_DB][BATCHES].update_one({"_id": batch.name}, {"$setOnInsert": entry}, upsert=True)
     # Before the first document: an index over many is slow to build, and deleting needs a collection that is there.
-    client[OUTPUT][batch.collection].create_index([("baid_group", ASCENDING)])
+    client[STATE_DB][batch.collection].create_index([("baid_group", ASCENDING)])
 
 
-def batch_called(client: Client, name: str) -> Batch:
+def batch_by_name(client: Client, name: str) -> Batch:
     """A batch by its name."""
-    if found := client[OUTPUT][BATCHES].find_one({"_id": name}):
+    if found := client[STATE_DB][BATCHES].find_one({"_id": name}):
         return _batch(found)
-    raise NoSuchBatchError(f"there is no batch {name} in {OUTPUT}.{BATCHES}; run batch_scoring for its day.")
+    raise NoSuchBatchError(f"there is no batch {name} in {STATE_DB}.{BATCHES}; run batch_scoring for its day.")
 
 
-def batches(client: Client) -> list[Batch]:
+def list_batches(client: Client) -> list[Batch]:
     """All batches that are recorded, the newest first."""
-    return [_batch(found) for found in client[OUTPUT][BATCHES].find().sort([("made_at", DESCENDING), ("_id", 1)])]
+    return [_batch(found) for found in client[STATE_DB][BATCHES].find().sort([("made_at", DESCENDING), ("_id", 1)])]
 
 
 def _batch(found: Mapping[str, Any]) -> Batch:
@@ -139,44 +141,46 @@ def _batch(found: Mapping[str, Any]) -> Batch:
     )
 
 
-def note(client: Client, name: str, **facts: Any) -> None:  # noqa: ANN401  (whatever is known of it)
+def add_batch_facts(client: Client, name: str, **facts: Any) -> None:  # noqa: ANN401  (whatever is known of it)
     """Keep facts of a batch, in place of any of the same name."""
-    client[OUTPUT][BATCHES].update_one({"_id": name}, {"$set": {f"facts.{key}": value for key, value in facts.items()}})
+    client[STATE_DB][BATCHES].update_one(
+        {"_id": name}, {"$set": {f"facts.{key}": value for key, value in facts.items()}}
+    )
 
 
-def make_live(client: Client, batch: Batch, now: datetime) -> None:
+def publish_batch(client: Client, batch: Batch, now: datetime) -> None:
     """Show this batch from now on: one document changes, and with it what every reader sees."""
     first = {"_id": batch.name, "published_at": {"$exists": False}}
-    client[OUTPUT][BATCHES].update_one(first, {"$set": {"published_at": now}})
+    client[STATE_DB][BATCHES].update_one(first, {"$set": {"published_at": now}})
     pointer = {"batch": batch.name, "day": batch.day.isoformat(), "version": batch.version, "policy": batch.policy}
-    shown = live(client)
+    shown = live_batch(client)
     if shown is None or shown.batch != batch.name:
-        state = client[OUTPUT].get_collection(STATE, write_concern=WriteConcern("majority", j=True))
+        state = client[STATE_DB].get_collection(STATE, write_concern=WriteConcern("majority", j=True))
         state.replace_one({"_id": LIVE}, {"_id": LIVE, **pointer, "since": now}, upsert=True)
 
 
 def remove_batch(client: Client, batch: Batch) -> None:
     """Remove a batch's rankings, then the word of it; the live one is never removed."""
-    shown = live(client)
+    shown = live_batch(client)
     if shown and shown.batch == batch.name:
         raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed. Publish another first.")
-    client[OUTPUT].drop_collection(batch.collection)
-    client[OUTPUT][BATCHES].delete_one({"_id": batch.name})
+    client[STATE_DB].drop_collection(batch.collection)
+    client[STATE_DB][BATCHES].delete_one({"_id": batch.name})
 
 
 # What a batch holds
 
 
-def write_group(client: Client, batch: Batch, group: int, rankings: Iterable[Ranking]) -> int:
+def write_shard(client: Client, batch: Batch, group: int, rankings: Iterable[Ranking]) -> int:
     """Make these all that the batch holds of a group of buyers; how many they are.
 
     Only what differs is written: done again after a kill it completes what is there, and of a batch that is live no
     reader ever misses a buyer.
     """
     try:
-        return _write_group(client[OUTPUT][batch.collection], group, rankings)
+        return _write_group(client[STATE_DB][batch.collection], group, rankings)
     except ConnectionFailure as error:
-        raise MarketplaceDownError(f"MongoDB went away while {batch.collection} was written: {error}") from error
+        raise MongoUnavailableError(f"MongoDB went away while {batch.collection} was written: {error}") from error
 
 
 def _write_group(collection: Any, group: int, rankings: Iterable[Ranking]) -> int:  # noqa: ANN401  (a collection)
@@ -201,7 +205,7 @@ def _document(ranking: Ranking, group: int) -> dict[str, Any]:
     return {"_id": ranking.account_id, "baid_group": group, "policy": ranking.policy, **listed}
 
 
-def rankings_in(client: Client, batch: Batch) -> Iterator[Ranking]:
+def batch_rankings(client: Client, batch: Batch) -> Iterator[Ranking]:
     """Everything that a batch holds, by group and buyer."""
-    found = client[OUTPUT][batch.collection].find().sort([("baid_group", ASCENDING), ("_id", ASCENDING)])
+    found = client[STATE_DB][batch.collection].find().sort([("baid_group", ASCENDING), ("_id", ASCENDING)])
     return (_ranking(entry) for entry in found)

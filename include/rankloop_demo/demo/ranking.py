@@ -34,11 +34,11 @@ def train_after_drift(settings: Settings, screen: Screen) -> str:
     """The training that drift asked for, watched to its end."""
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened  # noqa: PLC0415
-    from rankloop.state.actions import RETRAIN, before  # noqa: PLC0415
+    from rankloop.state.actions import RETRAIN, earlier_actions  # noqa: PLC0415
 
     demo = days_of(settings)
     with opened(settings) as client:
-        begun = [action for action in before(client, demo.last) if action.kind == RETRAIN]
+        begun = [action for action in earlier_actions(client, demo.last) if action.kind == RETRAIN]
     if not begun:
         return "drift asked for no training: `rankloop alerts list` says what was found, and what was done"
     return _trained(settings, screen, watch_training(settings, f"drift__{begun[-1].day}", teller(screen)))

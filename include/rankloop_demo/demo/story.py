@@ -56,10 +56,10 @@ def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     from rankloop.champions.current import opened  # noqa: PLC0415
     from rankloop.desk.monitoring import show_days  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
-    from rankloop.state.actions import verdict_of  # noqa: PLC0415
+    from rankloop.state.actions import verdict_of_day  # noqa: PLC0415
 
     with opened(settings) as client:
-        found = {day: verdict_of(client, day) for day in demo.loop}
+        found = {day: verdict_of_day(client, day) for day in demo.loop}
     said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
     show_days(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
@@ -93,10 +93,10 @@ def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str]
 def _asked_for_training(settings: Settings, day: date) -> bool:
     # Heavy, and no other step needs them.
     from rankloop.champions.current import opened  # noqa: PLC0415
-    from rankloop.state.actions import RETRAIN, done_for  # noqa: PLC0415
+    from rankloop.state.actions import RETRAIN, actions_of_day  # noqa: PLC0415
 
     with opened(settings) as client:
-        return any(action.kind == RETRAIN for action in done_for(client, day))
+        return any(action.kind == RETRAIN for action in actions_of_day(client, day))
 
 
 def _after_training(settings: Settings, demo: Days) -> Sequence[date]:

@@ -14,13 +14,13 @@ from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from rankloop.contracts.marketplace import COLLECTIONS, INDEXES
 from rankloop.errors import RankloopError, TransientError
-from rankloop.mongo import MARKETPLACE, Client
+from rankloop.mongo import SHOP_DB, Client
 
 SIMULATOR = "simulator"
 DUPLICATE_KEY = 11000
 BEGIN_AGAIN = (
     "`make clean` where the server is the embedded one, or else drop the databases "
-    f"`{MARKETPLACE}` and `{SIMULATOR}` of your MongoDB"
+    f"`{SHOP_DB}` and `{SIMULATOR}` of your MongoDB"
 )
 
 
@@ -41,7 +41,7 @@ def prepare(client: Client) -> None:
     with named("indexes"):
         for collection, indexes in INDEXES.items():
             for fields in indexes:
-                client[MARKETPLACE][collection].create_index([(name, ASCENDING) for name in fields])
+                client[SHOP_DB][collection].create_index([(name, ASCENDING) for name in fields])
 
 
 def load(
@@ -64,7 +64,7 @@ def _insert(client: Client, collection: str, documents: Sequence[Any]) -> None:
     # Raw BSON goes to the server as it is; the rest is encoded by the driver.
     ready = [RawBSONDocument(entry) if isinstance(entry, bytes) else entry for entry in documents]
     with named(collection, len(documents)):
-        client[MARKETPLACE][collection].insert_many(ready, ordered=False)
+        client[SHOP_DB][collection].insert_many(ready, ordered=False)
 
 
 def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, Any]]) -> None:
@@ -72,7 +72,7 @@ def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, A
         return
     requests = [ReplaceOne({"_id": entry["_id"]}, dict(entry), upsert=True) for entry in documents]
     with named(collection, len(documents)):
-        client[MARKETPLACE][collection].bulk_write(requests, ordered=False)
+        client[SHOP_DB][collection].bulk_write(requests, ordered=False)
 
 
 @contextmanager
@@ -106,12 +106,12 @@ def claim(client: Client, world: Mapping[str, Any]) -> None:
     """Refuse to add days of one world to another's, or to a shop that is no simulation."""
     existing = claimed(client)
     if existing is None:
-        if held := [name for name in COLLECTIONS if client[MARKETPLACE][name].find_one({}, {"_id": 1})]:
+        if held := [name for name in COLLECTIONS if client[SHOP_DB][name].find_one({}, {"_id": 1})]:
             raise OtherWorldError(
-                f"the database `{MARKETPLACE}` already holds {', '.join(held)} that no simulator wrote. "
+                f"the database `{SHOP_DB}` already holds {', '.join(held)} that no simulator wrote. "
                 "It is left as it is; point RANKLOOP_MONGO_URI at another MongoDB to simulate one."
             )
-        client[SIMULATOR]["worlds"].insert_one({"_id": MARKETPLACE, **world})
+        client[SIMULATOR]["worlds"].insert_one({"_id": SHOP_DB, **world})
         return
     differing = [
         f"{name} = {existing.get(name)}, not {value}" for name, value in world.items() if existing.get(name) != value
@@ -126,7 +126,7 @@ def claim(client: Client, world: Mapping[str, Any]) -> None:
 def claimed(client: Client) -> dict[str, Any] | None:
     """The settings that the marketplace in MongoDB was simulated with, if any was."""
     with named("the record of the simulated world"):
-        return client[SIMULATOR]["worlds"].find_one({"_id": MARKETPLACE}, {"_id": 0})
+        return client[SIMULATOR]["worlds"].find_one({"_id": SHOP_DB}, {"_id": 0})
 
 
 def record_day(client: Client, day: date, facts: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from rankloop.errors import RankloopError
-from rankloop.mongo import OUTPUT, Client
-from rankloop.state.rankings import PREFIX, Ranking, live, rankings_of
+from rankloop.mongo import STATE_DB, Client
+from rankloop.state.rankings import COLLECTION_PREFIX, Ranking, buyer_rankings, live_batch
 from rankloop_demo.simulator.loading import SIMULATOR, named
 
 SHOWN, LEFT = "shown", "left_for_tomorrow"
@@ -40,21 +40,21 @@ def pin(client: Client, day: date, control_share: float) -> Shown:
         there = shown.batch is None or _has_rankings(client, shown.batch)
     if shown.batch and not there:
         raise BatchGoneError(
-            f"{day} was begun with the rankings of the batch {shown.batch}, of which {OUTPUT}.{PREFIX + shown.batch} "
-            "has none any more: with others it would become another day. Have batch_scoring make that batch again, "
-            "then live the day again."
+            f"{day} was begun with the rankings of the batch {shown.batch}, of which "
+            f"{STATE_DB}.{COLLECTION_PREFIX + shown.batch} has none any more: with others it would become "
+            "another day. Have batch_scoring make that batch again, then live the day again."
         )
     return shown
 
 
 def _showable(client: Client, day: date) -> str | None:
     """The live batch, if buyers can have been shown it on this day: one that knows the day was made after it."""
-    pointer = live(client)
+    pointer = live_batch(client)
     return pointer.batch if pointer and pointer.day < day and _has_rankings(client, pointer.batch) else None
 
 
 def _has_rankings(client: Client, batch: str) -> bool:
-    return client[OUTPUT][PREFIX + batch].find_one({}, {"_id": 1}) is not None
+    return client[STATE_DB][COLLECTION_PREFIX + batch].find_one({}, {"_id": 1}) is not None
 
 
 def _shown(client: Client, day: date) -> Shown:
@@ -65,7 +65,7 @@ def _shown(client: Client, day: date) -> Shown:
 def rankings_shown(client: Client, shown: Shown, accounts: Iterable[int]) -> list[Ranking]:
     """The rankings of those of these buyers whom the day's batch knows."""
     with named("the rankings shown"):
-        return list(rankings_of(client, shown.batch, accounts)) if shown.batch else []
+        return list(buyer_rankings(client, shown.batch, accounts)) if shown.batch else []
 
 
 def keep_for_tomorrow(client: Client, day: date, block: int, reactions: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rankloop.mongo import MarketplaceDownError, MarketplaceRefusedError, connect
+from rankloop.mongo import MongoAccessError, MongoUnavailableError, connect
 from rankloop.settings import Settings
 from rankloop_demo.stack import local_http
 
@@ -53,7 +53,7 @@ def all_healthy(servers: Iterable[Server]) -> bool:
 def _mongo_answers(settings: Settings) -> bool:
     try:
         connect(settings.mongo, patience_s=MONGO_PATIENCE_S).close()
-    except (MarketplaceDownError, MarketplaceRefusedError):
+    except (MongoUnavailableError, MongoAccessError):
         return False
     return True
 

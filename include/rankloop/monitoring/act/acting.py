@@ -29,7 +29,7 @@ def choose(settings: Settings, day: date, now: datetime) -> Choice:
     with opened(settings) as client:
         verdict = verdict_of(client, day)
         choice = next((one for one in DOABLE if one == verdict.state), NOTHING)
-        done = {action.kind for action in actions.done_for(client, day)}
+        done = {action.kind for action in actions.actions_of_day(client, day)}
         already = next((one for one in reversed(DOABLE) if one in done), None)
         # Judged again a day may turn out worse: that a training was begun is no reason to go on showing bad rankings.
         if already and (choice, already) != (FALL_BACK, RETRAIN):
@@ -40,8 +40,8 @@ def choose(settings: Settings, day: date, now: datetime) -> Choice:
         if why := _may_not(settings, client, verdict):
             note_on(client, verdict, f"{DOABLE[choice]} was called for, and not begun: {why}")
             return NOTHING
-        kind: actions.Kind = RETRAIN if choice == RETRAIN else FALL_BACK
-        actions.record(client, Action(kind, day, verdict.version, verdict.reason), now)
+        kind: actions.ActionKind = RETRAIN if choice == RETRAIN else FALL_BACK
+        actions.record_action(client, Action(kind, day, verdict.version, verdict.reason), now)
         note_on(client, verdict, f"{DOABLE[choice]} was begun by itself")
     return choice
 
@@ -50,7 +50,7 @@ def _may_not(settings: Settings, client: Client, verdict: Verdict) -> str:
     """Why nothing may be done, or nothing."""
     if later := judged_later(client, verdict.day):
         return f"{later} is judged already, and decides"
-    if switched := actions.paused(client):
+    if switched := actions.pause_status(client):
         return f"{switched.who} switched it off at {switched.at:%F %H:%M} UTC ({switched.why})"
     if settings.acts != "on":
         return f"monitoring.mode is {settings.acts}; RANKLOOP_MONITORING__MODE=on lets it"
@@ -70,7 +70,7 @@ def fall_back(settings: Settings, day: date, now: datetime) -> str:
     with opened(settings) as client:
         verdict = verdict_of(client, day)
         if verdict.version is not None:
-            actions.hold(client, verdict.version, f"{day}: {verdict.reason}", now)
+            actions.hold_version(client, verdict.version, f"{day}: {verdict.reason}", now)
     shown = show_another(settings, now)
     with opened(settings) as client:
         _tell(client, verdict, shown, now)

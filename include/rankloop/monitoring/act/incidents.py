@@ -16,7 +16,7 @@ from rankloop.monitoring.policy.causes import Cause
 from rankloop.monitoring.policy.verdict import State, Verdict, judged_later, verdict_of
 from rankloop.monitoring.report.pages import incident_page, told
 from rankloop.settings import Settings
-from rankloop.state.alerts import alerts, close_alert, note_done, note_told, raise_alert
+from rankloop.state.alerts import add_action_note, close_alert, list_alerts, mark_notified, raise_alert
 
 log = logging.getLogger(__name__)
 DRIFT = "drift"
@@ -67,14 +67,14 @@ def _raised(client: Client, cause: Cause, verdict: Verdict, page: str, now: date
 def _worse(client: Client, subject: str, state: State) -> bool:
     """Whether the incident is open, and more is called for than on-call was told."""
     gravity = get_args(State).index
-    known = [str(one.facts["severity"]) for one in alerts(client, kind=DRIFT) if one.subject == subject]
+    known = [str(one.facts["severity"]) for one in list_alerts(client, kind=DRIFT) if one.subject == subject]
     return any(gravity(state) > gravity(severity) for severity in known)
 
 
 def _close_what_is_over(client: Client, verdict: Verdict, now: datetime) -> None:
     """Close the incidents that nothing stands for any more, once all that they were known from is measured again."""
     there = {cause.key for cause in verdict.causes}
-    for incident in alerts(client, kind=DRIFT):
+    for incident in list_alerts(client, kind=DRIFT):
         if incident.subject not in there and set(incident.facts.get("tables", ())) <= set(verdict.measured):
             close_alert(client, DRIFT, incident.subject, now)
 
@@ -82,7 +82,7 @@ def _close_what_is_over(client: Client, verdict: Verdict, now: datetime) -> None
 def note_on(client: Client, verdict: Verdict, what: str) -> None:
     """Note on the day's incidents what was done, or would have been."""
     for cause in verdict.causes:
-        note_done(client, DRIFT, cause.key, f"{verdict.day}: {what}")
+        add_action_note(client, DRIFT, cause.key, f"{verdict.day}: {what}")
 
 
 def tell_on_call(settings: Settings, send: Callable[[str, str], bool], now: datetime) -> list[str]:
@@ -91,10 +91,10 @@ def tell_on_call(settings: Settings, send: Callable[[str, str], bool], now: date
     `send` takes a title and a text, and says whether they arrived. What did not is sent the next time.
     """
     with opened(settings) as client:
-        news, arrived = [alert for alert in alerts(client) if alert.told_at is None], []
+        news, arrived = [alert for alert in list_alerts(client) if alert.told_at is None], []
         for alert in news:
             if send(f"Rankloop: {alert.name}", incident_page(alert)):
-                note_told(client, alert, now)
+                mark_notified(client, alert, now)
                 arrived.append(alert.name)
     if missing := [f"'{alert.name}'" for alert in news if alert.name not in arrived]:
         raise NotToldError(

@@ -26,7 +26,7 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.events.checks import weeks_before
-from rankloop.events.facts import DayFacts, SourceFacts, day_facts
+from rankloop.events.summaries import DaySummary, SourceSummary, day_summaries
 from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measured import Measured, keep_measures
@@ -82,7 +82,7 @@ def measure_quality(settings: Settings, day: date) -> dict[str, Any]:
     """Write what a day's events are like and what is usual, or say why that cannot be known."""
     lake = lake_of(settings)
     days = _days(settings, lake, day)
-    facts = {date.fromisoformat(one.day): one for one in day_facts(lake, days.all)}
+    facts = {date.fromisoformat(one.day): one for one in day_summaries(lake, days.all)}
     if day not in facts:
         return {"skipped": f"the events of {day} are not in the lake"}
     found = {one: _of_facts(known) for one, known in facts.items()}
@@ -135,11 +135,11 @@ def _kind(key: Key) -> str:
 # What cleaning noted
 
 
-def _of_facts(facts: DayFacts) -> Figures:
+def _of_facts(facts: DaySummary) -> Figures:
     figures: Figures = {}
     for source in SOURCES:
         # A source that a day lacks altogether has gone quiet as well.
-        known = facts.sources.get(source) or SourceFacts(SOURCES[source].table, 0, 0, 0, 0)
+        known = facts.sources.get(source) or SourceSummary(SOURCES[source].table, 0, 0, 0, 0)
         judged = known.rows_in - known.left_out
         figures["source", source, "rows"] = (known.rows, known.rows)
         figures["source", source, QUARANTINED] = (known.quarantined / max(judged, 1), judged)
@@ -155,7 +155,7 @@ def _of_facts(facts: DayFacts) -> Figures:
 # What the events say
 
 
-def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
+def _of_rows(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> Figures:
     figures: Figures = {}
     for source, (by, columns) in LEVELS.items():
         rows = _some(engine, lake, SOURCES[source].table, by, facts)
@@ -165,7 +165,7 @@ def _of_rows(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> Figures:
     return figures
 
 
-def _marked(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> dict[str, ir.Table]:
+def _marked(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> dict[str, ir.Table]:
     """By measure, the day's products whose price can be told to be off or not: the shop, and whether it is a `hit`."""
     goods = _some(engine, lake, PRODUCTS, LEVELS["products"][0], facts)
     marked = {OFF_SCALE: _off_scale(goods)}
@@ -175,7 +175,7 @@ def _marked(engine: Engine, lake: Lake, day: date, facts: DayFacts) -> dict[str,
     return marked
 
 
-def _some(engine: Engine, lake: Lake, table: str, by: str, facts: DayFacts) -> ir.Table:
+def _some(engine: Engine, lake: Lake, table: str, by: str, facts: DaySummary) -> ir.Table:
     """The day's rows of a table, or those of every so-manieth buyer or product."""
     rows = engine.read(lake.files(table, [date.fromisoformat(facts.day)]), EVENT_SCHEMAS[table])
     count = max((one.rows for one in facts.sources.values() if one.table == table), default=0)

@@ -34,7 +34,7 @@ def judge(settings: Settings, day: date) -> Verdict:
     lake, policy = lake_of(settings), settings.monitoring
     rows = rows_until(lake, day, policy)
     with opened(settings) as client:
-        history = actions.before(client, day)
+        history = actions.earlier_actions(client, day)
         verdict = decide(
             counted(rows, number), policy, importance_of(settings, champion), history, day=day, version=number
         )

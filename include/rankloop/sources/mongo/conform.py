@@ -15,7 +15,16 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 
-from rankloop.contracts.sources import ARRIVED, FAULTS, ID, ITEM_FIELDS, ITEMS, TEXT_INSTANT, Field, Source
+from rankloop.contracts.sources import (
+    ARRIVED,
+    FAULTS,
+    ID,
+    ITEM_FIELDS,
+    ITEMS,
+    TEXT_INSTANT,
+    FieldContract,
+    SourceContract,
+)
 
 Row = dict[str, Any]
 Fault = dict[str, Any]
@@ -30,7 +39,7 @@ _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 _REFUSED = object()
 
 
-def conform(document: bytes, source: Source) -> Row:
+def conform_document(document: bytes, source: SourceContract) -> Row:
     """The document as a row of the source's raw table, with its faults; a field at fault is null."""
     values = bson.decode(document, _OPTIONS)
     faults: list[Fault] = []
@@ -45,7 +54,7 @@ def conform(document: bytes, source: Source) -> Row:
     return row
 
 
-def _identity(identity: Any, source: Source, faults: list[Fault]) -> Row:  # noqa: ANN401  (any BSON value)
+def _identity(identity: Any, source: SourceContract, faults: list[Fault]) -> Row:  # noqa: ANN401  (any BSON value)
     if isinstance(identity, ObjectId):
         return {ID: str(identity), ARRIVED: int(identity.generation_time.timestamp()) * 1000}
     if source.event:
@@ -57,7 +66,7 @@ def _identity(identity: Any, source: Source, faults: list[Fault]) -> Row:  # noq
 def _name_of(identity: Any) -> str:  # noqa: ANN401  (any BSON value)
     """An `_id` for a person to read, and a digest of it: what is read may be the same for many."""
     digest = sha256(repr(identity).encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{told(identity)} #{digest}"
+    return f"{describe_value(identity)} #{digest}"
 
 
 def _items(value: Any, faults: list[Fault]) -> list[Row] | None:  # noqa: ANN401  (any BSON value)
@@ -80,19 +89,19 @@ def _item(number: int, item: Any, faults: list[Fault]) -> Row:  # noqa: ANN401  
     }
 
 
-def _checked(value: Any, field: Field, path: str, item: int | None, faults: list[Fault]) -> Any:  # noqa: ANN401
+def _checked(value: Any, field: FieldContract, path: str, item: int | None, faults: list[Fault]) -> Any:  # noqa: ANN401
     if _absent(value):
         if field.required:
             faults.append(_fault(item, path, MISSING, value))
         return None
-    taken = taken_as(value, field)
+    taken = coerce_value(value, field)
     if taken is _REFUSED:
         faults.append(_fault(item, path, WRONG_TYPE, value))
         return None
     return taken
 
 
-def taken_as(value: Any, field: Field) -> Any:  # noqa: ANN401  (any BSON value)
+def coerce_value(value: Any, field: FieldContract) -> Any:  # noqa: ANN401  (any BSON value)
     """The value as the field's type has it, or `_REFUSED`; nothing is rounded, cut or guessed."""
     if field.text_instant:
         return _instant(value) if isinstance(value, str) else _REFUSED
@@ -133,10 +142,10 @@ def _absent(value: Any) -> bool:  # noqa: ANN401  (any BSON value)
 
 
 def _fault(item: int | None, field: str, reason: str, value: Any) -> Fault:  # noqa: ANN401  (any BSON value)
-    return {"item": item, "field": field, "reason": reason, "value": None if value is None else told(value)}
+    return {"item": item, "field": field, "reason": reason, "value": None if value is None else describe_value(value)}
 
 
-def told(value: Any) -> str:  # noqa: ANN401  (any BSON value)
+def describe_value(value: Any) -> str:  # noqa: ANN401  (any BSON value)
     """A value for a person to read; of documents and arrays only the size, for they may hold anything."""
     if isinstance(value, dict):
         return f"a document of {len(value)} fields"

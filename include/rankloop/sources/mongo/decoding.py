@@ -17,9 +17,9 @@ from pymongoarrow.schema import Schema
 from pymongoarrow.types import ObjectIdType
 
 from rankloop.contracts.lake import DAY
-from rankloop.contracts.sources import ARRIVED, FAULTS, ID, ITEMS, Field, Source
-from rankloop.sources.mongo.conform import conform
-from rankloop.sources.mongo.list_items import unpack
+from rankloop.contracts.sources import ARRIVED, FAULTS, ID, ITEMS, FieldContract, SourceContract
+from rankloop.sources.mongo.conform import conform_document
+from rankloop.sources.mongo.list_items import unpack_lists
 
 Bools = npt.NDArray[np.bool_]
 Bounds = tuple[list[int], list[int]]
@@ -31,12 +31,12 @@ _HEX = np.frombuffer(b"".join(b"%02x" % number for number in range(256)), dtype=
 _length = struct.Struct("<i").unpack_from
 
 
-def projection(source: Source) -> dict[str, int]:
+def projection(source: SourceContract) -> dict[str, int]:
     """What is asked of MongoDB: the fields of the allow-list and no other."""
     return {"_id": 1} | {field.name: 1 for field in source.fields}
 
 
-def decode(batch: bytes, source: Source) -> pa.Table:
+def decode_batch(batch: bytes, source: SourceContract) -> pa.Table:
     """The documents of a batch as rows of the source's raw table, in no particular order."""
     bounds = _documents(batch)
     try:
@@ -54,7 +54,7 @@ def decode(batch: bytes, source: Source) -> pa.Table:
     return pa.concat_tables([*(part.select(schema.names) for part in whole), _exactly(batch, source, doubtful, bounds)])
 
 
-def raw_rows(source: Source) -> pa.Schema:
+def raw_rows(source: SourceContract) -> pa.Schema:
     """The columns of decoded rows: the raw table's without the day, which they do not know."""
     return pa.schema(field for field in source.raw_schema if field.name != DAY)
 
@@ -68,11 +68,11 @@ def _documents(batch: bytes) -> Bounds:
     return starts, ends
 
 
-def _flat(source: Source) -> list[Field]:
+def _flat(source: SourceContract) -> list[FieldContract]:
     return [field for field in source.fields if field.name != ITEMS]
 
 
-def _read(batch: bytes, source: Source) -> pa.Table:
+def _read(batch: bytes, source: SourceContract) -> pa.Table:
     context = PyMongoArrowContext(Schema({"_id": ObjectIdType()} | _types(source)), allow_invalid=True)
     context.process_bson_stream(batch)
     table = context.finish()
@@ -82,7 +82,7 @@ def _read(batch: bytes, source: Source) -> pa.Table:
     return table
 
 
-def _types(source: Source) -> dict[str, Any]:
+def _types(source: SourceContract) -> dict[str, Any]:
     """Whole numbers are read wide, since PyMongoArrow gives up on one that does not fit 32 bits."""
     types = {}
     for field in _flat(source):
@@ -91,7 +91,7 @@ def _types(source: Source) -> dict[str, Any]:
     return types
 
 
-def _typed(read: pa.Table, source: Source) -> pa.Table:
+def _typed(read: pa.Table, source: SourceContract) -> pa.Table:
     """The rows in the types of the raw table; null where a value does not fit."""
     identity = read["_id"].combine_chunks()
     columns = dict(zip((ID, ARRIVED), _identities(identity), strict=True))
@@ -137,7 +137,7 @@ def _instants(text: pa.Array) -> pa.Array:
     return pc.if_else(real, instant, None).cast(pa.timestamp("ms", tz="UTC"))
 
 
-def _doubtful(batch: bytes, known: pa.Table, source: Source, bounds: Bounds) -> Bools:
+def _doubtful(batch: bytes, known: pa.Table, source: SourceContract, bounds: Bounds) -> Bools:
     """The rows that may not be what they seem."""
     doubtful = _nulls(known[ID])
     for field in _flat(source):
@@ -151,7 +151,7 @@ def _doubtful(batch: bytes, known: pa.Table, source: Source, bounds: Bounds) -> 
     return doubtful
 
 
-def _mistakable(field: Field) -> tuple[bytes, ...]:
+def _mistakable(field: FieldContract) -> tuple[bytes, ...]:
     """The BSON types that PyMongoArrow takes for the field's own without saying so."""
     if pa.types.is_integer(field.type):
         return DOUBLE, BOOL
@@ -185,16 +185,16 @@ def _with_items(batch: bytes, known: pa.Table, doubtful: Bools, bounds: Bounds) 
     sure = np.flatnonzero(~doubtful)
     rest, parts = np.ones(len(doubtful), dtype=np.bool_), []
     starts, ends = (np.array(edge, dtype=np.int64)[sure].tolist() for edge in bounds)
-    for lists in unpack(batch, starts, ends):
+    for lists in unpack_lists(batch, starts, ends):
         rows = sure[lists.documents]
         rest[rows] = False
         parts.append(known.take(pa.array(rows)).append_column(ITEMS, lists.items))
     return parts, rest
 
 
-def _exactly(batch: bytes, source: Source, rows: Bools, bounds: Bounds) -> pa.Table:
+def _exactly(batch: bytes, source: SourceContract, rows: Bools, bounds: Bounds) -> pa.Table:
     starts, ends = bounds
-    conformed = [conform(batch[starts[row] : ends[row]], source) for row in np.flatnonzero(rows).tolist()]
+    conformed = [conform_document(batch[starts[row] : ends[row]], source) for row in np.flatnonzero(rows).tolist()]
     return pa.Table.from_pylist(conformed, schema=raw_rows(source))
 
 

@@ -18,12 +18,12 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from rankloop.calendar import start_of
-from rankloop.contracts.cleaning import Reason
+from rankloop.contracts.cleaning import QuarantineReason
 from rankloop.contracts.marketplace import IMPRESSIONS
-from rankloop.contracts.sources import ARRIVED, FAULTS, ID, Field, Source
-from rankloop.mongo import MARKETPLACE, Client
-from rankloop.sources.mongo.conform import told
-from rankloop.sources.mongo.decoding import decode, projection
+from rankloop.contracts.sources import ARRIVED, FAULTS, ID, FieldContract, SourceContract
+from rankloop.mongo import SHOP_DB, Client
+from rankloop.sources.mongo.conform import describe_value
+from rankloop.sources.mongo.decoding import decode_batch, projection
 from rankloop.sources.mongo.read_ahead import Cursor, read_ahead
 
 Bools = npt.NDArray[np.bool_]
@@ -31,7 +31,9 @@ TS = "ts"
 SLICES = 24
 """Parts of a day that readers share."""
 
-LIST_NAMES = Source(IMPRESSIONS, "", "request_id", (Field("request_id", pa.string(), required=False),), event=True)
+LIST_NAMES = SourceContract(
+    IMPRESSIONS, "", "request_id", (FieldContract("request_id", pa.string(), required=False),), event=True
+)
 """The names of lists alone, for the reactions that come after midnight to a list of the day before."""
 
 
@@ -53,7 +55,7 @@ class Reading:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def read_day(reader: Reader, source: Source, day: date) -> Reading:
+def read_day(reader: Reader, source: SourceContract, day: date) -> Reading:
     """The day's rows of a source: of events those that belong to it, of a catalogue all there are now."""
     counts = {"documents": 0, "elsewhere": 0}
     if not source.event:
@@ -71,20 +73,20 @@ def list_names(reader: Reader, day: date) -> Iterator[pa.Table]:
         yield table.filter(table["request_id"].is_valid()).select(["request_id"])
 
 
-def count_by_time(reader: Reader, source: Source, day: date) -> int:
+def count_by_time(reader: Reader, source: SourceContract, day: date) -> int:
     """How many documents claim a time within the day, from the index alone."""
     begin, end = bounds(day, reader.zone)
-    return reader.client[MARKETPLACE][source.collection].count_documents({TS: {"$gte": begin, "$lt": end}})
+    return reader.client[SHOP_DB][source.collection].count_documents({TS: {"$gte": begin, "$lt": end}})
 
 
-def had_begun(reader: Reader, source: Source, by: datetime | None) -> bool:
+def had_begun(reader: Reader, source: SourceContract, by: datetime | None) -> bool:
     """Whether any document of a collection had arrived by then, or ever, of those whose `_id` says when.
 
     Asking for the oldest would take the embedded server longer than to read a day: it sorts all that there is.
     """
     # Other kinds of `_id` sort before ObjectIds; a range of ObjectIds holds nothing else, and the index has it.
     dated = {"$gte": ObjectId(bytes(12))} | ({"$lt": ObjectId.from_datetime(by)} if by else {})
-    return reader.client[MARKETPLACE][source.collection].find_one({"_id": dated}, {"_id": 1}) is not None
+    return reader.client[SHOP_DB][source.collection].find_one({"_id": dated}, {"_id": 1}) is not None
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -111,15 +113,15 @@ def _arrived_without_time(begin: datetime, end: datetime) -> dict[str, Any]:
     return {"_id": arrived, "$or": [{TS: {"$not": {"$type": "date"}}}, {TS: {"$gte": end}}]}
 
 
-def _tables(reader: Reader, source: Source, queries: list[dict[str, Any]]) -> Iterator[pa.Table]:
-    collection, wanted = reader.client[MARKETPLACE][source.collection], projection(source)
+def _tables(reader: Reader, source: SourceContract, queries: list[dict[str, Any]]) -> Iterator[pa.Table]:
+    collection, wanted = reader.client[SHOP_DB][source.collection], projection(source)
 
     def cursor(query: dict[str, Any]) -> Cursor:
         return lambda: iter(collection.find_raw_batches(query, projection=wanted))
 
     for batch in read_ahead([cursor(query) for query in queries], reader.readers):
         if batch:
-            yield decode(batch, source)
+            yield decode_batch(batch, source)
 
 
 def _counted(tables: Iterator[pa.Table], counts: dict[str, int]) -> Iterator[pa.Table]:
@@ -166,7 +168,12 @@ def _marked(table: pa.Table, early: Any) -> pa.Table:  # noqa: ANN401  (NumPy's 
     faults = table[FAULTS].to_pylist()
     times = table[TS].cast(pa.int64()).take(pa.array(early)).to_pylist()
     for row, time in zip(early.tolist(), times, strict=True):
-        fault = {"item": None, "field": TS, "reason": Reason.FUTURE_TIME.value, "value": told(DatetimeMS(time))}
+        fault = {
+            "item": None,
+            "field": TS,
+            "reason": QuarantineReason.FUTURE_TIME.value,
+            "value": describe_value(DatetimeMS(time)),
+        }
         faults[row] = [*(faults[row] or []), fault]
     kind = table.schema.field(FAULTS).type
     return table.set_column(table.schema.get_field_index(FAULTS), FAULTS, pa.array(faults, kind))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rankloop.contracts.sources import ITEM_FIELDS, ITEMS, Field
+from rankloop.contracts.sources import ITEM_FIELDS, ITEMS, FieldContract
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ _length = struct.Struct("<i").unpack_from
 
 
 @dataclass(frozen=True)
-class Layout:
+class ItemLayout:
     """Where the numbers of an item are, and what all its other bytes must be."""
 
     template: Bytes
@@ -48,14 +48,14 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Unpacked:
+class UnpackedLists:
     """Lists that one layout fits: their documents' numbers in the batch, and their items as an Arrow list array."""
 
     documents: Ints
     items: pa.Array
 
 
-def unpack(batch: bytes, starts: Sequence[int], ends: Sequence[int]) -> Iterator[Unpacked]:
+def unpack_lists(batch: bytes, starts: Sequence[int], ends: Sequence[int]) -> Iterator[UnpackedLists]:
     """The lists that could be unpacked; those of documents not among them must be read the slow way."""
     places = np.array([_array_of(batch, start, end) for start, end in zip(starts, ends, strict=True)], dtype=np.int64)
     letters = np.frombuffer(batch, dtype=np.uint8)
@@ -69,7 +69,7 @@ def unpack(batch: bytes, starts: Sequence[int], ends: Sequence[int]) -> Iterator
             continue
         fits, items = _gather(letters, places[waiting], layout)
         if items is not None:
-            yield Unpacked(waiting[fits], items)
+            yield UnpackedLists(waiting[fits], items)
         fits[0] = True  # tried, whatever came of it
         waiting = waiting[~fits]
 
@@ -88,7 +88,7 @@ def _array_of(batch: bytes, start: int, end: int) -> int:
     return -1
 
 
-def _layout(batch: bytes, place: int) -> Layout | None:
+def _layout(batch: bytes, place: int) -> ItemLayout | None:
     """The layout of the first item of the array here, if items of it can be unpacked at all."""
     if _length(batch, place)[0] < 12 or batch[place + 4 : place + 7] != b"\x030\x00":  # noqa: PLR2004  (the shortest)
         return None
@@ -109,14 +109,14 @@ def _layout(batch: bytes, place: int) -> Layout | None:
     for at, kind in spans.values():
         fixed[at : at + WIDTH[kind]] = False
     template = np.frombuffer(batch, dtype=np.uint8, count=size, offset=start)
-    return Layout(template, fixed, {field.name: spans[field.name] for field in ITEM_FIELDS})
+    return ItemLayout(template, fixed, {field.name: spans[field.name] for field in ITEM_FIELDS})
 
 
-def _kinds(field: Field) -> tuple[int, ...]:
+def _kinds(field: FieldContract) -> tuple[int, ...]:
     return (INT64, INT32) if pa.types.is_integer(field.type) else (DOUBLE, INT64, INT32)
 
 
-def _gather(letters: Bytes, places: Ints, layout: Layout) -> tuple[npt.NDArray[np.bool_], Any]:
+def _gather(letters: Bytes, places: Ints, layout: ItemLayout) -> tuple[npt.NDArray[np.bool_], Any]:
     """Which of the arrays here fit the layout, and the items of those."""
     size = len(layout.template)
     lengths = _numbers(letters, places, 4, "<i4").astype(np.int64)
@@ -143,7 +143,7 @@ def _gather(letters: Bytes, places: Ints, layout: Layout) -> tuple[npt.NDArray[n
     return fits, pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=fields))
 
 
-def _column(rows: Bytes, place: tuple[int, int], field: Field) -> tuple[Any, npt.NDArray[np.bool_]]:
+def _column(rows: Bytes, place: tuple[int, int], field: FieldContract) -> tuple[Any, npt.NDArray[np.bool_]]:
     """A field's numbers, and where they are ones that its type can hold."""
     start, kind = place
     values = np.ascontiguousarray(rows[:, start : start + WIDTH[kind]]).view(NUMPY[kind])[:, 0]

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from pymongo.errors import ConnectionFailure
 
-from rankloop.mongo import MarketplaceDownError
+from rankloop.mongo import MongoUnavailableError
 
 Cursor = Callable[[], Iterator[bytes]]
 NOTICE_S = 0.1
@@ -41,7 +41,7 @@ class _Reading:
             if batch is None:
                 running -= 1
             elif isinstance(batch, ConnectionFailure):
-                raise MarketplaceDownError(f"MongoDB went away in the middle of reading: {batch}") from batch
+                raise MongoUnavailableError(f"MongoDB went away in the middle of reading: {batch}") from batch
             elif isinstance(batch, Exception):
                 raise batch
             else:

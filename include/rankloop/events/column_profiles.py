@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
-from rankloop.events.workbench import Workbench
+from rankloop.events.validation_db import ValidationDatabase
 
 
-def profile(bench: Workbench, view: str, schema: pa.Schema) -> dict[str, dict[str, Any]]:
+def column_profiles(bench: ValidationDatabase, view: str, schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """By column: the share of nulls; of texts and flags about how many different ones, of all else the extremes."""
     columns = [field for field in schema if field.name != DAY]
     measures = ["count(*) AS rows"]

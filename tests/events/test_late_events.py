@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rankloop.contracts.marketplace import COLLECTIONS, INTERACTIONS
 from rankloop.desk import events as terminal
-from rankloop.events.tasks import clean_day, extract_source, tell_of_late_events
+from rankloop.events.tasks import clean_day, extract_source, report_late_events
 from rankloop.settings import Settings
 from rankloop.settings.cleaning import CleaningSettings
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_reaction, arriving, at
@@ -34,7 +34,7 @@ def settings(shop: Shop, mongo: str, tmp_path: Path) -> Settings:
 
 def told(shop: Shop) -> str:
     console = Console(file=StringIO(), width=200)
-    terminal.show_days(console, shop.site.lake)
+    terminal.print_days(console, shop.site.lake)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -46,13 +46,13 @@ def alerts(shop: Shop) -> list[tuple[Any, ...]]:
 
 def test_what_came_late_stands_with_the_day_and_is_told_to_on_call(settings: Settings, shop: Shop) -> None:
     assert "came late" not in told(shop)
-    assert [late["events"][INTERACTIONS] for late in tell_of_late_events(settings, NEXT_DAY, NEXT_NIGHT)] == [2]
+    assert [late["events"][INTERACTIONS] for late in report_late_events(settings, NEXT_DAY, NEXT_NIGHT)] == [2]
     assert "came late: 2 interactions (50.0%)" in told(shop)
     assert alerts(shop) == [("2026-11-03", "open")]
 
 
 def test_a_day_that_took_its_late_events_in_has_none_and_its_alert_is_closed(settings: Settings, shop: Shop) -> None:
-    tell_of_late_events(settings, NEXT_DAY, NEXT_NIGHT)
+    report_late_events(settings, NEXT_DAY, NEXT_NIGHT)
     later = NEXT_NIGHT + timedelta(hours=9)
     extract_source(settings, DAY, INTERACTIONS, later)
     clean_day(settings, DAY, later)

@@ -11,12 +11,12 @@ from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
 
 
-class NotThereError(RankloopError):
+class MissingStepError(RankloopError):
     """A step was asked for before the one that it builds on."""
 
 
 @dataclass(frozen=True)
-class RawFacts:
+class ExtractionSummary:
     """What an extraction came to. All of it can be written as JSON, and so can every facts here."""
 
     day: str
@@ -39,7 +39,7 @@ class RawFacts:
 
 
 @dataclass(frozen=True)
-class SourceFacts:
+class SourceSummary:
     """What became of one source's rows, counted as rows of the clean table."""
 
     table: str
@@ -62,44 +62,44 @@ class SourceFacts:
 
 
 @dataclass(frozen=True)
-class DayFacts:
+class DaySummary:
     """What a day's cleaning came to."""
 
     day: str
     cleaned_at: str
-    sources: dict[str, SourceFacts]
+    sources: dict[str, SourceSummary]
     accepted: list[str] = field(default_factory=list)
     """Checks that the day failed and was let through on purpose."""
 
 
-def write_raw_facts(lake: Lake, facts: RawFacts) -> None:
+def save_extraction_summary(lake: Lake, facts: ExtractionSummary) -> None:
     """Keep what an extraction came to."""
     write_facts(lake, _raw_table(facts.source), date.fromisoformat(facts.day), asdict(facts))
 
 
-def raw_facts(lake: Lake, day: date, source: str) -> RawFacts | None:
+def extraction_summary(lake: Lake, day: date, source: str) -> ExtractionSummary | None:
     """What the last extraction of the day came to, if there was one."""
     known = read_facts(lake, _raw_table(source), [day])
-    return RawFacts(**known[0]) if known else None
+    return ExtractionSummary(**known[0]) if known else None
 
 
-def write_day_facts(lake: Lake, facts: DayFacts) -> None:
+def save_day_summary(lake: Lake, facts: DaySummary) -> None:
     """Keep what a day's cleaning came to."""
     write_facts(lake, CLEANED, date.fromisoformat(facts.day), asdict(facts))
 
 
-def day_facts(lake: Lake, days: list[date] | None = None) -> list[DayFacts]:
+def day_summaries(lake: Lake, days: list[date] | None = None) -> list[DaySummary]:
     """What is known of these days, or of all that are cleaned, oldest first."""
     known = read_facts(lake, CLEANED, lake.days(CLEANED) if days is None else days)
-    facts = [DayFacts(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
+    facts = [DaySummary(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
     return sorted(facts, key=lambda entry: entry.day)
 
 
-def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceFacts]:
+def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceSummary]:
     """Facts that an older release wrote may lack a name, and a newer one's have more."""
-    names = {entry.name for entry in fields(SourceFacts)}
+    names = {entry.name for entry in fields(SourceSummary)}
     return {
-        source: SourceFacts(**{name: value for name, value in entry.items() if name in names})
+        source: SourceSummary(**{name: value for name, value in entry.items() if name in names})
         for source, entry in entries.items()
     }
 

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from rankloop.contracts.sources import SOURCES
-from rankloop.events.facts import NotThereError, day_facts
 from rankloop.events.site import Site
+from rankloop.events.summaries import MissingStepError, day_summaries
 from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
 from rankloop.settings import variable
@@ -19,7 +19,7 @@ ALERT = "late_events"
 
 
 @dataclass(frozen=True)
-class Late:
+class LateEvents:
     """How much of a day came too late for it."""
 
     day: str
@@ -31,23 +31,23 @@ class Late:
     """What to do about it, or nothing if it is not worth it."""
 
 
-def late_events(day: date, site: Site) -> Late:
+def count_late_events(day: date, site: Site) -> LateEvents:
     """The events of a day that are in MongoDB by now and were not when the day was read."""
-    known = day_facts(site.lake, [day])
+    known = day_summaries(site.lake, [day])
     if not known:
-        raise NotThereError(f"{day} was not cleaned yet, so nothing can be late for it. Clean it first.")
+        raise MissingStepError(f"{day} was not cleaned yet, so nothing can be late for it. Clean it first.")
     raw = {source: known[0].sources[source].raw for source, entry in SOURCES.items() if entry.event}
     found = {
         source: max(count_by_time(site.reader, SOURCES[source], day) - facts["timed"], 0)
         for source, facts in raw.items()
     }
     share = max(count / (count + raw[source]["rows"] or 1) for source, count in found.items())
-    return Late(day.isoformat(), found, share, _advice(day, found, share, site))
+    return LateEvents(day.isoformat(), found, share, _advice(day, found, share, site))
 
 
-def look_for_late_events(day: date, site: Site, now: datetime) -> Late:
+def refresh_late_counts(day: date, site: Site, now: datetime) -> LateEvents:
     """Count what came too late for a day and keep the count; on-call is told while it is worth clearing the day."""
-    late = late_events(day, site)
+    late = count_late_events(day, site)
     write_facts(site.lake, LATE, day, {**asdict(late), "counted_at": now.isoformat()})
     if late.advice:
         raise_alert(site.client, ALERT, late.day, late.advice, now)

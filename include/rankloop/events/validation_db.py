@@ -14,16 +14,16 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, PRODUCTS
 from rankloop.contracts.sources import SOURCES
 from rankloop.engine.spill import spill_folder
-from rankloop.events.judging import judged, single_spaced
+from rankloop.events.extraction import LIST_NAMES, LIST_NAMES_SCHEMA
 from rankloop.events.site import Site
-from rankloop.events.staging import LIST_NAMES, LIST_NAMES_SCHEMA
+from rankloop.events.validation_sql import single_spaced, validated_rows
 from rankloop.sources.mongo.extraction import bounds
 
 BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Workbench:
+class ValidationDatabase:
     """One connection to an empty database; see `workbench`."""
 
     connection: duckdb.DuckDBPyConnection
@@ -53,7 +53,7 @@ class Workbench:
 
 
 @contextmanager
-def workbench(day: date, site: Site) -> Iterator[Workbench]:
+def open_validation_database(day: date, site: Site) -> Iterator[ValidationDatabase]:
     """What was extracted of the day, every document judged, for as long as the context lasts."""
     with (
         spill_folder(None) as spill,
@@ -62,12 +62,12 @@ def workbench(day: date, site: Site) -> Iterator[Workbench]:
         ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
-        bench = Workbench(connection)
+        bench = ValidationDatabase(connection)
         _lay_out(bench, day, site)
         yield bench
 
 
-def _lay_out(bench: Workbench, day: date, site: Site) -> None:
+def _lay_out(bench: ValidationDatabase, day: date, site: Site) -> None:
     for source in SOURCES.values():
         bench.see(f"raw_{source.collection}", site.lake.files(source.raw, [day]), source.raw_schema)
     bench.see("raw_list_names", site.lake.files(LIST_NAMES, [day]), LIST_NAMES_SCHEMA)
@@ -79,7 +79,7 @@ def _lay_out(bench: Workbench, day: date, site: Site) -> None:
     bench.keep("known_lists", f"SELECT DISTINCT {name} AS name FROM ({names}) WHERE request_id IS NOT NULL")
     _, end = bounds(day, site.zone)
     for source in SOURCES.values():
-        bench.keep(f"judged_{source.collection}", judged(source, end))
+        bench.keep(f"judged_{source.collection}", validated_rows(source, end))
 
 
 def _from(collection: str) -> str:

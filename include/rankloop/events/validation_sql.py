@@ -10,15 +10,23 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from rankloop.contracts.cleaning import ITEM_RULES, KNOWN_BUYER, KNOWN_PRODUCT, RULES, Reason, Repair, Rule
+from rankloop.contracts.cleaning import (
+    ITEM_RULES,
+    KNOWN_BUYER,
+    KNOWN_PRODUCT,
+    RULES,
+    QuarantineReason,
+    TextRepair,
+    ValueRule,
+)
 from rankloop.contracts.marketplace import INTERACTIONS
-from rankloop.contracts.sources import FAULTS, ITEM_FIELDS, ITEMS, Field, Source
+from rankloop.contracts.sources import FAULTS, ITEM_FIELDS, ITEMS, FieldContract, SourceContract
 
 VERDICT = "STRUCT(reason VARCHAR, field VARCHAR, value VARCHAR)"
 _BLANKS = r"[\s\x0b\x{85}\p{Z}]+"
 
 
-def judged(source: Source, end: datetime) -> str:
+def validated_rows(source: SourceContract, end: datetime) -> str:
     """A row a document of `raw_<collection>`: repaired, with its verdict, without a list's items.
 
     Duplicates are looked for among the rows that nothing else is wrong with, so the first good one stays.
@@ -28,7 +36,7 @@ def judged(source: Source, end: datetime) -> str:
     if not source.event:
         repaired += f" WHERE created_at IS NULL OR created_at < {_instant(end)}"
     first = f"row_number() OVER (PARTITION BY {source.key}, verdict IS NULL ORDER BY id) = 1"
-    duplicate = _verdict(Reason.DUPLICATE, source.key, source.key)
+    duplicate = _verdict(QuarantineReason.DUPLICATE, source.key, source.key)
     return (
         f"WITH repaired AS ({repaired}), "
         f"ruled AS (SELECT *, {_cases(_document_rules(source))} AS verdict FROM repaired) "
@@ -37,7 +45,7 @@ def judged(source: Source, end: datetime) -> str:
     )
 
 
-def unfolded(source: Source) -> str:
+def exploded_lists(source: SourceContract) -> str:
     """A row a product shown in the lists that are not rejected as a whole, with a verdict of its own.
 
     All that is the same for a list's products is in `judged_<collection>`; only numbers are looked at here.
@@ -54,18 +62,18 @@ def unfolded(source: Source) -> str:
     )
 
 
-def repairs(source: Source) -> str:
+def count_repairs(source: SourceContract) -> str:
     """How many kept documents had each text put right in each way, a column each."""
     counts = [
         f'count(*) FILTER ({_mended(field, kind)}) AS "{kind} {field.name}"'
         for field in _texts(source)
-        for kind in Repair
+        for kind in TextRepair
     ]
     clean = f"SELECT id FROM judged_{source.collection} WHERE verdict IS NULL"
     return f"SELECT {', '.join(counts)} FROM raw_{source.collection} WHERE id IN ({clean})"
 
 
-def _texts(source: Source) -> list[Field]:
+def _texts(source: SourceContract) -> list[FieldContract]:
     return [field for field in source.fields if pa.types.is_string(field.type)]
 
 
@@ -74,21 +82,21 @@ def single_spaced(column: str) -> str:
     return f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
 
 
-def _mended(field: Field, kind: Repair) -> str:
+def _mended(field: FieldContract, kind: TextRepair) -> str:
     spaced = single_spaced(field.target)
-    if kind is Repair.WHITE_SPACE:
+    if kind is TextRepair.WHITE_SPACE:
         return f"{field.target} <> {spaced}"
     return f"{spaced} <> nfc_normalize({spaced})"
 
 
-def _column(field: Field) -> str:
+def _column(field: FieldContract) -> str:
     """A field's column, repaired; a text with nothing in it says nothing."""
     if not pa.types.is_string(field.type):
         return field.target
     return f"nullif(nfc_normalize({single_spaced(field.target)}), '') AS {field.target}"
 
 
-def _of_items(source: Source) -> str:
+def _of_items(source: SourceContract) -> str:
     """How many products a list shows, and all of them in order if one occurs twice."""
     if all(field.name != ITEMS for field in source.fields):
         return ""
@@ -96,22 +104,22 @@ def _of_items(source: Source) -> str:
     return f", len({ITEMS}) AS shown, CASE WHEN list_unique({products}) < shown THEN {products} END AS repeated"
 
 
-def _document_rules(source: Source) -> Iterator[tuple[str, str]]:
+def _document_rules(source: SourceContract) -> Iterator[tuple[str, str]]:
     """Conditions and the verdicts that follow, the first one counts."""
     fault = f"list_filter({FAULTS}, lambda fault: fault.item IS NULL)"
     yield f"len({fault}) > 0", _told(fault)
     for field in source.fields:
         if field.required and pa.types.is_string(field.type):
-            yield f"{field.target} IS NULL", _verdict(Reason.MISSING_FIELD, field.name, "''")
+            yield f"{field.target} IS NULL", _verdict(QuarantineReason.MISSING_FIELD, field.name, "''")
     if _of_items(source):
-        yield "shown = 0", _verdict(Reason.EMPTY_LIST, ITEMS, "NULL")
+        yield "shown = 0", _verdict(QuarantineReason.EMPTY_LIST, ITEMS, "NULL")
     yield from (_broken(rule) for rule in RULES[source.collection])
     if source.collection in KNOWN_BUYER:
-        yield _unknown("account_id", "known_buyers", Reason.UNKNOWN_BUYER)
+        yield _unknown("account_id", "known_buyers", QuarantineReason.UNKNOWN_BUYER)
     if source.collection in KNOWN_PRODUCT:
-        yield _unknown("product_id", "known_products", Reason.UNKNOWN_PRODUCT)
+        yield _unknown("product_id", "known_products", QuarantineReason.UNKNOWN_PRODUCT)
     if source.collection == INTERACTIONS:
-        yield _unknown("request_id", "known_lists", Reason.NO_LIST)
+        yield _unknown("request_id", "known_lists", QuarantineReason.NO_LIST)
 
 
 def _item_rules() -> Iterator[tuple[str, str]]:
@@ -120,16 +128,16 @@ def _item_rules() -> Iterator[tuple[str, str]]:
     for rule in ITEM_RULES:
         condition, verdict = _broken(rule)
         yield condition, verdict.replace(f"'{rule.field}'", f"'{ITEMS}.{rule.field}'")
-    condition, _ = _unknown("product_id", "known_products", Reason.UNKNOWN_PRODUCT)
-    yield condition, _verdict(Reason.UNKNOWN_PRODUCT, f"{ITEMS}.product_id", "product_id")
+    condition, _ = _unknown("product_id", "known_products", QuarantineReason.UNKNOWN_PRODUCT)
+    yield condition, _verdict(QuarantineReason.UNKNOWN_PRODUCT, f"{ITEMS}.product_id", "product_id")
     # The same product twice in one list: the place where it came first stays.
     yield (
         "repeated IS NOT NULL AND list_position(repeated, product_id) <= number",
-        _verdict(Reason.DUPLICATE, f"{ITEMS}.product_id", "product_id"),
+        _verdict(QuarantineReason.DUPLICATE, f"{ITEMS}.product_id", "product_id"),
     )
 
 
-def _broken(rule: Rule) -> tuple[str, str]:
+def _broken(rule: ValueRule) -> tuple[str, str]:
     conditions = []
     if rule.least is not None:
         conditions.append(f"{rule.field} < {rule.least}")
@@ -144,7 +152,7 @@ def _broken(rule: Rule) -> tuple[str, str]:
     return " OR ".join(conditions), _verdict(rule.reason, rule.field, rule.field)
 
 
-def _unknown(field: str, known: str, reason: Reason) -> tuple[str, str]:
+def _unknown(field: str, known: str, reason: QuarantineReason) -> tuple[str, str]:
     return f"{field} NOT IN (SELECT name FROM {known})", _verdict(reason, field, field)
 
 
@@ -158,7 +166,7 @@ def _told(faults: str) -> str:
     )
 
 
-def _verdict(reason: Reason, field: str, value: str) -> str:
+def _verdict(reason: QuarantineReason, field: str, value: str) -> str:
     return f"CAST({{'reason': '{reason}', 'field': '{field}', 'value': CAST({value} AS VARCHAR)}} AS {VERDICT})"
 
 

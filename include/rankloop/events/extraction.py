@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import INTERACTIONS
-from rankloop.contracts.sources import FAULTS, SOURCES, Source
-from rankloop.events.facts import RawFacts, day_facts, raw_facts, write_raw_facts
+from rankloop.contracts.sources import FAULTS, SOURCES, SourceContract
 from rankloop.events.site import Site
+from rankloop.events.summaries import ExtractionSummary, day_summaries, extraction_summary, save_extraction_summary
 from rankloop.sources.mongo.extraction import count_by_time, list_names, read_day
 
 LIST_NAMES = "raw/list_names"
@@ -18,7 +18,7 @@ LIST_NAMES = "raw/list_names"
 LIST_NAMES_SCHEMA = pa.schema({DAY: pa.date32(), "request_id": pa.string()})
 
 
-def extract(day: date, source: str, site: Site, now: datetime) -> RawFacts:
+def extract_day(day: date, source: str, site: Site, now: datetime) -> ExtractionSummary:
     """Read a day of a source into the lake, in place of what was read before.
 
     Of `products` and `buyers` MongoDB knows only how they are now. So what a day once passed with stays, and
@@ -26,7 +26,7 @@ def extract(day: date, source: str, site: Site, now: datetime) -> RawFacts:
     """
     wanted = SOURCES[source]
     if not wanted.event and (taken := _passed_with(day, source, site)):
-        return RawFacts(**{**vars(taken), "kept": True})
+        return ExtractionSummary(**{**vars(taken), "kept": True})
     if source == INTERACTIONS:
         names = pa.RecordBatchReader.from_batches(
             pa.schema({"request_id": pa.string()}),
@@ -34,17 +34,17 @@ def extract(day: date, source: str, site: Site, now: datetime) -> RawFacts:
         )
         site.lake.replace_day(LIST_NAMES, day, names, LIST_NAMES_SCHEMA)
     facts = _stage(day, wanted, site, now)
-    write_raw_facts(site.lake, facts)
+    save_extraction_summary(site.lake, facts)
     return facts
 
 
-def _passed_with(day: date, source: str, site: Site) -> RawFacts | None:
+def _passed_with(day: date, source: str, site: Site) -> ExtractionSummary | None:
     """What was taken for the day, if there is anything in it and the day was cleaned with it."""
-    taken = raw_facts(site.lake, day, source)
-    return taken if taken and taken.rows and day_facts(site.lake, [day]) else None
+    taken = extraction_summary(site.lake, day, source)
+    return taken if taken and taken.rows and day_summaries(site.lake, [day]) else None
 
 
-def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:
+def _stage(day: date, source: SourceContract, site: Site, now: datetime) -> ExtractionSummary:
     # Counted first: an event that arrives during the reading is then late, though it may have been read.
     timed = count_by_time(site.reader, source, day) if source.event else 0
     reading = read_day(site.reader, source, day)
@@ -59,7 +59,7 @@ def _stage(day: date, source: Source, site: Site, now: datetime) -> RawFacts:
     columns = pa.schema(field for field in source.raw_schema if field.name != DAY)
     stream = pa.RecordBatchReader.from_batches(columns, _batches(counted()))
     written = site.lake.replace_day(source.raw, day, stream, source.raw_schema)
-    return RawFacts(
+    return ExtractionSummary(
         day=day.isoformat(),
         source=source.collection,
         rows=written.rows,
