@@ -4,7 +4,6 @@ Copies the pages of docs/, adds those that are generated from the code, and has 
 page or heading that does not exist fails the build. Nothing is downloaded.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -23,8 +22,7 @@ def main() -> None:
     """Write the pages and build the site."""
     stage()
     command = [Path(sys.executable).with_name("zensical"), "build", "--strict"]
-    plain = {**os.environ, "NO_COLOR": "1"}
-    sys.exit(subprocess.run(command, cwd=ROOT, env=plain, check=False).returncode)
+    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
 
 
 def stage() -> None:

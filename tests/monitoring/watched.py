@@ -13,6 +13,7 @@ from rankloop.calendar import days_between
 from rankloop.champions.current import opened, settle
 from rankloop.experiment import is_control
 from rankloop.features.build import aggregate_day, build_features
+from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
 from rankloop.settings import Settings
@@ -102,7 +103,7 @@ class Maker:
                 client, LedgerDraft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW
             )
             settle(settings, client)
-        ranker = load_version(settings, 1)
+        ranker = load_version(Registry(settings.mlflow), 1)
         batch = Batch("b1", AS_OF, 1, policy_of(1), NOW)
         found = [one for group in range(10) for one in rankings_of_group(settings, batch, ranker, group)]
         return settings, 1, [one for one in found if one.account_id != DEFAULT_BUYER]

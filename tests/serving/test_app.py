@@ -258,9 +258,19 @@ def test_no_page_may_load_anything_from_elsewhere(client: httpx.Client) -> None:
     assert "https://" not in answer.text
 
 
-def test_a_name_that_leads_here_from_elsewhere_is_not_answered(client: httpx.Client) -> None:
-    """As a page of somebody else's would have it, through the browser of whoever works at this machine."""
-    assert client.get("/v1/recommendations/7", headers={"host": "evil.example"}).status_code == 421
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost@evil", "", "10.0.0.9"]
+)
+def test_a_request_for_another_host_name_is_rejected(client: httpx.Client, host: str) -> None:
+    """A page of another site could send it by DNS rebinding, through a browser on this machine."""
+    answer = client.get("/v1/recommendations/7", headers={"host": host})
+    assert answer.status_code == 400
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:4711", "LOCALHOST", "[::1]:8000"])
+def test_a_request_for_a_name_of_this_machine_is_answered(client: httpx.Client, host: str) -> None:
+    assert client.get("/alive", headers={"host": host}).status_code == 200
 
 
 def test_features_as_a_list_has_them_need_no_personal_field() -> None:

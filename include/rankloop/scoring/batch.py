@@ -19,6 +19,7 @@ from rankloop.champions.current import opened
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
+from rankloop.registry.connection import Registry
 from rankloop.scoring.inputs import inputs_digest
 from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_of
 from rankloop.scoring.shelf import ranked, scorer_of
@@ -58,7 +59,7 @@ def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
 
 
 def _ranker_of(settings: Settings, batch: Batch) -> Ranker:
-    ranker = Ranker(None, None, "") if batch.version is None else load_version(settings, batch.version)
+    ranker = Ranker(None, None, "") if batch.version is None else load_version(Registry(settings.mlflow), batch.version)
     if inputs_digest(settings, batch.day, ranker) != batch.facts["inputs"]:
         raise BatchError(
             f"what the batch {batch.name} is made from has changed since it was planned: features as of {batch.day} "

@@ -66,7 +66,7 @@ def choose_ranker(settings: Settings) -> Ranker:
             notes.append(f"the {role}, version {number}, is held back: {why}")
             continue
         try:
-            found = load_version(settings, number)
+            found = load_version(Registry(settings.mlflow), number)
         except TransientError:
             raise
         except UNREADABLE as error:
@@ -76,20 +76,20 @@ def choose_ranker(settings: Settings) -> Ranker:
     return Ranker(None, None, "", (*notes, "the shop's own ranking stands in"))
 
 
-def load_version(settings: Settings, number: int) -> Ranker:
-    """This very version."""
-    wanted = versions.version(Registry(settings.mlflow), number)
-    return Ranker(_model_of(settings, wanted), number, wanted.digest)
+def load_version(registry: Registry, number: int) -> Ranker:
+    """Return this version as a ranker, whoever is champion."""
+    wanted = versions.version(registry, number)
+    return Ranker(_model_of(registry, wanted), number, wanted.digest)
 
 
-def load_model_of(settings: Settings, number: int) -> Model:
-    """The model of this version."""
-    return _model_of(settings, versions.version(Registry(settings.mlflow), number))
+def load_model_of(registry: Registry, number: int) -> Model:
+    """Return the model of this version."""
+    return _model_of(registry, versions.version(registry, number))
 
 
-def _model_of(settings: Settings, wanted: versions.Version) -> Model:
+def _model_of(registry: Registry, wanted: versions.Version) -> Model:
     with TemporaryDirectory() as folder:
-        return load_model(versions.load(Registry(settings.mlflow), wanted, Path(folder) / "model"))
+        return load_model(versions.load(registry, wanted, Path(folder) / "model"))
 
 
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Scope
 
-from rankloop.serving import doors, explain, refusals, storefront
+from rankloop.serving import error_responses, explain, storefront
 from rankloop.serving.answers import (
     LARGEST_ID,
     Explanation,
@@ -25,15 +26,18 @@ from rankloop.serving.answers import (
     RerankAnswer,
     RerankRequest,
 )
+from rankloop.serving.auth import ApiKeyAuth, require_api_key, require_browser_login
 from rankloop.serving.metrics import Metrics
+from rankloop.serving.middleware import RequestGuard
 from rankloop.serving.ranking import Asked, Scored, score
 from rankloop.serving.serving import NotReadyError, Serving
 from rankloop.settings import Settings
 
 OPEN = APIRouter()
-FOR_PROGRAMS = APIRouter(dependencies=[Depends(doors.program)])
-FOR_PEOPLE = APIRouter(dependencies=[Depends(doors.person)], include_in_schema=False)
+FOR_PROGRAMS = APIRouter(dependencies=[Depends(require_api_key)])
+FOR_PEOPLE = APIRouter(dependencies=[Depends(require_browser_login)], include_in_schema=False)
 UNKNOWN_ROUTE = "none"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Refused, "description": "no key, or a wrong one"},
     403: {"model": Refused, "description": "there are no keys, and the client is not on this machine"},
@@ -133,7 +137,7 @@ def alive() -> dict[str, bool]:
 def health(served: Served, response: Response) -> Health:
     """Whether it can serve."""
     why, live, day = served.why_not_ready(), served.live, served.day
-    response.status_code = refusals.LATER if why else 200
+    response.status_code = error_responses.UNAVAILABLE if why else 200
     return Health(
         ready=not why,
         why=why,
@@ -179,15 +183,19 @@ def make_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.serving, app.state.metrics = serving, figures
-    app.state.doorkeeper = doors.Doorkeeper(settings.serving)
+    app.state.auth = ApiKeyAuth(settings.serving)
     for router in (OPEN, FOR_PROGRAMS, FOR_PEOPLE):
         app.include_router(router)
-    refusals.refuse_in_json(app)
+    error_responses.install_error_handlers(app)
 
     def answered(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
         figures.requests.labels(route, scope["method"] if route != UNKNOWN_ROUTE else "", status).inc()
         figures.seconds.labels(route).observe(seconds)
 
-    app.add_middleware(doors.Threshold, options=settings.serving, answered=answered)
+    if not settings.serving.api_keys:
+        # A page of another site could reach this machine by a host name of its own that resolves to 127.0.0.1.
+        local = [*LOCAL_HOSTS, settings.serving.host]
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=local, www_redirect=False)
+    app.add_middleware(RequestGuard, max_products=settings.serving.most_products, on_response=answered)
     return app

@@ -44,6 +44,7 @@ from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import Segment, segments
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, Windows
+from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_model_of
 from rankloop.settings import Settings
 from rankloop.settings.training import XGBOOST, TrainingSettings
@@ -68,7 +69,7 @@ def measure_concept(settings: Settings, day: date) -> dict[str, Any]:
         return {"skipped": why}
     if (number := _champion(settings, day)) is None:
         return {"skipped": f"no version of ours ranks as of {day}"}
-    models = {OURS: load_model_of(settings, number)}
+    models = {OURS: load_model_of(Registry(settings.mlflow), number)}
     if fresh := _fresh(settings, lake, day):
         models[SCORE] = fresh
     lists = shown_lists(settings, day, by_the_shop, models)

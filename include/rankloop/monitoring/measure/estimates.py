@@ -38,6 +38,7 @@ from rankloop.monitoring.measure.shown import (
 from rankloop.ranking.metrics import Floats, Ints, Judged, Tally, divide, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
+from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_model_of
 from rankloop.settings import Settings
 
@@ -64,7 +65,7 @@ def measure_estimates(settings: Settings, day: date) -> dict[str, Any]:
 
 
 def _of_version(settings: Settings, lake: Lake, day: date, number: int) -> Iterator[Measured]:
-    model = load_model_of(settings, number)
+    model = load_model_of(Registry(settings.mlflow), number)
     lists = personalised(shown_lists(settings, day, by_version(number), {OURS: model}, judged=False), _share(settings))
     if not len(lists) or (learned := _learned(settings, lake, day, model)) is None:
         return

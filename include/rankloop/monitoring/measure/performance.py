@@ -41,6 +41,7 @@ from rankloop.ranking.comparison import intervals
 from rankloop.ranking.metrics import Judged, tally
 from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import segment_lists, segments
+from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import SURFACE
 from rankloop.scoring.ranker import load_model_of, policy_of, version_of
 from rankloop.settings import Settings
@@ -96,7 +97,7 @@ def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measure
 
 def _of_version(settings: Settings, day: date, number: int) -> Iterator[Measured]:
     """What needs features: live by segment, and the shop's lists as the version would have ranked them."""
-    model = load_model_of(settings, number)
+    model = load_model_of(Registry(settings.mlflow), number)
     lists = shown_lists(settings, day, by_anybody, {OURS: model})
     ours = as_shown(personalised(of_policy(lists, policy_of(number)), settings.experiment.control_share))
     for segment in segments(ours):

@@ -98,7 +98,7 @@ def version_of(settings: Settings, day: date) -> int | None:
 
 def reference_of(settings: Settings, number: int) -> Reference:
     """What a version was judged on: lists that the shop ranked, of the control group where there is one."""
-    ranker = load_version(settings, number)
+    ranker = load_version(Registry(settings.mlflow), number)
     run_id = versions.version(Registry(settings.mlflow), number).run_id
     with TemporaryDirectory() as folder:
         table = pq.read_table(open_record(settings, run_id).run.get_file(REFERENCE, Path(folder) / REFERENCE))

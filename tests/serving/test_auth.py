@@ -1,15 +1,18 @@
 """Who is let in, and how often."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException, Request
 from pydantic import SecretStr, ValidationError
 
 from rankloop.serving.app import make_app
+from rankloop.serving.auth import ApiKeyAuth
 from rankloop.settings import Settings
 from rankloop.settings.serving import ServingSettings
 from tests.running import free_ports
@@ -74,10 +77,27 @@ def test_whether_it_lives_and_is_ready_anybody_may_ask_but_learns_no_address(loc
     assert "127.0.0.1" not in answer.text
 
 
+def test_requests_at_the_same_time_are_counted_exactly() -> None:
+    auth = ApiKeyAuth(ServingSettings(api_keys=(SecretStr(KEY),), requests_a_minute=50))
+    request = Request({"type": "http", "headers": [], "client": ("127.0.0.1", 1)})
+
+    async def status() -> int:
+        try:
+            await auth.authorize(request, KEY, "Bearer")
+        except HTTPException as error:
+            return error.status_code
+        return 200
+
+    async def at_once() -> list[int]:
+        return await asyncio.gather(*(status() for _ in range(400)))
+
+    assert Counter(asyncio.run(at_once())) == {200: 50, 429: 350}
+
+
 @pytest.mark.stack
-def test_who_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
+def test_a_client_over_its_rate_limit_gets_429_with_retry_after(tmp_path: Path) -> None:
     with running(settings_with(tmp_path, api_keys=(KEY, OTHER), requests_a_minute=3), ready=False) as client:
-        # A minute may end in between, after which another three are answered.
+        # The window may end in between, after which another three are answered.
         answers = [client.get("/metrics", headers={"x-api-key": KEY}) for _ in range(8)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
