@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 APPROVE ?= auto
-# Half of the tests mostly wait for servers, so two processes are quicker even on two cores.
+# Half of the tests mostly wait for servers, so two processes are faster even on two cores.
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,18 +51,18 @@ lint: $(VENV)/.dev  ## style, types, which package may import which, words, the 
 docs: $(VENV)/.dev  ## build the documentation as a site, in build/site
 	@$(BIN)/python docs/site/build.py && echo "Open build/site/index.html"
 
-format: $(VENV)/.dev  ## let ruff mend what it can
+format: $(VENV)/.dev  ## let ruff fix what it can
 	@$(BIN)/ruff check --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/.bench  ## every benchmark, ours beside a peer
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench" && $(BIN)/python $$bench || exit 1; done
 
-lock: $(VENV)/.dev  ## write requirements.txt anew from requirements.in and pyproject.toml
+lock: $(VENV)/.dev  ## write requirements.txt again, from requirements.in and pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	@echo "requirements.txt is written; look at its diff before you commit it"
 
-# Whatever is installed will do to end a stack: an install now would change packages under the servers that run.
+# Any installed version can end a stack; installing now would change packages under running servers.
 installed:
 	@[ -x $(BIN)/rankloop ] || $(MAKE) --no-print-directory $(VENV)/.demo
 
