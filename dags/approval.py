@@ -1,4 +1,4 @@
-"""A question to a person: the form that asks, how they learn of it, and the way to the answer."""
+"""The approval task: the form, the notification of approvers, and access to the answer."""
 
 from collections.abc import Sequence
 from copy import deepcopy

@@ -1,12 +1,12 @@
-"""Writes every buyer's ranking for the day after, and shows them all at once.
+"""Rank every buyer for the next day, and publish all rankings at once.
 
-It follows each day's features; a promotion starts it too. Candidates of every buyer are drawn, joined with the features
-as of the day and ranked by the champion, ten groups of buyers side by side, into a batch that nobody sees. One check of
-the whole, then one pointer is moved: the storefront has the old rankings or the new ones, never some of each. Without
-a champion that can be loaded the one before it ranks, or the shop's own ranking, and the batch says so. Beside it the
-day before is judged: how buyers took our rankings, and the control group the shop's own.
+Runs when a day's features are published, and after a promotion. It draws candidates for every buyer, joins them with
+the features as of the day, and ranks them with the champion, in ten groups of buyers side by side, into a new batch.
+One check of the whole batch, then one pointer moves: the storefront shows the old batch or the new one, never both.
+If the champion cannot be loaded, the previous champion ranks, else the base ranking; the batch says so. It also
+measures the live results of the day before: personalised buyers against the control group.
 Owner: data platform.
-If this fails: the rankings that are live stay live, a day older. Nothing else waits.
+If this fails: the live rankings stay live, a day older. Nothing else waits.
 Safe to clear: every task, and each group alone; the same is written again. See docs/runbook.md#batch_scoring.
 """
 

@@ -1,11 +1,11 @@
-"""Trains a challenger each week, and asks for it only if it is better than the champion.
+"""Train a challenger each week, and request its promotion only if it is better than the champion.
 
-When a week's seven days of features are there (or on request, or when drift asks) it builds the training set, tunes
-and trains, measures on the newest days, compares with the champion on the same lists, and judges by the gate's rules.
-A challenger that passes is registered with its evidence and its promotion requested; of one that does not, the rules
-and figures are noted, and nobody is asked. Everything a training found is in its MLflow run.
+When the seven days of a week are published, on request, or when drift asks, it builds the training set, tunes,
+trains, evaluates on the newest days, compares with the champion on the same lists, and applies the gate. A challenger
+that passes is registered with its evidence, and its promotion is requested. For one that fails, the rules and figures
+are recorded, and nobody is asked. The MLflow run has everything.
 Owner: data platform.
-If this fails: the champion goes on ranking, a little older. Nothing else waits.
+If this fails: the champion continues to rank, a little older. Nothing else waits.
 Safe to clear: every task, alone or with what follows. See docs/runbook.md#continuous_training.
 """
 

@@ -1,12 +1,12 @@
-"""Turns one market day of raw events into features, once and for all time the same.
+"""Turn one market day of raw events into features; the same day always gives the same features.
 
-One partition a market day: wait until it is over, extract the four sources from MongoDB, clean and check them,
-aggregate the day, build the features as of its end, publish. The Assets page tells of each day how many rows it has and
-how many were set aside.
+One partition a market day: wait until the day is over, extract the four sources from MongoDB, clean and check them,
+aggregate the day, build the features as of its end, publish. The Assets page shows each day's rows and how many are in
+quarantine.
 Owner: data platform.
 If this fails: the day's rankings and drift checks wait; yesterday's rankings stay live.
 Safe to clear: every task, any number of times; a day built again is the same day. See docs/runbook.md#daily_features.
-To let a day through that a check stopped: trigger a run with its partition key, and name the check in `accept`.
+To accept a day that failed a check: trigger a run with its partition key, and name the check in `accept`.
 For many days of history: the DAG `features_backfill`.
 """
 

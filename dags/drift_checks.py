@@ -1,16 +1,14 @@
-"""Says each market day whether the world still is as the champion knows it, why not, and does something about it.
+"""Measure drift, data quality and live performance each market day, explain what is wrong, and act on it.
 
-It follows each day's features. Measured are the day's inputs and scores, its data, what its rankings will come to, and,
-of the day before, how buyers took our rankings and whether a fresh model would do better. Then the last days are
-judged by the policy (settings.monitoring), causes are named, incidents opened or closed, and, if it may: a training is
-started, or our rankings are taken off. Wrong data never trains a model. At last on-call is sent what is news, with what
-was done. `rankloop alerts list` has what is open, `rankloop monitoring pause --reason …` stops whatever is done by
-itself.
+Runs when a day's features are published. It measures the day's inputs, scores and data, and estimates the performance
+of its rankings; of the day before it measures live performance, and whether a fresh model would do better. Then it
+decides a verdict by the policy (settings.monitoring), names root causes, opens or closes incidents and, if allowed,
+starts a retraining or falls back. Wrong data never trains a model. Last, it notifies on-call of what is new and what
+was done. `rankloop alerts list` shows open alerts; `rankloop monitoring pause --reason …` stops all automatic actions.
 Owner: data platform.
-If this fails: nobody hears of drift that day; rankings and trainings go on. A day that is not measured is not bad.
-`tell` runs all the same; if it fails, what is open reached nobody.
-Safe to clear: every task, alone or with what follows; what was done once is not done twice. See
-docs/runbook.md#drift_checks.
+If this fails: nobody learns of drift that day; rankings and trainings continue. A day without a measure is not bad.
+`tell` runs in any case; if it fails, on-call did not get the open alerts.
+Safe to clear: every task, alone or with what follows; an action is not repeated. See docs/runbook.md#drift_checks.
 """
 
 from datetime import UTC, datetime, timedelta

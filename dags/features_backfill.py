@@ -1,9 +1,9 @@
-"""Builds many market days of history in a few tasks, rather than in eleven for each day.
+"""Build many market days of history in two tasks, instead of eleven tasks for each day.
 
 A task is a process, and starting one takes about a second: for a year of history that is an hour. So the days from
 `first` to `last` are cut into two parts, each built by one task: it extracts, cleans and aggregates its days, then
-builds the features as of each. What a day leaves behind is what `daily_features` leaves. The assets get one event a
-day, so what follows a day's features hears of it.
+builds the features as of each. The result is the same as that of `daily_features`. The assets get one event a day, so
+the DAGs that depend on a day run.
 Owner: data platform.
 If this fails: the days that were not reached have no features. Nothing else waits.
 Safe to clear: every task, any number of times; a day built again is the same day. See

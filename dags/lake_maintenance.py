@@ -1,12 +1,12 @@
-"""Keeps the lake, the batches and the reports from growing for ever, and the lake quick to read.
+"""Remove what nothing needs any more from the lake, the batches and the reports, and keep the lake quick to read.
 
-Each week: days that an engine left in many small files are put into one each, with the same rows; files of the lake
-that no version of the last days needs are removed, but never one that a registered model was trained on, so that
-each can be trained again for as long as it is registered; batches of rankings that nobody goes back to are
-removed, and old drift reports. No task waits for another, and whoever reads or writes a day meanwhile is not disturbed.
+Each week it joins days that lie in many small files, with the same rows; removes files of the lake that no recent table
+version needs, but never one that a registered model was trained on, so that each can be trained again; and removes
+batches of rankings that no rollback needs, and old drift reports. No task waits for another, and readers and writers of
+a day are not disturbed.
 Owner: data platform.
 If this fails: disk is used that could be free. Nothing waits, and nothing is wrong with what is there.
-Safe to clear: every task, alone and at any time; what was done is not done twice. See docs/runbook.md#lake_maintenance.
+Safe to clear: every task, alone and at any time; what was done is not repeated. See docs/runbook.md#lake_maintenance.
 """
 
 from datetime import timedelta

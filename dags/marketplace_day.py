@@ -1,9 +1,9 @@
-"""Lives one more market day of the simulated marketplace, and any before it that were missed.
+"""Simulate one more market day of the shop, and any missed days before it.
 
-It exists only where the marketplace is simulated, as in the embedded stack; a real shop lives by itself.
+It exists only if the shop is simulated, as in the embedded stack.
 Owner: data platform.
 If this fails: the simulated shop stands still, so there is nothing new for that day. Nothing else breaks.
-Safe to clear: the task, any number of times; a day lived again is the same day. See docs/runbook.md#marketplace_day.
+Safe to clear: the task, any number of times; a day simulated again is the same. See docs/runbook.md#marketplace_day.
 """
 
 from datetime import timedelta

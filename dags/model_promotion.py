@@ -1,13 +1,13 @@
-"""Asks the ML lead whether a challenger becomes the champion, and carries out the answer.
+"""Ask the ML lead whether a challenger becomes the champion, and apply the decision.
 
-One run a version, begun by continuous_training once a challenger is registered, or by hand with a version. The answer
-is given under Required Actions, by those on the allow-list, with a reason; no answer in time counts as Reject. Then it
-fails closed: the answer is read from Airflow itself, and only an approval of this very model, against the champion it
-was compared with, makes a champion. Whatever is decided or refused stands in the ledger. A new champion ranks the
-newest day at once.
+One run for each version, started by continuous_training once a challenger is registered, or by hand with a version. The
+people on the allow-list answer under Required Actions, with a reason; no answer in time counts as Reject. Promotion
+fails closed: the answer is read from Airflow itself, and only an approval of this very model, against the champion that
+it was compared with, promotes it. The ledger records every decision and refusal. A new champion ranks the newest day at
+once.
 Owner: data platform.
-If this fails: the champion stays. Nothing is half promoted: clear the task, and it comes to the one right end.
-Safe to clear: every task. A version that was decided about stays so. See docs/runbook.md#model_promotion.
+If this fails: the champion stays. Nothing is half promoted: clear the task, and it completes.
+Safe to clear: every task. A decision about a version stands. See docs/runbook.md#model_promotion.
 """
 
 from datetime import timedelta

@@ -1,12 +1,12 @@
-"""Makes a former champion the champion again, at once, with nobody asked.
+"""Make a former champion the champion again, at once and without an approval.
 
-For whoever is on duty: start it with a reason, and with a version if it is not the champion before this one. What was
-champion was approved once; what never was is refused. Its last rankings are shown again at once, or made anew where
-they are gone. A dry run says what would happen. The ML lead is told, and the
-ledger has it. The same from the command line: `rankloop model rollback --reason …`.
+For on-call: start it with a reason, and with a version if it is not the previous champion. A former champion was
+approved once; any other version is refused. Its last rankings are published again at once, or made again if they are
+gone. A dry run says what would happen. The ML lead gets an alert, and the ledger records it. On the command line:
+`rankloop model rollback --reason …`.
 Owner: data platform.
 If this fails: the champion stays, and the task's log says why.
-Safe to clear: every task; a rollback that was done is not done twice. See docs/runbook.md#model_rollback.
+Safe to clear: every task; a rollback is not done twice. See docs/runbook.md#model_rollback.
 """
 
 from datetime import timedelta

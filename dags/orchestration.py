@@ -1,4 +1,4 @@
-"""What every DAG of Rankloop shares: who owns it, in which time zone its days are, which day a run is about."""
+"""What every DAG of Rankloop shares: its owner, the time zone of its days, and which day a run is about."""
 
 import re
 from collections.abc import Callable
