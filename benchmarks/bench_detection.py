@@ -39,8 +39,9 @@ from rankloop.monitoring.measure.concept import measure_concept
 from rankloop.monitoring.measure.drift import measure_drift, reference_on
 from rankloop.monitoring.measure.performance import measure_performance
 from rankloop.monitoring.measure.quality import measure_quality
-from rankloop.monitoring.policy.findings import counted
+from rankloop.monitoring.policy.findings import relevant_rows
 from rankloop.monitoring.policy.judge import decide, importance_of, judge, rows_until
+from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.monitoring.report.drift_report import drawn, rows_of_day
 from rankloop.settings import Settings
@@ -240,11 +241,11 @@ def live_in(folder: Path, asked: argparse.Namespace) -> None:
 
 def judged_in(folder: Path) -> dict[str, list[Watched]]:
     """By shop, its days, judged by the policy as it is now from what was measured."""
-    policy, found = Settings(home=folder).monitoring, defaultdict(list)
+    policy, found = open_policy(Settings(home=folder).monitoring), defaultdict(list)
     for line in (folder / DAYS).read_text(encoding="utf-8").splitlines():
         kept = json.loads(line)
         day, shop, version, peer = date.fromisoformat(kept["day"]), kept["shop"], kept["version"], kept["peer"]
-        rows = counted(rows_until(Lake(str(folder / shop / "lake")), day, policy), version)
+        rows = relevant_rows(rows_until(Lake(str(folder / shop / "lake")), day, policy), version)
         importance = json.loads(importance_in(folder, version).read_text())
         verdict = decide(rows, policy, importance, (), day=day, version=version)
         found[shop].append(Watched.of(shop, verdict, peer=Peer(**peer) if peer else None))

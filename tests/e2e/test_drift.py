@@ -11,7 +11,7 @@ from rankloop.champions.current import standing_champion
 from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
-from rankloop.monitoring.policy.judge import TABLES
+from rankloop.monitoring.policy.rule_set import TABLES
 from rankloop.scoring.publish import newest_day
 from rankloop.state.rankings import list_batches, live_batch, publish_batch
 from rankloop_demo.stack.airflow_api import signed_in, switch_on

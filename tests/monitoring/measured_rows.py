@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
-from rankloop.monitoring.policy.findings import counted
+from rankloop.monitoring.policy.findings import relevant_rows
 from rankloop.monitoring.policy.judge import decide
+from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.settings.monitoring import MonitoringSettings
 
 DAY = date(2026, 11, 20)
 CHAMPION = 7
 IMPORTANCE = {"product_price": 0.5, "product_ctr": 0.3, "buyer_orders": 0.2}
-POLICY = MonitoringSettings()
+POLICY = open_policy(MonitoringSettings())
 
 Measured = tuple[str, dict[str, Any]]
 """A table and its row."""
@@ -100,7 +101,7 @@ def tables(rows: Iterable[Measured]) -> dict[str, list[dict[str, Any]]]:
 def verdict(rows: Iterable[Measured], **more: Any) -> Verdict:  # noqa: ANN401  (any argument of `decide`)
     """The verdict of the day."""
     given = {"policy": POLICY, "importance": IMPORTANCE, "history": (), "day": DAY, "version": CHAMPION} | more
-    return decide(counted(tables(rows), CHAMPION), **given)
+    return decide(relevant_rows(tables(rows), CHAMPION), **given)
 
 
 def write(lake: Lake, rows: Iterable[Measured]) -> None:

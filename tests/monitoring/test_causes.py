@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from rankloop.cli.main import app
 from rankloop.monitoring.act.incidents import DRIFT as INCIDENTS
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
-from rankloop.monitoring.policy.causes import Cause
+from rankloop.monitoring.policy.root_cause import RootCause
+from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.report.pages import told
-from rankloop.settings import Settings
+from rankloop.settings import Settings, SettingsError
 from rankloop.settings.monitoring import MonitoringSettings
 from tests.monitoring.measured_rows import (
     CHAMPION,
@@ -31,7 +31,7 @@ from tests.monitoring.measured_rows import (
 BOTH = (1, 2)
 
 
-def cause(rows: list[Measured]) -> Cause:
+def cause(rows: list[Measured]) -> RootCause:
     """The one cause."""
     [found] = verdict(rows).causes
     return found
@@ -146,12 +146,12 @@ def test_new_tastes_are_learned_once_there_are_days_to_learn_them_from() -> None
     assert early.held_back == (
         f"Tastes moved on {before(2)}: as of {before(-1)} there are 3 days of lists to learn them from.",
     )
-    assert verdict(shifted_taste(BOTH), policy=MonitoringSettings(learn_days=2)).state == "retrain"
+    assert verdict(shifted_taste(BOTH), policy=open_policy(MonitoringSettings(learn_days=2))).state == "retrain"
 
 
 def test_days_to_learn_from_are_as_many_as_are_looked_back_on() -> None:
-    with pytest.raises(ValidationError, match="learn_days is 4, but performance and fresh look back on 3 days"):
-        MonitoringSettings(learn_days=4)
+    with pytest.raises(SettingsError, match="learn_days is 4, but performance and fresh look back on 3 days"):
+        open_policy(MonitoringSettings(learn_days=4))
 
 
 def test_a_fresh_model_that_is_better_is_enough() -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from rankloop.champions.current import opened
 from rankloop.monitoring.act.acting import choose
 from rankloop.monitoring.act.incidents import NotToldError, explain, tell_on_call
-from rankloop.monitoring.policy.judge import TABLES
+from rankloop.monitoring.policy.rule_set import TABLES
 from rankloop.monitoring.policy.verdict import NotJudgedError, Verdict, keep_verdict
 from rankloop.monitoring.report.pages import incident_page
 from rankloop.settings import Settings

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
-from rankloop.settings.monitoring import AgainstControl, Inputs, MonitoringSettings, Performance
+from rankloop.monitoring.policy.rule_set import open_policy
+from rankloop.monitoring.policy.rules import RULES
+from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.state.actions import FALL_BACK, RELEASE, RETRAIN, Action
 from tests.monitoring.measured_rows import (
     CHAMPION,
@@ -176,13 +178,13 @@ def test_after_wrong_data_is_mended_what_lags_behind_does_not_train() -> None:
 
 def test_the_policy_is_what_decides() -> None:
     rows = psi(DAY, product_price=0.15)
-    strict = MonitoringSettings(inputs=Inputs(threshold=0.1, days=1, of=1))
+    strict = open_policy(MonitoringSettings.model_validate({"inputs": {"threshold": 0.1, "days": 1, "of": 1}}))
     assert (verdict(rows).state, verdict(rows, policy=strict).state) == ("ok", "retrain")
 
 
-@pytest.mark.parametrize("rule", [Inputs, Performance, AgainstControl])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_more_bad_days_than_the_window_has_are_refused(rule: Any) -> None:  # noqa: ANN401  (a class)
-    with pytest.raises(ValueError, match="can never be"):
+    with pytest.raises(ValueError, match="is impossible"):
         rule(days=4, of=3)
 
 

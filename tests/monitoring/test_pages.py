@@ -13,10 +13,11 @@ from rankloop.monitoring.act.acting import choose, fall_back
 from rankloop.monitoring.act.incidents import DRIFT as OF_DRIFT
 from rankloop.monitoring.act.incidents import explain
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
-from rankloop.monitoring.policy.findings import ALL, Finding
-from rankloop.monitoring.policy.judge import TABLES
+from rankloop.monitoring.policy.finding import ALL, Finding
+from rankloop.monitoring.policy.rule_set import TABLES
+from rankloop.monitoring.policy.rules import RULES
 from rankloop.monitoring.policy.verdict import keep_verdict
-from rankloop.monitoring.policy.wording import CHANGES, NAMES, sentence, sentences
+from rankloop.monitoring.policy.wording import finding_sentence, finding_sentences
 from rankloop.monitoring.report.pages import incident_page, told
 from rankloop.settings import Settings
 from rankloop.settings.monitoring import MonitoringSettings
@@ -105,12 +106,12 @@ def test_a_page_of_each_kind_leaves_names_as_they_are_and_plain_values_without_a
     assert PLAIN_WITH_SIGN.findall(page) == []
 
 
-@pytest.mark.parametrize("rule", NAMES)
+@pytest.mark.parametrize("rule", [rule.name for rule in RULES])
 def test_a_sentence_of_each_rule_begins_with_a_word_of_its_own(rule: str) -> None:
-    text = sentence(finding(rule, subject="product_price"))
+    text = finding_sentence(finding(rule, subject="product_price"), POLICY)
     assert re.match(r"[A-Z][a-z]* ", text)
     assert not CAPITALISED.search(text)
-    assert ("[+" in text) == (rule in CHANGES)
+    assert ("[+" in text) == POLICY.rule(rule).signed
 
 
 def finding(rule: str, **more: object) -> Finding:
@@ -161,7 +162,7 @@ def finding(rule: str, **more: object) -> Finding:
     ],
 )
 def test_a_value_and_its_bounds_are_written_alike(rule: str, more: Mapping[str, object], text: str) -> None:
-    assert text in sentence(finding(rule, **more))
+    assert text in finding_sentence(finding(rule, **more), POLICY)
 
 
 def test_of_segments_a_page_names_the_worst_and_counts_the_rest() -> None:
@@ -170,7 +171,7 @@ def test_of_segments_a_page_names_the_worst_and_counts_the_rest() -> None:
         return finding("performance", subject=subject, value=value, **what)
 
     some = [fell(f"category={number}", 0.4 - number / 100) for number in range(6)]
-    page = sentences([fell(ALL, 0.3, "ctr@10"), fell("price=1", 0.1, "ctr@10"), *some])
+    page = finding_sentences([fell(ALL, 0.3, "ctr@10"), fell("price=1", 0.1, "ctr@10"), *some], POLICY)
     assert page[0].startswith("The CTR@10 over the shop's own lists in the champion's order is 0.300")
     assert [re.findall(r"segment (\S+) of", one) for one in page[1:4]] == [[f"category={n}"] for n in (5, 4, 3)]
     assert page[4:] == ["By the same rule 3 more segments are bad."]

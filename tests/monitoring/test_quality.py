@@ -24,7 +24,7 @@ from rankloop.monitoring.measure.measured import Measured, read_measures
 from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
 from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP, measure_quality
 from rankloop.monitoring.measure.usual import DEVIATIONS, usual
-from rankloop.monitoring.policy.rules import LOOKS
+from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
@@ -146,7 +146,7 @@ def test_prices_off_in_many_shops_are_laid_to_none(calm: Mapping[date, DayOfEven
 
 
 def test_no_rule_looks_at_what_shops_are_like() -> None:
-    assert SHOP not in {look.signal for look in LOOKS}
+    assert SHOP not in {read.signal for rule in RULES for read in rule.reads}
 
 
 def test_a_source_gone_quiet_shows(calm: Mapping[date, DayOfEvents], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from getpass import getuser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,11 +81,13 @@ def monitoring_show(
 ) -> None:
     """Say how the last days were judged, or all about one; and whether anything is done by itself."""
     from rankloop.mongo import connect
+    from rankloop.monitoring.policy.rule_set import open_policy
     from rankloop.monitoring.policy.verdict import verdict_of
     from rankloop.monitoring.report.pages import told
     from rankloop.state import actions
 
     settings, console = load_settings(), Console()
+    open_policy(settings.monitoring)  # what is set wrong about a rule is said before its verdicts are read
     with connect(settings.mongo) as client:
         if day:
             verdict = verdict_of(client, parse_day(day))
@@ -99,6 +102,20 @@ def monitoring_show(
     _say(f"Acting by itself: {settings.acts}{stopped}")
     for version, why in held.items():
         _say(f"Version {version} is held back: {why}")
+
+
+@monitoring_app.command("rules")
+def monitoring_rules(
+    write: Annotated[str, typer.Option(help="docs/monitoring.md: write its table of defaults anew")] = "",
+) -> None:
+    """Show every drift rule as it is set: what it says, what it reads, when a day is bad and what that leads to."""
+    from rankloop.monitoring.policy.rule_set import open_policy
+    from rankloop.monitoring.policy.rules_page import rules_table, write_rules_table
+
+    if write:
+        write_rules_table(Path(write))
+    else:
+        Console().print(Markdown(rules_table(open_policy(load_settings().monitoring))))
 
 
 @monitoring_app.command("pause")

@@ -1,17 +1,13 @@
-"""When the lists of a day are called another population than those that the champion was judged on."""
+"""How much of a day the domain classifier and the drift report look at, row by row."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class DriftSettings(BaseModel):
-    """When a feature has drifted, and how much of a day is looked at one by one."""
+    """How much of a day is read row by row. From which PSI a feature has drifted says the rule `inputs`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    psi: float = Field(0.2, gt=0, description="PSI from which a feature may have drifted")
-    times_usual: float = Field(
-        2.0, ge=1, description="by so much it must also exceed what a day of the reference differs from the others"
-    )
     sample_rows: int = Field(5_000, ge=500, le=1_000_000, description="rows of a day that the classifier is shown")
     report_columns: int = Field(
         20,

@@ -207,7 +207,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_in_words(problem) for problem in error.errors())) from None
+        raise SettingsError("\n".join(describe_problem(problem) for problem in error.errors())) from None
     except ValueError as error:  # a file that is no TOML, a list that is no JSON
         raise SettingsError(
             f"the settings cannot be read: {error}. A setting of several values is written as JSON, such as "
@@ -220,8 +220,9 @@ def variable(path: str) -> str:
     return PREFIX + path.replace(".", "__").upper()
 
 
-def _in_words(problem: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
+def describe_problem(problem: ErrorDetails, section: tuple[str, ...] = ()) -> str:
+    """Return what is wrong with a setting, in words, and how to set it."""
+    path = ".".join(str(part) for part in (*section, *problem["loc"]))
     if problem["type"] == "extra_forbidden":
         return f"no setting is called {path}; look for it in rankloop.toml and .env, and see .env.example."
     value = "…" if path.startswith(SECRET) else problem["input"]

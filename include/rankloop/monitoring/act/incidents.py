@@ -12,7 +12,7 @@ from typing import get_args
 from rankloop.champions.current import opened
 from rankloop.errors import TransientError
 from rankloop.mongo import Client
-from rankloop.monitoring.policy.causes import Cause
+from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.verdict import State, Verdict, judged_later, verdict_of
 from rankloop.monitoring.report.pages import incident_page, told
 from rankloop.settings import Settings
@@ -44,12 +44,12 @@ def explain(settings: Settings, day: date, now: datetime) -> str:
     return "\n\n".join(news)
 
 
-def _grave(verdict: Verdict) -> list[Cause]:
+def _grave(verdict: Verdict) -> list[RootCause]:
     """The causes that somebody has to know of."""
     return [cause for cause in verdict.causes if any(f.persistent and f.severity != "watch" for f in cause.findings)]
 
 
-def _raised(client: Client, cause: Cause, verdict: Verdict, page: str, now: datetime) -> bool:
+def _raised(client: Client, cause: RootCause, verdict: Verdict, page: str, now: datetime) -> bool:
     """Open or renew the cause's incident; whether it is news."""
     message = f"{cause.title}, since {cause.since}. {cause.reasons[0]} `rankloop alerts show '{DRIFT}:{cause.key}'`"
     facts = {

@@ -24,5 +24,14 @@ DRIFT, PERFORMANCE, CONCEPT, QUALITY = (
     "monitoring/concept",
     "monitoring/quality",
 )
+DAYS_LATER = {PERFORMANCE: 1, CONCEPT: 1}
+"""By table, how many days after a day it is measured: reactions count for 24 hours."""
 CATALOGUES = ("buyers", "products")
 """Sources that are as they stand at the end of a day; of the others a day has what happened."""
+AMOUNT_COLUMNS = (
+    "products.original_price",
+    "products.final_price",
+    "interactions.price",
+    "interactions.quantity",
+)
+"""Columns of sources that are amounts in some unit; a mean of other columns may change by any factor."""

@@ -9,36 +9,36 @@ from rankloop.champions.current import opened, standing_champion
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
-from rankloop.monitoring.policy.causes import CONCEPT_DRIFT, DATA_BUG, Cause, causes
-from rankloop.monitoring.policy.findings import Rows, counted, find
-from rankloop.monitoring.policy.rules import LATER
+from rankloop.monitoring.measure.measures import DAYS_LATER
+from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, DATA_BUG
+from rankloop.monitoring.policy.finding import Rows
+from rankloop.monitoring.policy.findings import find_findings, relevant_rows
+from rankloop.monitoring.policy.root_cause import RootCause, root_causes
+from rankloop.monitoring.policy.rule_set import Policy, open_policy
 from rankloop.monitoring.policy.verdict import State, Verdict, keep_verdict
 from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import Version
 from rankloop.settings import Settings
-from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.state import actions
 from rankloop.state.actions import FALL_BACK, RELEASE, RETRAIN, Action
 from rankloop.training.record import IMPORTANCE
 
 log = logging.getLogger(__name__)
-TABLES = (DRIFT, PERFORMANCE, CONCEPT, QUALITY)
 
 
 def judge(settings: Settings, day: date) -> Verdict:
     """Judge a day from what was measured up to it, and keep the verdict."""
     champion = standing_champion(settings)
     number = champion.number if champion else None
-    lake, policy = lake_of(settings), settings.monitoring
+    lake, policy = lake_of(settings), open_policy(settings.monitoring)
     rows = rows_until(lake, day, policy)
     with opened(settings) as client:
         history = actions.earlier_actions(client, day)
         verdict = decide(
-            counted(rows, number), policy, importance_of(settings, champion), history, day=day, version=number
+            relevant_rows(rows, number), policy, importance_of(settings, champion), history, day=day, version=number
         )
-        verdict = verdict.model_copy(update={"measured": _measured(lake, day)})
+        verdict = verdict.model_copy(update={"measured": _measured(lake, policy, day)})
         keep_verdict(client, verdict)
     log.info("%s: %s. %s", day, verdict.state, verdict.reason)
     return verdict
@@ -46,7 +46,7 @@ def judge(settings: Settings, day: date) -> Verdict:
 
 def decide(  # noqa: PLR0913  (all that a verdict follows from, and nothing else)
     rows: Rows,
-    policy: MonitoringSettings,
+    policy: Policy,
     importance: Mapping[str, float],
     history: Sequence[Action],
     *,
@@ -54,7 +54,7 @@ def decide(  # noqa: PLR0913  (all that a verdict follows from, and nothing else
     version: int | None,
 ) -> Verdict:
     """The verdict of a day: a function of the rows that count, the policy and what was done before this day."""
-    found = causes(find(rows, policy, importance, day), rows, importance)
+    found = root_causes(find_findings(rows, policy, importance, day), rows, policy, importance)
     wanted = {finding.severity for cause in found for finding in cause.findings if finding.persistent}
     held: list[str] = []
     if FALL_BACK in wanted and (why := _fallen_back(history, version)):
@@ -75,31 +75,32 @@ def _fallen_back(history: Sequence[Action], version: int | None) -> str:
     return f"Version {version} is held back since {mine[-1].day}." if mine and mine[-1].kind == FALL_BACK else ""
 
 
-def _not_now(found: Sequence[Cause], policy: MonitoringSettings, history: Sequence[Action], day: date) -> str:
+def _not_now(found: Sequence[RootCause], policy: Policy, history: Sequence[Action], day: date) -> str:
     """Why there is no retraining now, or nothing."""
     if wrong := [cause.title for cause in found if cause.kind == DATA_BUG]:
         return f"Nothing is trained on wrong data: {'; '.join(wrong)}."
     last = max((action.day for action in history if action.kind == RETRAIN), default=None)
-    if last and (day - last).days <= policy.cool_down_days:
-        until = last + timedelta(days=policy.cool_down_days)
+    if last and (day - last).days <= policy.settings.cool_down_days:
+        until = last + timedelta(days=policy.settings.cool_down_days)
         return f"A training was begun as of {last}; another is begun after {until} at the earliest."
     return _too_little_to_learn(found, policy, day)
 
 
-def _too_little_to_learn(found: Sequence[Cause], policy: MonitoringSettings, day: date) -> str:
+def _too_little_to_learn(found: Sequence[RootCause], policy: Policy, day: date) -> str:
     """Why a training would only learn what buyers liked before, or nothing.
 
     Where only the inputs moved, lists from before still teach what buyers like.
     """
     moved = [cause.since for cause in found if cause.kind == CONCEPT_DRIFT]
     # A day of lists can be learned from once the day after it is over.
-    if moved and (day - (since := min(moved))).days < policy.learn_days:
-        first = since + timedelta(days=policy.learn_days)
-        return f"Tastes moved on {since}: as of {first} there are {policy.learn_days} days of lists to learn them from."
+    days = policy.settings.learn_days
+    if moved and (day - (since := min(moved))).days < days:
+        first = since + timedelta(days=days)
+        return f"Tastes moved on {since}: as of {first} there are {days} days of lists to learn them from."
     return ""
 
 
-def _reason(found: Sequence[Cause], state: State) -> str:
+def _reason(found: Sequence[RootCause], state: State) -> str:
     if not found:
         return "nothing is wrong with what was measured"
     wrong = found[0]
@@ -107,15 +108,15 @@ def _reason(found: Sequence[Cause], state: State) -> str:
     return f"{wrong.kind}: {wrong.title} ({', '.join(dict.fromkeys(one.rule for one in worst))})"
 
 
-def rows_until(lake: Lake, day: date, policy: MonitoringSettings) -> Rows:
+def rows_until(lake: Lake, day: date, policy: Policy) -> Rows:
     """All that was measured of a day, and of those before it that the policy looks back on."""
-    wanted = set(days_between(day - timedelta(days=policy.looks_back), day))
-    there = {table: sorted(wanted & set(lake.days(table))) for table in TABLES}
+    wanted = set(days_between(day - timedelta(days=policy.look_back_days), day))
+    there = {table: sorted(wanted & set(lake.days(table))) for table in policy.tables}
     return {table: lake.read(table, found).to_pylist() for table, found in there.items() if found}
 
 
-def _measured(lake: Lake, day: date) -> tuple[str, ...]:
-    return tuple(table for table in TABLES if day - timedelta(days=LATER[table]) in lake.days(table))
+def _measured(lake: Lake, policy: Policy, day: date) -> tuple[str, ...]:
+    return tuple(table for table in policy.tables if day - timedelta(days=DAYS_LATER.get(table, 0)) in lake.days(table))
 
 
 def importance_of(settings: Settings, champion: Version | None) -> dict[str, float]:

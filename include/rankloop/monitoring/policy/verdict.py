@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rankloop.errors import RankloopError
 from rankloop.mongo import Client
-from rankloop.monitoring.policy.causes import Cause
+from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.state import actions
 
 State = Literal["ok", "watch", "alert", "retrain", "fall back"]
@@ -27,7 +27,7 @@ class Verdict(BaseModel):
     """The champion."""
     state: State
     reason: str
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[RootCause, ...] = ()
     held_back: tuple[str, ...] = ()
     """What is not done though the policy would have it, and why."""
     measured: tuple[str, ...] = ()

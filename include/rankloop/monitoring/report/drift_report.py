@@ -2,8 +2,8 @@
 
 The page is for looking: every row is counted by `rankloop.monitoring.measure.drift`, and that decides. Both samples are
 about `drift.report_rows` rows; the day's are whole lists chosen by a hash of their names, those of the reference are
-drawn by their weights with a fixed seed. PSI is Rankloop's own, within Evidently, and so are the thresholds: a feature
-must exceed `drift.psi` and so many times what the reference's own days differ. Evidently leaves unknown values out.
+drawn by their weights with a fixed seed. PSI is Rankloop's own, within Evidently, and its limits are those of the rule
+`inputs`. Evidently leaves unknown values out.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.drift import most_of_days, reference_on, shown_to_nobody
 from rankloop.monitoring.measure.reference import Reference
 from rankloop.monitoring.measure.seen import comparable_lists, seen_on
+from rankloop.monitoring.policy.rule_set import open_policy
+from rankloop.monitoring.policy.rules.input_drift import InputDriftRule
 from rankloop.monitoring.report.addresses import link_to, page_of
 from rankloop.monitoring.report.evidently_page import evidently_page, psi_of
 from rankloop.settings import Settings
@@ -57,12 +59,8 @@ def read_page(settings: Settings, day: date) -> str | None:
 
 def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
     """By column, the PSI from which it has drifted."""
-    usual = (most_of_days(reference, number) for number in range(len(reference.columns)))
-    rule = settings.drift
-    return {
-        name: max(rule.psi, rule.times_usual * (most or 0.0))
-        for name, most in zip(reference.columns, usual, strict=True)
-    }
+    rule = open_policy(settings.monitoring).rule_of(InputDriftRule)
+    return {name: rule.feature_limit(most_of_days(reference, number)) for number, name in enumerate(reference.columns)}
 
 
 def worth_a_look(

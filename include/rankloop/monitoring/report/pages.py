@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from rankloop.monitoring.measure.measures import DRIFT
-from rankloop.monitoring.policy.causes import Cause, Suspect
+from rankloop.monitoring.policy.next_steps import SuspectFeature
+from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.monitoring.report.addresses import address_of
 from rankloop.settings import Settings
@@ -12,7 +13,7 @@ from rankloop.state.alerts import Alert
 RUNBOOK = "docs/runbook.md#drift_checks"
 
 
-def told(settings: Settings, cause: Cause, verdict: Verdict) -> str:
+def told(settings: Settings, cause: RootCause, verdict: Verdict) -> str:
     """A cause, what to do about it first."""
     champion = f"Champion is version {verdict.version}" if verdict.version is not None else "There is no champion"
     judged = f"Judged for {verdict.day}: **{verdict.state}**. {champion}."
@@ -35,7 +36,7 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return ["", f"## {title}", "", *lines] if lines else []
 
 
-def _suspects(suspects: Sequence[Suspect]) -> list[str]:
+def _suspects(suspects: Sequence[SuspectFeature]) -> list[str]:
     if not suspects:
         return []
     factors = ["-" if one.factor is None else f"{one.factor:.3g}" for one in suspects]
