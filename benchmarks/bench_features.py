@@ -18,6 +18,7 @@ from time import perf_counter
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from building import aggregate_day, build_features, lake_of
 from feature_events import LAST, make_lake, settings_in
 from features_in_pandas import build_day, build_day_from_events
 from rich.console import Console
@@ -25,7 +26,6 @@ from rich.table import Table
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF, feature_names
 from rankloop.features.joining.rows import rows_with
 from rankloop.features.joining.sets import Portion
@@ -102,16 +102,16 @@ def differences(home: Path) -> list[str]:
     Whole numbers and texts must be equal to the last bit, fractions to a billionth: pandas divides in another order.
     """
     lake, found = lake_of(settings_in(home)), []
-    for made in AS_OF:
-        order = [(key, "ascending") for key in made.shape.keys]
-        mine = lake.read(made.shape.name, [LAST]).sort_by(order)
-        theirs = pq.read_table(home / "pandas" / f"{made.shape.name}.parquet").sort_by(order)
+    for builder in AS_OF:
+        order = [(key, "ascending") for key in builder.spec.keys]
+        mine = lake.read(builder.spec.name, [LAST]).sort_by(order)
+        theirs = pq.read_table(home / "pandas" / f"{builder.spec.name}.parquet").sort_by(order)
         if mine.num_rows != theirs.num_rows:
-            found.append(f"{made.shape.name}: {mine.num_rows} rows against {theirs.num_rows}")
+            found.append(f"{builder.spec.name}: {mine.num_rows} rows against {theirs.num_rows}")
             continue
         found += [
-            f"{made.shape.name}.{name}"
-            for name in (column.name for column in (*made.shape.key, *made.shape.columns))
+            f"{builder.spec.name}.{name}"
+            for name in (column.name for column in (*builder.spec.key, *builder.spec.columns))
             if not _equal(mine[name], theirs[name])
         ]
     return found

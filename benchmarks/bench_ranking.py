@@ -24,9 +24,9 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from building import lake_of
 from simulated_market import Truth, live_in_lake, truth_of
 
-from rankloop.features.build import lake_of
 from rankloop.features.families.product import TABLE
 from rankloop.ranking.blocks import Block, Sample, lists_with_reaction, put_together, thinned
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params

@@ -29,12 +29,12 @@ import pyarrow as pa
 import xgboost as xgb
 from bench_features import peak_mb
 from bench_simulator import server
+from building import aggregate_day, build_features
 from pymongo import MongoClient
 
 from rankloop.candidates.generation import candidates
 from rankloop.candidates.market import GROUPS, open_market
 from rankloop.engine.opening import open_engine
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.features.catalogue import feature_names
 from rankloop.features.joining.sets import join_features, joined_schema
 from rankloop.mongo import connect

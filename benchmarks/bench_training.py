@@ -26,8 +26,8 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 from bench_features import peak_mb
+from building import build_features, lake_of
 
-from rankloop.features.build import build_features, lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.blocks import lists_with_reaction, put_together
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from building import aggregate_day, lake_of
 
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import KINDS, TIMESTAMP
-from rankloop.features.build import aggregate_day, lake_of
 from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
 from rankloop_demo.simulator.catalogue import product_name

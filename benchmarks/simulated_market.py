@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from building import aggregate_day, build_features, lake_of
 
 from rankloop.contracts.lake import BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
 from rankloop_demo.simulator.catalogue import product_documents, products_changed

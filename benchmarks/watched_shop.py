@@ -18,6 +18,7 @@ from typing import Any
 import bson
 import pyarrow as pa
 import pyarrow.compute as pc
+from building import aggregate_day, build_features, lake_of
 from pydantic import SecretStr
 
 from rankloop.champions.current import opened, settle, standing_champion
@@ -26,7 +27,6 @@ from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTI
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.experiment import is_control
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of

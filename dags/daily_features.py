@@ -54,27 +54,36 @@ def clean(dag_run=None, params=None) -> dict:
 @task
 def aggregate(dag_run=None, params=None) -> dict:
     """Sum the day up: by buyer, product, shop, category and word."""
+    from rankloop.context import open_context
     from rankloop.features.build import aggregate_day
 
-    return aggregate_day(load_settings(), market_day(dag_run, params)).summary()
+    with open_context() as context:
+        features, zone = context.settings.features, context.settings.zone
+        return aggregate_day(context.lake, context.engine, features, zone, market_day(dag_run, params)).summary()
 
 
 @task.sensor(**SENSOR_ARGS)
 def earlier_days(dag_run=None, params=None) -> bool:
     """Wait for the days that this one looks back on: in a backfill they may still be under way."""
+    from rankloop.context import open_context
     from rankloop.events.tasks import first_day_of_events
-    from rankloop.features.build import may_build
+    from rankloop.features.build import window_is_complete
 
-    settings, day = load_settings(), market_day(dag_run, params)
-    return may_build(settings, day, first_day_of_events(settings, day))
+    day = market_day(dag_run, params)
+    with open_context() as context:
+        begun = first_day_of_events(context.settings, day)
+        return window_is_complete(context.lake, context.settings.features, day, begun)
 
 
 @task
 def build(dag_run=None, params=None) -> dict:
     """Roll the last days up into the features as of the end of this one."""
+    from rankloop.context import open_context
     from rankloop.features.build import build_features
 
-    return build_features(load_settings(), market_day(dag_run, params)).summary()
+    with open_context() as context:
+        features, zone = context.settings.features, context.settings.zone
+        return build_features(context.lake, context.engine, features, zone, market_day(dag_run, params)).summary()
 
 
 @task(outlets=[EVENTS, FEATURES])

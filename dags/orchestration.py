@@ -127,9 +127,10 @@ def describe_assets(outlet_events: Any, settings: Settings, day: date) -> None: 
     """Say what the day holds on the Assets page. Runs in the task worker."""
     from rankloop.events.tasks import published_events
     from rankloop.features.published import published_features
+    from rankloop.lake.tables import Lake
 
     outlet_events[EVENTS].extra = published_events(settings, day)
-    outlet_events[FEATURES].extra = published_features(settings, day)
+    outlet_events[FEATURES].extra = published_features(Lake(settings.lake_root), settings.features, day)
 
 
 def apprise_sender(connection: str) -> Callable[[str, str], bool]:

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from threadpoolctl import threadpool_limits
 
 from rankloop.calendar import start_of
-from rankloop.features.build import lake_of
 from rankloop.features.whole_day import build_days
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
@@ -25,6 +24,7 @@ from rankloop.training import record
 from rankloop.training.running import run_training
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
+from tests.building import lake_of
 from tests.mlflow_server import serving as mlflow_serving
 from tests.mongo_server import serving as mongo_serving
 

@@ -12,7 +12,7 @@ from rankloop.contracts.cleaning import DayCheck
 from rankloop.contracts.sources import SOURCES
 from rankloop.events import tasks
 from rankloop.events.checks import DayRejectedError
-from rankloop.features.build import DaysMissingError
+from rankloop.features.build import MissingAggregatesError
 from rankloop.mongo import MongoUnavailableError, connect
 from rankloop.settings import Settings, load_settings
 from rankloop_demo.simulator.loading import record_day
@@ -29,9 +29,9 @@ DAY = date(2026, 11, 3)
 def test_what_time_mends_is_tried_again_and_nothing_else(dag_bag: "DagBag", task: str) -> None:
     policy = dag_bag.dags["daily_features"].get_task(task).retry_policy
     stopped = DayRejectedError(DayCheck.BAD_ROWS, "3 of 4 rows are bad")
-    down, missing = MongoUnavailableError("MongoDB does not answer"), DaysMissingError("daily/* lacks a day")
+    down, missing = MongoUnavailableError("MongoDB does not answer"), MissingAggregatesError("daily/* lacks a day")
     decided = {type(error): policy.evaluate(error, 1, 4).action.value for error in (down, missing, stopped)}
-    assert decided == {MongoUnavailableError: "retry", DaysMissingError: "retry", DayRejectedError: "fail"}
+    assert decided == {MongoUnavailableError: "retry", MissingAggregatesError: "retry", DayRejectedError: "fail"}
     # What nobody foresaw is tried as often as Airflow is told to.
     assert policy.evaluate(ZeroDivisionError(), 1, 4).action.value == "default"
 

@@ -8,7 +8,6 @@ import pytest
 from pymongo import MongoClient
 
 from rankloop.champions.current import standing_champion
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.rule_set import TABLES
@@ -16,6 +15,7 @@ from rankloop.scoring.publish import newest_day
 from rankloop.state.rankings import list_batches, live_batch, publish_batch
 from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from rankloop_demo.stack.watching import ask_for, run_of, watch
+from tests.building import lake_of
 from tests.e2e.clearing import Run
 from tests.e2e.conftest import let_nothing_follow
 from tests.running import RunningStack, wait_until

@@ -10,7 +10,7 @@ from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.events.checks import DayRejectedError
 from rankloop.events.late_events import count_late_events
-from rankloop.features.build import aggregate_day, build_features, may_build
+from tests.building import aggregate_day, build_features, window_is_complete
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_list, a_reaction, arriving, at
 from tests.features.market import rows, settings_for
 
@@ -59,7 +59,7 @@ def test_an_empty_day_that_was_accepted_has_features_and_so_has_the_day_after_it
     for number, day in enumerate((DAY, NEXT_DAY, third_day)):
         shop.clean(day, NIGHT + timedelta(days=number), accept=("empty_day",))
         aggregate_day(settings, day)
-        assert may_build(settings, day, begun=DAY)
+        assert window_is_complete(settings, day, begun=DAY)
         build_features(settings, day)
     shown = [
         {row["product_id"]: row["product_shown_28d"] for row in rows(settings, "features/product", day)}

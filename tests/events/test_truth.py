@@ -15,9 +15,9 @@ from rankloop.contracts.lake import BUYERS as BUYERS_TABLE
 from rankloop.contracts.lake import PRODUCTS as PRODUCTS_TABLE
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PERSONAL, PRODUCTS
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.settings import Settings
 from rankloop_demo.simulator.dirt import SOILS
+from tests.building import aggregate_day, build_features
 from tests.events.lived import DAYS, Lived, Stain, mended
 from tests.events.shop import HANOI
 

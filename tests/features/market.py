@@ -14,12 +14,12 @@ import pyarrow as pa
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.engine.duck import DuckEngine
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.lake.facts import write_facts
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop_demo.simulator.living import Marketplace, live
 from rankloop_demo.simulator.storefront import Rankings
+from tests.building import aggregate_day, build_features, lake_of
 
 FIRST_DAY = date(2026, 10, 1)
 ZONE = "Asia/Ho_Chi_Minh"

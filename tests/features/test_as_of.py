@@ -14,8 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rankloop.contracts.lake import BUYERS, PRODUCTS
-from rankloop.features.build import Facts, aggregate_day, build_features, lake_of
+from rankloop.features.build import BuildResult
 from rankloop.settings import Settings
+from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
 from tests.features.market import (
     FIRST_DAY,
@@ -31,7 +32,7 @@ from tests.features.market import (
 )
 
 
-def digests(facts: Facts) -> dict[str, str]:
+def digests(facts: BuildResult) -> dict[str, str]:
     """What the tables of a task hold."""
     return {written.table: written.digest for written in facts.tables}
 

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from rankloop.cli.main import app
 from rankloop.contracts.cleaning import DEAREST, MOST_UNITS
-from rankloop.features.build import DaysMissingError, Facts, FeatureError, aggregate_day, build_features, may_build
-from rankloop.features.portrait import UnknownBuyerError, portrait
+from rankloop.engine.opening import open_engine
+from rankloop.features.build import BuildResult, FeatureError, MissingAggregatesError
+from rankloop.features.buyer_profile import UnknownBuyerError, buyer_profile
 from rankloop.settings import PREFIX, Settings, load_settings
+from tests.building import aggregate_day, build_features, lake_of, window_is_complete
 from tests.features.market import (
     FIRST_DAY,
     account,
@@ -27,7 +29,7 @@ from tests.features.market import (
 )
 
 BUYER = 1
-Task = Callable[[Settings, date], Facts]
+Task = Callable[[Settings, date], BuildResult]
 
 
 def put_a_day(settings: Settings, number: int) -> None:
@@ -46,7 +48,7 @@ def test_a_day_that_is_not_cleaned_is_refused_and_says_what_to_clear(tmp_path: P
 def test_features_of_a_day_that_is_not_aggregated_are_refused(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     put_a_day(settings, 0)
-    with pytest.raises(DaysMissingError, match=f"lacks {FIRST_DAY}"):
+    with pytest.raises(MissingAggregatesError, match=f"lacks {FIRST_DAY}"):
         build_features(settings, FIRST_DAY)
 
 
@@ -55,7 +57,7 @@ def test_a_gap_within_the_window_is_refused_by_name_unless_it_is_allowed(tmp_pat
     for number in (0, 2):
         put_a_day(settings, number)
         aggregate_day(settings, FIRST_DAY + timedelta(days=number))
-    with pytest.raises(DaysMissingError, match=r"2026-10-02.*RANKLOOP_FEATURES__ALLOW_GAPS"):
+    with pytest.raises(MissingAggregatesError, match=r"2026-10-02.*RANKLOOP_FEATURES__ALLOW_GAPS"):
         build_features(settings, last)
     facts = build_features(settings_for(tmp_path, allow_gaps=True), last)
     assert facts.days == (FIRST_DAY, last)
@@ -65,18 +67,18 @@ def test_a_day_waits_for_those_since_events_began_and_for_none_before(tmp_path: 
     settings, last = settings_for(tmp_path), FIRST_DAY + timedelta(days=2)
     put_a_day(settings, 2)
     aggregate_day(settings, last)
-    assert may_build(settings, last, begun=last)
-    assert not may_build(settings, last, begun=FIRST_DAY + timedelta(days=1))
+    assert window_is_complete(settings, last, begun=last)
+    assert not window_is_complete(settings, last, begun=FIRST_DAY + timedelta(days=1))
     put_a_day(settings, 1)
     aggregate_day(settings, FIRST_DAY + timedelta(days=1))
-    assert may_build(settings, last, begun=FIRST_DAY + timedelta(days=1))
+    assert window_is_complete(settings, last, begun=FIRST_DAY + timedelta(days=1))
 
 
 def test_a_day_waits_for_its_whole_window_where_nobody_knows_when_events_began(tmp_path: Path) -> None:
     put_a_day(settings_for(tmp_path), 0)
     aggregate_day(settings_for(tmp_path), FIRST_DAY)
-    assert not may_build(settings_for(tmp_path), FIRST_DAY, begun=None)
-    assert may_build(settings_for(tmp_path, allow_gaps=True), FIRST_DAY, begun=None)
+    assert not window_is_complete(settings_for(tmp_path), FIRST_DAY, begun=None)
+    assert window_is_complete(settings_for(tmp_path, allow_gaps=True), FIRST_DAY, begun=None)
 
 
 def test_a_day_on_which_nobody_did_anything_has_features_too(tmp_path: Path) -> None:
@@ -106,13 +108,14 @@ def test_the_facts_of_a_task_are_json(tmp_path: Path) -> None:
     assert len(summary["tables"]["daily/buyer"]["digest"]) == 16
 
 
-def test_a_portrait_of_nobody_says_how_far_features_reach(tmp_path: Path) -> None:
+def test_the_profile_of_an_unknown_buyer_says_how_far_features_reach(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     put_a_day(settings, 0)
     aggregate_day(settings, FIRST_DAY)
     build_features(settings, FIRST_DAY)
-    with pytest.raises(UnknownBuyerError, match="features reach from 2026-10-01 to 2026-10-01"):
-        portrait(settings, 5, FIRST_DAY)
+    message = "features reach from 2026-10-01 to 2026-10-01"
+    with open_engine(settings.features) as engine, pytest.raises(UnknownBuyerError, match=message):
+        buyer_profile(lake_of(settings), engine, 5, FIRST_DAY)
 
 
 def test_the_command_line_builds_a_day_and_shows_a_buyer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.contracts.tables import Shape
-from rankloop.features.build import lake_of
-from rankloop.features.catalogue import AS_OF, DAILY, FAMILIES, FEATURES, page
+from rankloop.contracts.tables import TableSpec
+from rankloop.features.catalogue import AS_OF, DAILY, FAMILIES, FEATURES, render_feature_catalogue
 from rankloop.features.declarations import Family
+from tests.building import lake_of
 from tests.features.market import FIRST_DAY, account, build, day_of, product, reaction, settings_for, shown_list
 
-SHAPES = [made.shape for made in (*DAILY, *AS_OF)]
+SHAPES = [builder.spec for builder in (*DAILY, *AS_OF)]
 
 
 def test_there_are_at_least_sixty_features_and_no_two_share_a_name() -> None:
@@ -49,12 +49,12 @@ def test_every_table_has_exactly_the_columns_it_declares(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_no_table_declares_a_column_twice(shape: Shape) -> None:
+def test_no_table_declares_a_column_twice(shape: TableSpec) -> None:
     assert len(set(shape.schema.names)) == len(shape.schema.names)
 
 
 def test_the_page_of_features_is_current() -> None:
     written = Path(__file__).parents[2] / "docs" / "features.md"
-    assert written.read_text(encoding="utf-8") == page(), (
+    assert written.read_text(encoding="utf-8") == render_feature_catalogue(), (
         "run: .venv/bin/rankloop features describe --markdown > docs/features.md"
     )

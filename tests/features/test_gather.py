@@ -10,7 +10,6 @@ import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.duck import open_duck
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.features.catalogue import FAMILIES, FEATURES, feature_names
 from rankloop.features.joining.arrays import Gatherer, Matrix
 from rankloop.features.joining.sets import LIST_COLUMNS, JoinError, join_features, joined_schema
@@ -18,6 +17,7 @@ from rankloop.ranking.preprocessing import learn, prepared
 from rankloop.scoring.shelf import narrow
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
+from tests.building import aggregate_day, build_features
 from tests.features.conftest import DAYS
 from tests.features.market import ZONE, DayOfEvents, in_memory, instant, put, settings_for
 

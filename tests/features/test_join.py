@@ -10,11 +10,11 @@ import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import FEATURES, feature_names
 from rankloop.features.joining.rows import rows_with
 from rankloop.features.joining.sets import JoinError, Portion, join_features, joined_schema
 from rankloop.settings import Settings
+from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
 from tests.features.market import (
     FIRST_DAY,

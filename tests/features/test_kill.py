@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of, may_build
+from rankloop.features.build import MissingAggregatesError
 from rankloop.features.catalogue import AS_OF, DAILY
 from rankloop.settings import Settings
+from tests.building import aggregate_day, build_features, lake_of, window_is_complete
 from tests.features.market import FIRST_DAY, account, day_of, product, put, reaction, settings_for, shown_list
 from tests.features.victims import do
 from tests.killing import Point, forks
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.stack
 
 COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_file"
 DAY, NEXT_DAY = FIRST_DAY, FIRST_DAY + timedelta(days=1)
-TABLES = [made.shape.name for made in (*DAILY, *AS_OF)]
+TABLES = [builder.spec.name for builder in (*DAILY, *AS_OF)]
 # The day is marked as under way, its tables follow, and at last it is marked as whole.
 AGGREGATING = [Point(COMMIT, call, after=True) for call in range(1, len(DAILY) + 2)]
 BUILDING = [Point(COMMIT, call, after=True) for call in (1, 4, len(AS_OF) - 1)]
@@ -85,12 +86,12 @@ def test_a_day_half_aggregated_holds_up_those_that_look_back_on_it_until_it_is_w
 ) -> None:
     assert killed("aggregate_day", market, point) == -9
     for day in (DAY, NEXT_DAY):
-        assert not may_build(market, day, begun=DAY)
-        with pytest.raises(DaysMissingError, match=f"lacks {DAY}"):
+        assert not window_is_complete(market, day, begun=DAY)
+        with pytest.raises(MissingAggregatesError, match=f"lacks {DAY}"):
             build_features(market, day)
     aggregate_day(market, DAY)
     for day in (DAY, NEXT_DAY):
-        assert may_build(market, day, begun=DAY)
+        assert window_is_complete(market, day, begun=DAY)
         build_features(market, day)
     assert digests(market) == expected
 
@@ -110,5 +111,5 @@ def test_the_first_day_of_all_is_waited_for_though_it_was_only_begun(tmp_path: P
     assert killed("aggregate_day", settings, Point(COMMIT, 3, after=True)) == -9
     put_day(settings, 1, clicks=1)
     aggregate_day(settings, NEXT_DAY)
-    with pytest.raises(DaysMissingError, match=f"lacks {DAY}"):
+    with pytest.raises(MissingAggregatesError, match=f"lacks {DAY}"):
         build_features(settings, NEXT_DAY)

@@ -13,9 +13,8 @@ import pytest
 from rankloop.candidates.generation import candidates
 from rankloop.candidates.market import open_market
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
-from rankloop.contracts.tables import TEXT, Column, Shape
+from rankloop.contracts.tables import TEXT, Column, TableSpec
 from rankloop.engine.opening import open_engine
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
 from rankloop.features.declarations import ACCOUNT, PRODUCT
 from rankloop.features.joining.sets import Portion, join_features
@@ -23,6 +22,7 @@ from rankloop.ranking.model import load_model
 from rankloop.scoring.batch import as_lists
 from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
 from rankloop.settings import Settings
+from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
 from tests.features.market import DayOfEvents, put, settings_for
 from tests.registry import small_model
@@ -31,8 +31,8 @@ CLUSTER = "local-cluster[2,1,1024]"
 AS_OF_DAY, SHOWN_DAY = DAYS[1], DAYS[2]
 
 RANKINGS, GROUP = "rankings", 3
-JOINED = Shape("joined", (Column("request_id", TEXT, "the list"), PRODUCT), (ACCOUNT, *FEATURES))
-SHAPES = [*(made.shape for made in (*DAILY, *AS_OF)), JOINED]
+JOINED = TableSpec("joined", (Column("request_id", TEXT, "the list"), PRODUCT), (ACCOUNT, *FEATURES))
+SHAPES = [*(builder.spec for builder in (*DAILY, *AS_OF)), JOINED]
 
 pytestmark = [
     pytest.mark.stack,
@@ -83,7 +83,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, lived: Mapping[date, DayOfEve
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_both_engines_make_the_same_values_in_every_column(both: tuple[Settings, Settings], shape: Shape) -> None:
+def test_both_engines_make_the_same_values_in_every_column(both: tuple[Settings, Settings], shape: TableSpec) -> None:
     day = SHOWN_DAY if shape is JOINED else AS_OF_DAY
     duck, spark = (lake_of(settings).read(shape.name, [day]) for settings in both)
     order = [(key, "ascending") for key in shape.keys]

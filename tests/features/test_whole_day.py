@@ -11,13 +11,14 @@ from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
-from rankloop.features.build import DaysMissingError, aggregate_day, build_features, lake_of
+from rankloop.features.build import MissingAggregatesError
 from rankloop.features.whole_day import build_days
 from rankloop.mongo import SHOP_DB, connect
 from rankloop.settings import Settings
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.loading import prepare
+from tests.building import aggregate_day, build_features, lake_of
 from tests.mongo_server import serving
 
 pytestmark = pytest.mark.stack
@@ -94,7 +95,7 @@ def test_the_first_day_need_not_wait_for_days_before_it_though_a_nightly_job_wri
 
 def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:
     settings = settings_of(address, tmp_path)
-    with pytest.raises(DaysMissingError, match="features of 2026-11-02 waited 0 s for days before it"):
+    with pytest.raises(MissingAggregatesError, match="features of 2026-11-02 waited 0 s for days before it"):
         build_days(settings, [DAYS[1]], night_after(settings, DAYS[1]), earlier_within_s=0)
     assert not lake_of(settings).days("features/product")
     build_days(settings, [DAYS[0]], night_after(settings, DAYS[0]))

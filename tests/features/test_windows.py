@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rankloop.features.build import aggregate_day, build_features
+from tests.building import aggregate_day, build_features
 from tests.features.market import FIRST_DAY, account, day_of, product, put, reaction, rows, settings_for, shown_list
 
 LAST = FIRST_DAY + timedelta(days=30)

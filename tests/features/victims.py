@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.settings import Settings
+from tests.building import aggregate_day, build_features
 from tests.killing import Point, mine
 
 TASKS = {task.__name__: task for task in (aggregate_day, build_features)}

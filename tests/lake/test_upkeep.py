@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rankloop.lake import upkeep
-from rankloop.lake.tables import Lake, LakeError, Written
+from rankloop.lake.tables import Lake, LakeError, WriteResult
 from rankloop.lake.upkeep import SCATTERED, PinnedVersionMissingError, compact, remove_reports, vacuum
 
 TABLE, OTHER = "features/things", "features/others"
@@ -37,7 +37,7 @@ def things(*numbers: int) -> pa.Table:
     return pa.table({"n": pa.array(numbers, pa.int64()), "at": pa.array(numbers, pa.timestamp("ms", "UTC"))})
 
 
-def write(lake: Lake, day: date, *numbers: int, files: int = 1, table: str = TABLE) -> Written:
+def write(lake: Lake, day: date, *numbers: int, files: int = 1, table: str = TABLE) -> WriteResult:
     """Replace a day, by as many files as an engine on that many machines would leave."""
     if files == 1:
         return lake.replace_day(table, day, things(*numbers), SCHEMA)
@@ -247,7 +247,7 @@ def compacted_while(lake: Lake, day: date, *numbers: int) -> dict[str, int]:
     """What compaction does where a day is replaced after its files were read."""
     commit, begun = Lake._commit, []  # noqa: SLF001  (the moment in question)
 
-    def late(self: Lake, *arguments: object) -> Written:
+    def late(self: Lake, *arguments: object) -> WriteResult:
         if not begun:
             begun.append(1)
             write(Lake(self.root), day, *numbers)

@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.monitoring.measure import seen as module
 from rankloop.monitoring.measure.drift import measure_drift
 from rankloop.monitoring.measure.measures import DRIFT
@@ -25,6 +24,7 @@ from rankloop.settings.features import FeatureSettings
 from rankloop.training.running import run_training
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
+from tests.building import aggregate_day, build_features, lake_of
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.mongo_server import emptied

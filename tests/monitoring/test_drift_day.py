@@ -9,7 +9,6 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.champions.current import opened
-from rankloop.features.build import lake_of
 from rankloop.monitoring.act.acting import choose, fall_back, why_retrain
 from rankloop.monitoring.act.incidents import explain
 from rankloop.monitoring.policy.judge import judge
@@ -25,6 +24,7 @@ from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.state import actions, rankings
 from rankloop.state.rankings import Batch
 from rankloop.training.record import IMPORTANCE as NOTED
+from tests.building import lake_of
 from tests.mlflow_server import serving
 from tests.monitoring.measured_rows import DAY, IMPORTANCE, Measured, against, before, psi, write, wrong_unit
 from tests.promotion.shop import Shop

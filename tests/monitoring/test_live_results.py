@@ -15,7 +15,6 @@ from hypothesis import settings as effort
 
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.experiment import is_control
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure import sums as module
 from rankloop.monitoring.measure.live_results import LIVE, judge_day, live_results
 from rankloop.monitoring.measure.sums import NAMES, Sums
@@ -23,6 +22,7 @@ from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace, happen
 from rankloop_demo.simulator.storefront import Rankings, as_rankings, personalised
 from rankloop_demo.simulator.taste import click_probability
+from tests.building import lake_of
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, day_of, instant, put, reaction, shown_list
 from tests.simulator.batches import oracle
 

@@ -8,7 +8,6 @@ import pytest
 
 from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
 from rankloop.experiment import is_control
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.concept import measure_concept
 from rankloop.monitoring.measure.estimates import ESTIMATES, measure_estimates
 from rankloop.monitoring.measure.live_results import LIVE
@@ -22,6 +21,7 @@ from rankloop.ranking.segments import segment_lists, segment_of
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import version
 from rankloop.training.record import EVALUATION, open_record
+from tests.building import lake_of
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
 
 pytestmark = pytest.mark.stack

@@ -19,7 +19,6 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.events.column_profiles import column_profiles
 from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.events.validation_db import ValidationDatabase
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.measured import Measured, read_measures
 from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
 from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP, measure_quality
@@ -28,6 +27,7 @@ from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
+from tests.building import lake_of
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
 
 DAYS = list(days_between(FIRST_DAY, FIRST_DAY + timedelta(days=8)))

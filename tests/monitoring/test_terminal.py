@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from rankloop.desk import monitoring as terminal
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.live_results import LIVE, SCHEMA, live_results
 from rankloop.settings import Settings
+from tests.building import lake_of
 from tests.monitoring.test_live_results import SHARE, made
 from tests.running import rankloop
 

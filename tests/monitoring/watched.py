@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from rankloop.calendar import days_between
 from rankloop.champions.current import opened, settle
 from rankloop.experiment import is_control
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
@@ -28,6 +27,7 @@ from rankloop.training.running import run_training
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
 from rankloop_demo.simulator.storefront import as_rankings
+from tests.building import aggregate_day, build_features
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
 
 NOW = datetime(2026, 10, 8, 2, tzinfo=UTC)

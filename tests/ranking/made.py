@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
 from rankloop.ranking.parts import SEGMENTS
@@ -16,6 +15,7 @@ from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import plan_windows
 from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
+from tests.building import lake_of
 
 AS_OF = date(2026, 11, 3)
 SHORT = {"train_days": 3, "valid_days": 1, "test_blocks": 2, "test_block_days": 1, "tune_lists": 40}

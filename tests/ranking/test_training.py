@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from rankloop.features.build import aggregate_day, build_features, lake_of
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.metrics import mean_metrics
@@ -13,6 +12,7 @@ from rankloop.ranking.tuning import MemoryLog
 from rankloop.ranking.windows import plan_windows, require_days
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
+from tests.building import aggregate_day, build_features, lake_of
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 
 DAYS = [FIRST_DAY + timedelta(days=number) for number in range(22)]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 from rankloop.errors import RankloopError
-from rankloop.features.build import lake_of
 from rankloop.ranking.lists import COUNTS, LISTS
 from rankloop.ranking.training_set import open_training_set, sizes_of, whole_lists
 from rankloop.ranking.windows import DaysMissingError, plan_windows
+from tests.building import lake_of
 from tests.ranking.made import AS_OF, made_set, put_day, rows, settings_for
 
 SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=12)

@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 import pytest
 from pydantic import SecretStr
 
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.registry.versions import MODEL
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.scoring import ScoringSettings
+from tests.building import aggregate_day, build_features
 from tests.features.conftest import DAYS, lived
 from tests.features.market import DayOfEvents, put
 from tests.mlflow_server import serving

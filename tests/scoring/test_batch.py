@@ -8,11 +8,11 @@ import pytest
 from rankloop.candidates.generation import SOURCES
 from rankloop.champions.current import opened
 from rankloop.contracts.lake import PRODUCTS, SCORES
-from rankloop.features.build import lake_of
 from rankloop.scoring.batch import BatchError, plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER
+from tests.building import lake_of
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
 from tests.scoring.batches import NOW, content, live, made, recorded, shown

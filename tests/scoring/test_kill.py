@@ -6,10 +6,10 @@ import pytest
 
 from rankloop.champions.current import opened
 from rankloop.contracts.lake import SCORES
-from rankloop.features.build import lake_of
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.settings import Settings
 from rankloop.state import rankings
+from tests.building import lake_of
 from tests.features.conftest import DAYS
 from tests.killing import Point, forks
 from tests.promotion.shop import Shop

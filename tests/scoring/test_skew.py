@@ -9,7 +9,6 @@ import pytest
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
-from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.model import load_model
@@ -18,6 +17,7 @@ from rankloop.scoring.shelf import scored, scorer_of
 from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
 from rankloop_demo.stack.environment import as_variables
+from tests.building import lake_of
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
 from tests.registry import small_model

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from threadpoolctl import threadpool_limits
 
 from rankloop.calendar import days_between
-from rankloop.features.build import aggregate_day, build_features
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
+from tests.building import aggregate_day, build_features
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.mongo_server import serving as mongo_serving

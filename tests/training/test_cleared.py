@@ -10,7 +10,6 @@ import pytest
 from mlflow import MlflowClient
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS
-from rankloop.features.build import lake_of
 from rankloop.ranking.gate import GateResult
 from rankloop.ranking.lists import LISTS_SCHEMA
 from rankloop.ranking.training_set import TrainingSet
@@ -21,6 +20,7 @@ from rankloop.training import ending, judging, learning, record
 from rankloop.training.judging import ComparisonError
 from rankloop.training.record import StaleError, open_record
 from rankloop.training.reproduce import reproduce
+from tests.building import lake_of
 from tests.training.steps import AS_OF, STEPS, Told, begun, carried_out, champion_is
 
 pytestmark = pytest.mark.stack

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rankloop.features.build import lake_of
 from rankloop.lake.upkeep import compact, vacuum
 from rankloop.ranking import training_set
 from rankloop.ranking.lists import LISTS, LISTS_SCHEMA
@@ -19,6 +18,7 @@ from rankloop.settings import Settings
 from rankloop.training import reproduce as reproduction
 from rankloop.training.reproduce import ReproductionError, reproduce
 from rankloop_demo.stack.environment import as_variables
+from tests.building import lake_of
 from tests.running import rankloop
 from tests.training.steps import AS_OF, SMALL, Told
 

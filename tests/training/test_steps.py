@@ -11,12 +11,12 @@ import pytest
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.errors import RankloopError
-from rankloop.features.build import lake_of
 from rankloop.ranking.windows import DaysMissingError
 from rankloop.registry.connection import RegistryError
 from rankloop.settings import Settings
 from rankloop.training import ending, judging, learning, record
 from rankloop.training.record import open_record
+from tests.building import lake_of
 from tests.training.steps import AS_OF, SMALL, STEPS, Told, plan
 
 pytestmark = pytest.mark.stack

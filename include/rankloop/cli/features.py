@@ -1,6 +1,5 @@
 """`rankloop features`: build a day, describe features, look at a buyer's."""
 
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Annotated
 
@@ -17,15 +16,25 @@ features_app = typer.Typer(no_args_is_help=True, help="Features: build a day, de
 def features_build(
     day: Annotated[str, typer.Option(help="the market day, YYYY-MM-DD; by default yesterday")] = "",
 ) -> None:
-    """Make a day's aggregates from its events, and the features as of its end."""
+    """Compute a day's aggregates from its events, and the features as of its end."""
+    from rankloop.context import open_context
     from rankloop.desk import features as pages
     from rankloop.features import build
 
-    settings, console, started = load_settings(), Console(), monotonic()
-    key = parse_day(day) if day else yesterday(datetime.now(UTC), settings.zone)
-    for task in (build.aggregate_day, build.build_features):
-        facts = task(settings, key, lambda written: pages.show_written(console, written))
-    pages.show_built(console, facts, monotonic() - started)
+    console, started = Console(), monotonic()
+    with open_context() as context:
+        settings = context.settings
+        key = parse_day(day) if day else yesterday(context.clock(), settings.zone)
+        for task in (build.aggregate_day, build.build_features):
+            result = task(
+                context.lake,
+                context.engine,
+                settings.features,
+                settings.zone,
+                key,
+                lambda written: pages.print_written(console, written),
+            )
+    pages.print_built(console, result, monotonic() - started)
 
 
 @features_app.command("describe")
@@ -37,9 +46,9 @@ def features_describe(
     from rankloop.features import catalogue
 
     if markdown:
-        typer.echo(catalogue.page(), nl=False)
+        typer.echo(catalogue.render_feature_catalogue(), nl=False)
     else:
-        pages.show_catalogue(Console())
+        pages.print_catalogue(Console(), catalogue.load_catalogue(load_settings().features))
 
 
 @features_app.command("show")
@@ -47,10 +56,11 @@ def features_show(
     buyer: Annotated[int, typer.Option(help="the buyer's account_id")],
     day: Annotated[str, typer.Option(help="as of the end of this market day; by default yesterday")] = "",
 ) -> None:
-    """Show what is known of one buyer."""
+    """Show one buyer's features and favourites."""
+    from rankloop.context import open_context
     from rankloop.desk import features as pages
-    from rankloop.features import portrait
+    from rankloop.features.buyer_profile import buyer_profile
 
-    settings = load_settings()
-    key = parse_day(day) if day else yesterday(datetime.now(UTC), settings.zone)
-    pages.show_portrait(Console(), portrait.portrait(settings, buyer, key))
+    with open_context() as context:
+        key = parse_day(day) if day else yesterday(context.clock(), context.settings.zone)
+        pages.print_buyer_profile(Console(), buyer_profile(context.lake, context.engine, buyer, key))

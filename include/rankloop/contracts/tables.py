@@ -25,7 +25,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Shape:
+class TableSpec:
     """A table of the lake: its key, which also orders its rows, and what stands beside the key."""
 
     name: str

@@ -10,7 +10,7 @@ from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PR
 from rankloop.events.late_events import LATE, late_counts
 from rankloop.events.summaries import DaySummary, day_summaries
 from rankloop.lake.comparison import Difference, Side
-from rankloop.lake.tables import Lake, Version
+from rankloop.lake.tables import Lake, TableCommit
 
 SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
 
@@ -60,7 +60,7 @@ def print_table_days(console: Console, lake: Lake, name: str) -> None:
     console.print(table)
 
 
-def print_table_versions(console: Console, versions: list[Version]) -> None:
+def print_table_versions(console: Console, versions: list[TableCommit]) -> None:
     """The commits of a table, newest first."""
     table = Table("version", "written", "day", "rows", "digest")
     for version in versions:

@@ -6,62 +6,61 @@ from typing import Any
 from rich.console import Console, Group
 from rich.table import Table
 
-from rankloop.features.build import Facts
-from rankloop.features.catalogue import FAMILIES, FEATURES
-from rankloop.features.portrait import Portrait
-from rankloop.lake.tables import Written
+from rankloop.features.build import BuildResult
+from rankloop.features.buyer_profile import BuyerProfile
+from rankloop.features.catalogue import Catalogue
+from rankloop.lake.tables import WriteResult
 
 
-def show_catalogue(console: Console) -> None:
-    """Every feature with its meaning, a family after the other."""
-    for family in FAMILIES:
-        table = Table(
-            "feature", "type", "unknown", "meaning", title=family.meaning.splitlines()[0], title_justify="left"
-        )
+def print_catalogue(console: Console, catalogue: Catalogue) -> None:
+    """Print every feature with its meaning, family by family."""
+    for family in catalogue.families:
+        title = family.meaning.strip().splitlines()[0]
+        table = Table("feature", "type", "kind", "unknown", "meaning", title=title, title_justify="left")
         for feature in family.features:
             unknown = "" if feature.unknown is None else f"{feature.unknown:g}"
-            table.add_row(feature.name, feature.type, unknown, feature.meaning)
+            table.add_row(feature.name, feature.type, feature.kind, unknown, feature.meaning)
         console.print(table)
-    console.print(f"{len(FEATURES)} features in {len(FAMILIES)} families")
+    console.print(f"{len(catalogue.features)} features in {len(catalogue.families)} families")
 
 
-def show_written(console: Console, written: Written) -> None:
-    """One line as a table's day is done."""
+def print_written(console: Console, written: WriteResult) -> None:
+    """Print one line about a table's day that was written."""
     console.print(f"{written.table:<24} {written.rows:>12,} rows   version {written.version:<5} {written.digest}")
 
 
-def show_built(console: Console, facts: Facts, seconds: float) -> None:
-    """What a day was made of, and how long it took."""
-    first, last = facts.days[0], facts.days[-1]
+def print_built(console: Console, result: BuildResult, seconds: float) -> None:
+    """Print what a day was made of, and how long it took."""
+    first, last = result.days[0], result.days[-1]
     span = f"{first}" if first == last else f"{first} to {last}"
-    console.print(f"{facts.day}: {len(facts.tables)} tables from {span} in {seconds:.1f} s")
+    console.print(f"{result.day}: {len(result.tables)} tables from {span} in {seconds:.1f} s")
 
 
-def show_portrait(console: Console, seen: Portrait) -> None:
-    """One buyer, on one page."""
-    console.print(f"Buyer {seen.account_id} as of the end of {seen.day}")
-    known = {name.removeprefix("buyer_"): value for name, value in seen.facts.items() if value is not None}
-    facts = Table.grid(padding=(0, 2))
-    items = [f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in known.items()]
+def print_buyer_profile(console: Console, profile: BuyerProfile) -> None:
+    """Print one buyer's features and favourites, on one page."""
+    console.print(f"Buyer {profile.account_id} as of the end of {profile.day}")
+    features = {name.removeprefix("buyer_"): value for name, value in profile.features.items() if value is not None}
+    grid = Table.grid(padding=(0, 2))
+    items = [f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in features.items()]
     for start in range(0, len(items), 3):
-        facts.add_row(*items[start : start + 3])
-    shelves = [
+        grid.add_row(*items[start : start + 3])
+    favourites = [
         *(
-            _shelf(f"Favourite categories, depth {depth}", rows, {"category": "category", "share": "share"})
-            for depth, rows in seen.categories.items()
+            _table(f"Favourite categories, depth {depth}", rows, {"category": "category", "share": "share"})
+            for depth, rows in profile.categories.items()
         ),
-        _shelf("Favourite shops", seen.shops, {"shop_id": "shop", "buyer_shop_share": "share"}),
-        _shelf("Important words", seen.words, {"word": "word", "looks": "looks"}),
-        _shelf(
+        _table("Favourite shops", profile.shops, {"shop_id": "shop", "buyer_shop_share": "share"}),
+        _table("Important words", profile.words, {"word": "word", "looks": "looks"}),
+        _table(
             "Usual prices",
-            seen.prices,
+            profile.prices,
             {"category_path": "category", "price_category_looks": "looks", "price_usual_quartile": "quartile"},
         ),
     ]
-    console.print(Group(facts, *shelves))
+    console.print(Group(grid, *favourites))
 
 
-def _shelf(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Table:
+def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Table:
     table = Table(*columns.values(), title=title, title_justify="left")
     for row in rows:
         table.add_row(*(_plain(row[column]) for column in columns))

@@ -12,10 +12,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
-from rankloop.contracts.tables import Shape
+from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.engine.spill import spill_folder
-from rankloop.lake.tables import Lake, Written
+from rankloop.lake.tables import Lake, WriteResult
 from rankloop.settings.features import FeatureSettings
 
 BATCH_ROWS = 1 << 16
@@ -95,10 +95,10 @@ class DuckEngine:
         self._ibis.con.register(MAPPED, mapped)
         return self._ibis.table(MAPPED)
 
-    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
         """Stream these rows into the lake."""
-        columns = pa.schema(field for field in shape.schema if field.name != DAY)
-        return lake.replace_day(shape.name, day, self.batches(table, columns, shape.keys), shape.schema)
+        columns = pa.schema(field for field in spec.schema if field.name != DAY)
+        return lake.replace_day(spec.name, day, self.batches(table, columns, spec.keys), spec.schema)
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
         """Stream the rows, cast to the schema and ordered by these columns, if any."""

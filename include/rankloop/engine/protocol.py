@@ -7,8 +7,8 @@ from typing import Protocol
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from rankloop.contracts.tables import Shape
-from rankloop.lake.tables import Lake, Written
+from rankloop.contracts.tables import TableSpec
+from rankloop.lake.tables import Lake, WriteResult
 
 BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 """Takes batches of rows and yields others; it may be sent to other processes."""
@@ -46,7 +46,7 @@ class Engine(Protocol):
         """Apply a Python function to the rows, wherever they are; the next call replaces the former result."""
         ...
 
-    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
         """Replace a table's day with these rows, in the order of its key."""
         ...
 

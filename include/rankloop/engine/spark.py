@@ -21,10 +21,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from rankloop.contracts.lake import DAY
-from rankloop.contracts.tables import Shape
+from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.errors import RankloopError, TransientError
-from rankloop.lake.tables import Lake, Written
+from rankloop.lake.tables import Lake, WriteResult
 from rankloop.settings import variable
 from rankloop.settings.features import FeatureSettings
 
@@ -110,12 +110,12 @@ class SparkEngine:
 
         return self._named(self._typed(table, columns).mapInArrow(run, from_arrow_schema(result)))
 
-    def write(self, lake: Lake, shape: Shape, table: ir.Table, day: date) -> Written:
+    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
         """Have the executors write these rows beside the table, then make the files the day's."""
-        columns = pa.schema(field for field in shape.schema if field.name != DAY)
-        landing = lake.landing(shape.name, day)
-        self._typed(table, columns).orderBy(*shape.keys).write.parquet(_place(landing))
-        return lake.adopt(shape.name, day, landing, shape.schema)
+        columns = pa.schema(field for field in spec.schema if field.name != DAY)
+        landing = lake.landing(spec.name, day)
+        self._typed(table, columns).orderBy(*spec.keys).write.parquet(_place(landing))
+        return lake.adopt(spec.name, day, landing, spec.schema)
 
     def close(self) -> None:
         """Let go of what was kept."""

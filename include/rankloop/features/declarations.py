@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rankloop.contracts.tables import INT, TEXT, Column, Shape
+from rankloop.contracts.tables import INT, TEXT, Column, TableSpec
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -47,11 +47,11 @@ class Feature(Column):
 
 
 @dataclass(frozen=True)
-class Made:
-    """A table and the expression that makes it."""
+class TableBuilder:
+    """A table and the expression that computes it."""
 
-    shape: Shape
-    make: Callable[[Any], ir.Table]
+    spec: TableSpec
+    build: Callable[[Any], ir.Table]
     """From the day's events for a `daily/*` table, from what is known at its end for a `features/*` one."""
 
 
@@ -103,8 +103,8 @@ class Family:
     """The same numbers for rows in memory, in a fraction of an engine's time: NaN where nothing is known."""
     takes: tuple[str, ...] = ()
     """The columns looked up, by this family or one before it, that `compute` asks for."""
-    daily: Made | None = None
-    as_of: Made | None = None
+    daily: TableBuilder | None = None
+    as_of: TableBuilder | None = None
 
     @property
     def shared(self) -> tuple[Feature, ...]:

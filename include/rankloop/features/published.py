@@ -1,15 +1,14 @@
-"""A day's features as the Assets page tells of them."""
+"""What the Assets page shows of a day's features."""
 
 from datetime import date
 from typing import Any
 
-from rankloop.features.catalogue import AS_OF
+from rankloop.features.catalogue import load_catalogue
 from rankloop.lake.tables import Lake
-from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
 
 
-def published_features(settings: Settings, day: date) -> dict[str, Any]:
-    """By table, how many rows the day has, their digest, and the version of the table that brought them."""
-    lake = Lake(settings.lake_root)
-    written = [lake.written(made.shape.name, day) for made in AS_OF]
+def published_features(lake: Lake, settings: FeatureSettings, day: date) -> dict[str, Any]:
+    """Return, by table, how many rows the day has, their digest, and the version of the table that brought them."""
+    written = [lake.written(builder.spec.name, day) for builder in load_catalogue(settings).as_of]
     return {entry.table: {"rows": entry.rows, "version": entry.version, "digest": entry.digest} for entry in written}

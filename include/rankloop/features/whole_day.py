@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from rankloop.contracts.sources import SOURCES
+from rankloop.engine.opening import open_engine
 from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
-from rankloop.features.build import DaysMissingError, aggregate_day, build_features, may_build
+from rankloop.features.build import MissingAggregatesError, aggregate_day, build_features, window_is_complete
+from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 
 EARLIER_WITHIN_S, LOOK_EVERY_S = 600.0, 1.0
@@ -26,24 +28,27 @@ def build_days(
     earlier_within_s: float = EARLIER_WITHIN_S,
 ) -> None:
     """Extract, clean and aggregate these days, then build the features of each once the days before are aggregated."""
+    lake = Lake(settings.lake_root)
     for day in days:
         for source in SOURCES:
             extract_source(settings, day, source, now)
         clean_day(settings, day, now, accept)
-        aggregate_day(settings, day)
+        with open_engine(settings.features) as engine:
+            aggregate_day(lake, engine, settings.features, settings.zone, day)
     begun = None
     for day in days:
         # Once events have begun, they have begun by every later day too.
         begun = begun or first_day_of_events(settings, day)
-        _wait_for_earlier_days(settings, day, begun, earlier_within_s)
-        build_features(settings, day)
+        _wait_for_earlier_days(lake, settings, day, begun, earlier_within_s)
+        with open_engine(settings.features) as engine:
+            build_features(lake, engine, settings.features, settings.zone, day)
 
 
-def _wait_for_earlier_days(settings: Settings, day: date, begun: date | None, within_s: float) -> None:
+def _wait_for_earlier_days(lake: Lake, settings: Settings, day: date, begun: date | None, within_s: float) -> None:
     deadline = time.monotonic() + within_s
-    while not may_build(settings, day, begun):
+    while not window_is_complete(lake, settings.features, day, begun):
         if time.monotonic() > deadline:
-            raise DaysMissingError(
+            raise MissingAggregatesError(
                 f"features of {day} waited {within_s:.0f} s for days before it that are not aggregated; the "
                 "line above names them. Run or clear those, then clear this one."
             )

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.lake.partition import DAY
-from rankloop.lake.tables import Lake, Written
+from rankloop.lake.tables import Lake, WriteResult
 
 FACTS_SCHEMA = pa.schema({DAY: pa.date32(), "facts": pa.string()})
 
 
-def write_facts(lake: Lake, table: str, day: date, facts: Mapping[str, Any]) -> Written:
+def write_facts(lake: Lake, table: str, day: date, facts: Mapping[str, Any]) -> WriteResult:
     """Keep these facts of the day, in place of any former ones."""
     rows = pa.table({"facts": [json.dumps(facts, sort_keys=True)]})
     return lake.replace_day(table, day, rows, FACTS_SCHEMA)

@@ -39,7 +39,7 @@ class LakeError(RankloopError):
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """A day that was written, and the version of its table that has it."""
 
     table: str
@@ -60,7 +60,7 @@ class _Landed:
 
 
 @dataclass(frozen=True)
-class Version:
+class TableCommit:
     """One commit of a table."""
 
     number: int
@@ -91,7 +91,7 @@ class Lake:
 
     # Writing
 
-    def replace_day(self, table: str, day: date, data: Rows, schema: pa.Schema) -> Written:
+    def replace_day(self, table: str, day: date, data: Rows, schema: pa.Schema) -> WriteResult:
         """Make these the rows of the day; a reader sees the former ones or these, and nothing between.
 
         A stream is taken in bounded memory and in its order. The rows may lack `dt`.
@@ -107,7 +107,7 @@ class Lake:
         """A new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
         return f"{self.uri(table)}/{DAY}={day}/{uuid.uuid4().hex}"
 
-    def adopt(self, table: str, day: date, landing: str, schema: pa.Schema) -> Written:
+    def adopt(self, table: str, day: date, landing: str, schema: pa.Schema) -> WriteResult:
         """Make the Parquet files in a landing the rows of the day, as `replace_day` does with rows."""
         refuse_without_day(table, schema)
         folder = self._path(landing)
@@ -121,7 +121,7 @@ class Lake:
         paths = [f"{self.root}/{name}" for name in names]
         return self._commit(table, day, schema, _Landed(paths, digest_of(self._batches(paths))))
 
-    def gather(self, table: str, day: date) -> Written | None:
+    def gather(self, table: str, day: date) -> WriteResult | None:
         """Put a day's files into one, the same rows in the same order; None if the day was replaced meanwhile."""
         if not (files := self.files(table, [day])):
             return None
@@ -142,7 +142,7 @@ class Lake:
         except _ReplacedError:
             return None
 
-    def _commit(self, table: str, day: date, schema: pa.Schema, landed: _Landed) -> Written:
+    def _commit(self, table: str, day: date, schema: pa.Schema, landed: _Landed) -> WriteResult:
         added: list[AddAction | RemoveAction] = [self._action(table, day, path) for path in landed.paths]
         digest = landed.digest
         note = {"market_day": day.isoformat(), "rows": digest.rows, "digest": str(digest)}
@@ -165,7 +165,7 @@ class Lake:
                     raise
                 continue
             # The handle does not move with the commit; but nothing came between, so the version is the next one.
-            return Written(table, day, before + 1, digest.rows, str(digest))
+            return WriteResult(table, day, before + 1, digest.rows, str(digest))
         raise LakeError(
             f"{table} {day}: {COMMIT_TRIES} commits of others came between, the last at version {before}. "
             "The rows are not in the table; run the same again when less is written at once."
@@ -304,11 +304,11 @@ class Lake:
         """What the rows of a day amount to, worked out from the files; see `rankloop.lake.digest`."""
         return str(digest_of(self.batches(table, day, version)))
 
-    def written(self, table: str, day: date) -> Written:
+    def written(self, table: str, day: date) -> WriteResult:
         """What the newest commit of a day noted of it; nothing is read but the log."""
         for entry in self._table(table).history():
             if entry.get("market_day") == day.isoformat():
-                return Written(table, day, entry["version"], entry["rows"], entry["digest"])
+                return WriteResult(table, day, entry["version"], entry["rows"], entry["digest"])
         raise LakeError(f"the table {table} has no {day}; see `rankloop lake days`.")
 
     def digests(self, table: str, days: Iterable[date]) -> dict[date, str | None]:
@@ -319,7 +319,7 @@ class Lake:
                 found.setdefault(entry.day, entry.digest)
         return {day: found.get(day) for day in days}
 
-    def versions(self, table: str) -> list[Version]:
+    def versions(self, table: str) -> list[TableCommit]:
         """The commits of a table, newest first."""
         return [_version(entry) for entry in self._table(table).history()]
 
@@ -383,9 +383,9 @@ def _of_day(target: DeltaTable, day: date, files: Sequence[str]) -> pa.Schema:
     return pa.schema(target.schema().to_arrow())
 
 
-def _version(entry: Mapping[str, Any]) -> Version:
+def _version(entry: Mapping[str, Any]) -> TableCommit:
     day = entry.get("market_day")
-    return Version(
+    return TableCommit(
         number=entry["version"],
         written_at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
         operation=entry["operation"],

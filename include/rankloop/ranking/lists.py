@@ -20,14 +20,14 @@ from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHO
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
-from rankloop.features.build import Facts, lake_of
+from rankloop.features.build import BuildResult, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
 from rankloop.features.declarations import CATEGORY
 from rankloop.features.families import product
 from rankloop.features.joining.attach import attach
 from rankloop.features.joining.rows import rows_with
 from rankloop.features.joining.sets import SHAPES, Portion
-from rankloop.lake.tables import Lake, Version, Written
+from rankloop.lake.tables import Lake, TableCommit, WriteResult
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
 from rankloop.ranking.windows import DaysMissingError
@@ -75,7 +75,7 @@ COUNTS_SCHEMA = pa.schema(
 class Prepared:
     """What a day's lists came to."""
 
-    facts: Facts
+    facts: BuildResult
     counts: dict[str, int]
     skipped: bool
     """Whether the day was there already, made from the same."""
@@ -106,7 +106,7 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
     table = pa.table({name: [value] for name, value in note.items()}, schema=COUNTS_SCHEMA.remove(0))
     noted = lake.replace_day(COUNTS, day, table, COUNTS_SCHEMA)
-    return Prepared(Facts(day, (day,), (lists, noted)), counts, skipped=False)
+    return Prepared(BuildResult(day, (day,), (lists, noted)), counts, skipped=False)
 
 
 def _already(lake: Lake, day: date, inputs: str) -> Prepared | None:
@@ -117,13 +117,13 @@ def _already(lake: Lake, day: date, inputs: str) -> Prepared | None:
     if noted["inputs"] != inputs or lists is None or counts is None or lists.digest != noted["lists_digest"]:
         return None
     written = tuple(
-        Written(table, day, found.number, found.rows or 0, found.digest or "")
+        WriteResult(table, day, found.number, found.rows or 0, found.digest or "")
         for table, found in ((LISTS, lists), (COUNTS, counts))
     )
-    return Prepared(Facts(day, (day,), written), {name: noted[name] for name in COUNTED}, skipped=True)
+    return Prepared(BuildResult(day, (day,), written), {name: noted[name] for name in COUNTED}, skipped=True)
 
 
-def newest(lake: Lake, table: str, day: date, version: int | None = None) -> Version | None:
+def newest(lake: Lake, table: str, day: date, version: int | None = None) -> TableCommit | None:
     """The commit that last replaced a day of a table, up to a version."""
     commits = (entry for entry in lake.versions(table) if version is None or entry.number <= version)
     return next((entry for entry in commits if entry.day == day), None)
@@ -136,7 +136,7 @@ def reads(settings: Settings, day: date) -> dict[str, list[date]]:
     return {
         SHOWN: [day, *seen],
         REACTIONS: _label_days(settings, day),
-        **{made.shape.name: [before] for made in AS_OF},
+        **{builder.spec.name: [before] for builder in AS_OF},
     }
 
 

@@ -19,7 +19,7 @@ def inputs_digest(settings: Settings, day: date, ranker: Ranker) -> str:
     """Of everything that the rankings as of this day depend on."""
     lake = lake_of(settings)
     seen = days_between(day - timedelta(days=settings.features.seen_days - 1), day)
-    days = {SHOWN: list(seen), PRODUCTS: [day], **{made.shape.name: [day] for made in AS_OF}}
+    days = {SHOWN: list(seen), PRODUCTS: [day], **{builder.spec.name: [day] for builder in AS_OF}}
     digests = {
         table: {str(d): found for d, found in lake.digests(table, wanted).items()} for table, wanted in days.items()
     }

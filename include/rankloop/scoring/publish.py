@@ -19,7 +19,7 @@ from rankloop.champions.history import champion_of, line
 from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA
 from rankloop.features.build import lake_of
 from rankloop.features.families import buyer, product
-from rankloop.lake.tables import Written
+from rankloop.lake.tables import WriteResult
 from rankloop.mongo import Client
 from rankloop.scoring.batch import BatchError
 from rankloop.settings import Settings
@@ -151,7 +151,7 @@ def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
     return ""
 
 
-def keep_scores(settings: Settings, name: str) -> Written | None:
+def keep_scores(settings: Settings, name: str) -> WriteResult | None:
     """Write what the batch holds to the lake, so that it can be judged when buyers have answered it."""
     with opened(settings) as client:
         batch = rankings.batch_by_name(client, name)

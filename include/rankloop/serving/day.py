@@ -204,7 +204,7 @@ def _called(rows: pa.Table, name: str) -> pa.Table:
 
 def whole_days(lake: Lake) -> list[date]:
     """The days as of which every table of features is there, the newest first."""
-    tables = [made.shape.name for made in AS_OF]
+    tables = [builder.spec.name for builder in AS_OF]
     if not all(lake.has(table) for table in tables):
         return []
     # A table may have no rows on a day, so it is the commits that tell.
@@ -216,5 +216,5 @@ def whole_days(lake: Lake) -> list[date]:
 
 def contents(lake: Lake) -> tuple[int, ...]:
     """What changes with every write to what a day is made from."""
-    tables = (*(made.shape.name for made in AS_OF), SHOWN, REACTIONS)
+    tables = (*(builder.spec.name for builder in AS_OF), SHOWN, REACTIONS)
     return tuple(lake.version(table) if lake.has(table) else -1 for table in tables)

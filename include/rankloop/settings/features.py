@@ -23,6 +23,9 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    families: tuple[str, ...] = Field(
+        (), description="further feature families, as dotted paths such as my_shop.features.FAMILY"
+    )
     engine: Literal["duckdb", "spark"] = Field("duckdb", description="duckdb in this process, or a Spark cluster")
     memory: str = Field("1800MB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="what DuckDB may hold before it spills")
     threads: int = Field(2, ge=1, le=256, description="threads of DuckDB")

@@ -3,15 +3,15 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import ACCOUNT, Family, Feature, Lookup, Made
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import ACCOUNT, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events, age_in_days, happened_by
 from rankloop.features.history import History
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.reactions import COUNTS, looks
 from rankloop.features.windows import days_since, ratio, smoothed, total
 
-DAILY = Shape(
+DAILY = TableSpec(
     "daily/buyer",
     (ACCOUNT,),
     (
@@ -99,7 +99,7 @@ FEATURES = (
     Feature("buyer_email_verified", FLOAT, "1 if the e-mail address is verified", None, "flag"),
     Feature("buyer_phone_verified", FLOAT, "1 if the phone number is verified", None, "flag"),
 )
-TABLE = Shape("features/buyer", (ACCOUNT,), FEATURES)
+TABLE = TableSpec("features/buyer", (ACCOUNT,), FEATURES)
 
 
 def aggregate(events: Events) -> ir.Table:
@@ -242,6 +242,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id"}, FEATURES),),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

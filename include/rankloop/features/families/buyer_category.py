@@ -3,16 +3,16 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, Shape
+from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, TableSpec
 from rankloop.features.categories import BRANCHES, DEPTHS, TELLING, first
-from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Lookup, Made
+from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.favourites import BEYOND, numbered, ranked
 from rankloop.features.history import AsOf, History
 from rankloop.features.reactions import COUNTS, looks, weigh
 from rankloop.features.windows import decayed, total
 
-DAILY = Shape(
+DAILY = TableSpec(
     "daily/buyer_category",
     (ACCOUNT, CATEGORY),
     (
@@ -25,7 +25,7 @@ DAILY = Shape(
     ),
 )
 
-TABLE = Shape(
+TABLE = TableSpec(
     "features/buyer_category",
     (
         ACCOUNT,
@@ -141,6 +141,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=tuple(_at_depth(depth) for depth in TELLING),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

@@ -5,8 +5,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Floats, Lookup, Made
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Floats, Lookup, TableBuilder
 from rankloop.features.families import buyer_category
 from rankloop.features.history import AsOf, History
 from rankloop.features.prices import PER_MILLE
@@ -55,7 +55,7 @@ AGAINST = (
 )
 FEATURES = (*USUAL, *AGAINST)
 SHARES = tuple(Column(f"quartile{k}", INT, f"looks in price quartile {k}") for k in QUARTILES)
-TABLE = Shape("features/buyer_price", (ACCOUNT, CATEGORY), (*USUAL, *SHARES))
+TABLE = TableSpec("features/buyer_price", (ACCOUNT, CATEGORY), (*USUAL, *SHARES))
 
 
 def roll_up(history: History) -> ir.Table:
@@ -125,5 +125,5 @@ FAMILY = Family(
         "buyer_price_rank",
         *(column.name for column in OWN.columns),
     ),
-    as_of=Made(TABLE, roll_up),
+    as_of=TableBuilder(TABLE, roll_up),
 )

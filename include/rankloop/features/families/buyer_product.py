@@ -3,15 +3,15 @@
 import ibis.expr.types as ir
 
 from rankloop.contracts.lake import DAY
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import ACCOUNT, PRODUCT, Family, Feature, Lookup, Made
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import ACCOUNT, PRODUCT, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.history import AsOf, History
 from rankloop.features.joining.attach import PAIR
 from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
 from rankloop.features.windows import DECAY_UNIT, days_since, decayed, total, with_age
 
-DAILY = Shape(
+DAILY = TableSpec(
     "daily/buyer_product",
     (ACCOUNT, PRODUCT),
     (*COUNTS, Column("units", INT, "pieces ordered"), Column("spent", INT, "dong ordered for")),
@@ -37,7 +37,7 @@ DONE = (
     Feature("pair_days_since_order", INT, "days since the buyer last ordered it", None, "age"),
 )
 FEATURES = (*SEEN, *DONE)
-TABLE = Shape("features/buyer_product", (ACCOUNT, PRODUCT), DONE)
+TABLE = TableSpec("features/buyer_product", (ACCOUNT, PRODUCT), DONE)
 
 
 def aggregate(events: Events) -> ir.Table:
@@ -85,6 +85,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(_seen, PAIR, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR, DONE)),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

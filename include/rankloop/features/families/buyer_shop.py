@@ -3,15 +3,15 @@
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import ACCOUNT, SHOP, Family, Feature, Lookup, Made
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import ACCOUNT, SHOP, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.favourites import BEYOND, ranked
 from rankloop.features.history import History
 from rankloop.features.reactions import COUNTS, weigh
 from rankloop.features.windows import decayed, total
 
-DAILY = Shape("daily/buyer_shop", (ACCOUNT, SHOP), (*COUNTS, Column("spent", INT, "dong ordered for")))
+DAILY = TableSpec("daily/buyer_shop", (ACCOUNT, SHOP), (*COUNTS, Column("spent", INT, "dong ordered for")))
 
 FEATURES = (
     Feature("buyer_shop_weight", FLOAT, "looks at the shop in 28 days, weighed by kind and decayed by age", 0, "score"),
@@ -27,7 +27,7 @@ FEATURES = (
     Feature("buyer_shop_orders_28d", INT, "the buyer's orders there in 28 days", 0, "count", counts_traffic=True),
     Feature("buyer_shop_days_since", INT, "days since the buyer's last interaction with it", None, "age"),
 )
-TABLE = Shape("features/buyer_shop", (ACCOUNT, SHOP), FEATURES)
+TABLE = TableSpec("features/buyer_shop", (ACCOUNT, SHOP), FEATURES)
 
 
 def aggregate(events: Events) -> ir.Table:
@@ -62,6 +62,6 @@ FAMILY = Family(
     looked_up=(
         Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id", "shop_id": "shop_id"}, FEATURES),
     ),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

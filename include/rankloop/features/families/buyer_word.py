@@ -7,8 +7,8 @@ As in the reference system: the names of all products a buyer interacted with ar
 import ibis
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import ACCOUNT, WORD, Family, Feature, Made, Overlap
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import ACCOUNT, WORD, Family, Feature, Overlap, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.families import product
 from rankloop.features.favourites import numbered
@@ -19,9 +19,11 @@ MILLIONTH = 1_000_000
 FEW = 10
 """A buyer's most important words."""
 
-DAILY = Shape("daily/buyer_word", (ACCOUNT, WORD), (Column("looks", INT, "times the word stood in a name looked at"),))
+DAILY = TableSpec(
+    "daily/buyer_word", (ACCOUNT, WORD), (Column("looks", INT, "times the word stood in a name looked at"),)
+)
 
-TABLE = Shape(
+TABLE = TableSpec(
     "features/buyer_word",
     (ACCOUNT, Column("rank", INT, "rank among the buyer's words, 1 the most frequent")),
     (
@@ -112,5 +114,10 @@ OVERLAP = Overlap(
     least={"word_best_rank": "rank"},
 )
 FAMILY = Family(
-    "buyer_word", __doc__, FEATURES, overlap=OVERLAP, daily=Made(DAILY, aggregate), as_of=Made(TABLE, roll_up)
+    "buyer_word",
+    __doc__,
+    FEATURES,
+    overlap=OVERLAP,
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

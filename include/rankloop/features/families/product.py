@@ -2,9 +2,9 @@
 
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, Shape
+from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, TableSpec
 from rankloop.features.categories import BRANCHES, with_branches
-from rankloop.features.declarations import CATEGORY, PRODUCT, SHOP, Family, Feature, Lookup, Made
+from rankloop.features.declarations import CATEGORY, PRODUCT, SHOP, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events, age_in_days
 from rankloop.features.history import History
 from rankloop.features.prices import PER_MILLE
@@ -12,7 +12,7 @@ from rankloop.features.reactions import COUNTS
 from rankloop.features.windows import ratio, smoothed, total, trend
 
 MILLIONTH = 1_000_000
-DAILY = Shape(
+DAILY = TableSpec(
     "daily/product",
     (PRODUCT,),
     (
@@ -101,7 +101,9 @@ FEATURES = (
         counts_traffic=True,
     ),
 )
-TABLE = Shape("features/product", (PRODUCT,), (SHOP, CATEGORY, Column("name", TEXT, "the product's name"), *FEATURES))
+TABLE = TableSpec(
+    "features/product", (PRODUCT,), (SHOP, CATEGORY, Column("name", TEXT, "the product's name"), *FEATURES)
+)
 
 COUNTED = ("shown", "expected", *(column.name for column in COUNTS), "units", "spent")
 
@@ -235,6 +237,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"product_id": "product_id"}, FEATURES),),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

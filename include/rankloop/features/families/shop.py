@@ -2,15 +2,15 @@
 
 import ibis.expr.types as ir
 
-from rankloop.contracts.tables import FLOAT, INT, Column, Shape
-from rankloop.features.declarations import SHOP, Family, Feature, Lookup, Made
+from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
+from rankloop.features.declarations import SHOP, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events, age_in_days
 from rankloop.features.families import product
 from rankloop.features.history import History
 from rankloop.features.reactions import COUNTS
 from rankloop.features.windows import ratio, smoothed, total, trend
 
-DAILY = Shape(
+DAILY = TableSpec(
     "daily/shop",
     (SHOP,),
     (
@@ -51,7 +51,7 @@ FEATURES = (
         counts_traffic=True,
     ),
 )
-TABLE = Shape("features/shop", (SHOP,), FEATURES)
+TABLE = TableSpec("features/shop", (SHOP,), FEATURES)
 
 
 def aggregate(events: Events) -> ir.Table:
@@ -119,6 +119,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"shop_id": "shop_id"}, FEATURES),),
-    daily=Made(DAILY, aggregate),
-    as_of=Made(TABLE, roll_up),
+    daily=TableBuilder(DAILY, aggregate),
+    as_of=TableBuilder(TABLE, roll_up),
 )

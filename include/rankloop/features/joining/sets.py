@@ -24,7 +24,7 @@ LIST_COLUMNS = ("request_id", "account_id", "product_id", "ts", "surface", "base
 """What a row of a list must have; a pair of request and product stands in one row. Others pass through."""
 SEEN = (DAY, "account_id", "product_id")
 """What counts of a list that was shown before."""
-SHAPES = {made.shape.name: made.shape for made in AS_OF}
+SHAPES = {builder.spec.name: builder.spec for builder in AS_OF}
 BUYER = "account_id"
 
 

@@ -1,0 +1,26 @@
+"""A day's aggregates and features in a lake, with an engine opened for each call: for benchmarks."""
+
+from datetime import date
+
+from rankloop.engine.opening import open_engine
+from rankloop.features import build
+from rankloop.features.build import BuildResult
+from rankloop.lake.tables import Lake
+from rankloop.settings import Settings
+
+
+def lake_of(settings: Settings) -> Lake:
+    """Open the lake of these settings."""
+    return Lake(settings.lake_root)
+
+
+def aggregate_day(settings: Settings, day: date) -> BuildResult:
+    """Write `daily/*` of a day."""
+    with open_engine(settings.features) as engine:
+        return build.aggregate_day(lake_of(settings), engine, settings.features, settings.zone, day)
+
+
+def build_features(settings: Settings, day: date) -> BuildResult:
+    """Write `features/*` as of the end of a day."""
+    with open_engine(settings.features) as engine:
+        return build.build_features(lake_of(settings), engine, settings.features, settings.zone, day)
