@@ -33,7 +33,8 @@ from typing import Any
 from watched_shop import Shop, servers
 
 from rankloop.calendar import days_between
-from rankloop.champions.current import standing_champion
+from rankloop.champions.current import current_champion
+from rankloop.context import open_context
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.concept import measure_concept
 from rankloop.monitoring.measure.drift import measure_drift, reference_on
@@ -219,7 +220,9 @@ class Months:
     def train(self, day: date) -> None:
         """Train, and note what the new champion goes by."""
         if number := self.shop.train(day):
-            goes_by = importance_of(self.shop.settings, standing_champion(self.shop.settings))
+            with open_context(self.shop.settings) as context:
+                champion = current_champion(context.state, context.registry)
+            goes_by = importance_of(self.shop.settings, champion)
             importance_in(self.shop.settings.home.parent, number).write_text(json.dumps(goes_by))
 
 

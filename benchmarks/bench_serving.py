@@ -34,11 +34,12 @@ import pyarrow as pa
 import xgboost as xgb
 from simulated_market import live_in_lake
 
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
 from rankloop.features.joining.sets import join_features, joined_schema
 from rankloop.lake.tables import Lake
+from rankloop.mongo import connect
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
@@ -220,7 +221,7 @@ def free_ports() -> Ports:
 def batches(settings: Settings) -> list[Batch]:
     """A few batches whose products tell which they are of."""
     made = []
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         for number in range(1, BATCHES + 1):
             products = tuple(APART * number + place for place in range(SHOWN))
             scores, ranks = tuple(np.linspace(1, 0, SHOWN).tolist()), tuple(range(1, SHOWN + 1))
@@ -254,14 +255,14 @@ def promote(settings: Settings, seed: int) -> int:
 
 def make_champion(settings: Settings, number: int) -> None:
     """Have this version rank from now on."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         entries = ledger.read_ledger(client)
         last = entries[-1] if entries else None
         draft = LedgerDraft(
             "promoted", f"{len(entries)}", number, last.after if last else None, number, "bench", "bench"
         )
         ledger.append_entry(client, draft, last, datetime.now(UTC))
-        settle(settings, client)
+        reconcile_aliases(client, Registry(settings.mlflow))
 
 
 @contextmanager
@@ -341,7 +342,7 @@ def main(arguments: argparse.Namespace) -> None:
         lists.write_text(json.dumps(some_lists(settings)))
 
         def flip() -> None:
-            with opened(settings) as client:
+            with connect(settings.mongo) as client:
                 rankings.publish_batch(client, next(made), datetime.now(UTC))
 
         flip()

@@ -21,12 +21,14 @@ import pyarrow.compute as pc
 from building import aggregate_day, build_features, lake_of
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened, settle, standing_champion
+from rankloop.champions.current import current_champion, reconcile_aliases
+from rankloop.champions.history import champion_number
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.experiment import is_control
+from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
@@ -87,20 +89,20 @@ class Shop:
         if ending["outcome"] != "registered":
             return None
         registered = int(ending["version"])
-        before = standing_champion(self.settings)
-        number = before.number if before else None
-        with opened(self.settings) as client:
-            entries = settle(self.settings, client)
+        with connect(self.settings.mongo) as client:
+            entries = reconcile_aliases(client, Registry(self.settings.mlflow))
+            number = champion_number(entries)
             draft = LedgerDraft(
                 "promoted", f"as of {day}", registered, number, registered, "ml-lead", "the gate lets it"
             )
             ledger.append_entry(client, draft, entries[-1] if entries else None, NOW)
-            settle(self.settings, client)
+            reconcile_aliases(client, Registry(self.settings.mlflow))
         return registered
 
     def rank(self, day: date) -> None:
         """Let the champion rank as of a day; from the next on its rankings are shown."""
-        champion = standing_champion(self.settings)
+        with connect(self.settings.mongo) as client:
+            champion = current_champion(client, Registry(self.settings.mlflow))
         assert champion  # noqa: S101  (there is one from the first training on)
         ranker, number = load_version(Registry(self.settings.mlflow), champion.number), champion.number
         batch = Batch(f"b{day}", day, number, policy_of(number), NOW)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rankloop.champions.current import current_champion
+from rankloop.context import open_context
+from rankloop.registry.versions import Version
 from rankloop.settings import PREFIX, Settings
 from rankloop.settings.ports import Ports
 from rankloop_demo.stack.lifecycle import StackFacts
@@ -55,6 +58,12 @@ def rankloop(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
         timeout=DEMO_WITHIN_S,
         check=False,
     )
+
+
+def champion_now(settings: Settings) -> Version | None:
+    """The version that ranks now."""
+    with open_context(settings) as context:
+        return current_champion(context.state, context.registry)
 
 
 def clean_environment() -> dict[str, str]:

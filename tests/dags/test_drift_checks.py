@@ -13,8 +13,8 @@ import pytest
 from tests.monitoring.measured_rows import DAY as DRIFTED
 from tests.monitoring.measured_rows import before, psi, verdict
 
-from rankloop.champions.current import opened
 from rankloop.errors import RankloopError
+from rankloop.mongo import connect
 from rankloop.monitoring.act import acting
 from rankloop.monitoring.act.acting import DOABLE, NOTHING
 from rankloop.monitoring.act.incidents import NotToldError
@@ -147,7 +147,7 @@ def tasks(dag_bag: "DagBag") -> dict[str, Callable[..., Any]]:
 
 def kept_alerts() -> list[Alert]:
     """The open ones."""
-    with opened(load_settings()) as client:
+    with connect(load_settings().mongo) as client:
         return list_alerts(client)
 
 
@@ -157,7 +157,7 @@ def test_what_did_not_arrive_is_sent_again_with_what_was_done_and_then_no_more(
     dag_bag: "DagBag", channel: Channel
 ) -> None:
     run, task = SimpleNamespace(partition_key=DRIFTED.isoformat(), conf={}), tasks(dag_bag)
-    with opened(load_settings()) as client:
+    with connect(load_settings().mongo) as client:
         keep_verdict(client, verdict([*psi(DRIFTED, product_price=0.6), *psi(before(1), product_price=0.6)]))
     task["explain"](dag_run=run, params={})
     assert task["act"](dag_run=run, params={}) == ["why_retrain"]

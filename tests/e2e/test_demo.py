@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from rankloop.calendar import start_of
-from rankloop.champions.current import standing_champion
 from rankloop.experiment import is_control
 from rankloop.mongo import SHOP_DB, Client, connect
 from rankloop_demo.simulator.loading import lived_days
 from rankloop_demo.stack.airflow_api import AirflowApi, signed_in
 from tests.e2e.conftest import HISTORY, LOOP, let_nothing_follow
-from tests.running import RunningStack, wait_until
+from tests.running import RunningStack, champion_now, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -71,7 +70,7 @@ def test_the_demo_shows_our_rankings_to_half_of_the_buyers_and_what_they_make_of
         when = "before" if entry["_id"].generation_time < first else "control" if stays else "personalised"
         shown[when] |= {entry.get("policy")}
     assert (shown["before"], shown["control"]) == ({"base"}, {"base"})
-    champion = f"version {standing_champion(stack.settings).number}"
+    champion = f"version {champion_now(stack.settings).number}"
     assert champion in {live["policy"] for live in mongo["rankloop"]["serving_state"].find()}
     assert champion in shown["personalised"]
     assert f"live results of {LOOP - 1} days" in demo

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.champions.current import standing_champion
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.rule_set import TABLES
@@ -18,7 +17,7 @@ from rankloop_demo.stack.watching import ask_for, run_of, watch
 from tests.building import lake_of
 from tests.e2e.clearing import Run
 from tests.e2e.conftest import let_nothing_follow
-from tests.running import RunningStack, wait_until
+from tests.running import RunningStack, champion_now, wait_until
 
 pytestmark = pytest.mark.stack
 DAG = "drift_checks"
@@ -77,7 +76,7 @@ def test_a_task_killed_and_cleared_leaves_the_same_verdict(task: str, stack: Run
 
 def put_down(stack: RunningStack, days: list[date], low: float, high: float) -> None:
     """Have these days measured as ones on which buyers took our rankings so, where 0.40 was promised."""
-    champion = standing_champion(stack.settings)
+    champion = champion_now(stack.settings)
     assert champion
     taken = Measured("reranked", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
     for day in days:
@@ -172,14 +171,14 @@ def test_two_bad_days_of_inputs_in_a_row_retrain_once(
 
 def let_inputs_move(stack: RunningStack, day: date, psi: float) -> None:
     """Have a day measured as one on which what the champion goes by moved so far."""
-    champion = standing_champion(stack.settings)
+    champion = champion_now(stack.settings)
     assert champion
     moved = Measured("feature", "product_ctr", "psi", psi, expected=0.1, rows=1000, version=champion.number)
     keep_measures(lake_of(stack.settings), DRIFT, day, [moved])
 
 
 def test_rankings_that_do_worse_than_control_are_taken_off(stack: RunningStack, evening: Callable[[int], Run]) -> None:
-    champion, checked = standing_champion(stack.settings), evening(1)
+    champion, checked = champion_now(stack.settings), evening(1)
     assert champion
     with MongoClient[dict[str, Any]](stack.settings.mongo, tz_aware=True) as client:
         shown = live_batch(client)

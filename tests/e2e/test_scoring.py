@@ -8,12 +8,11 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from rankloop.champions.current import standing_champion
 from rankloop.state.rankings import COLLECTION_PREFIX
 from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from tests.e2e.clearing import Run, kill_tasks
 from tests.e2e.conftest import let_nothing_follow
-from tests.running import RunningStack, wait_until
+from tests.running import RunningStack, champion_now, wait_until
 
 pytestmark = pytest.mark.stack
 DAG = "batch_scoring"
@@ -34,7 +33,7 @@ def run(stack: RunningStack, demo: str) -> Iterator[Run]:
 
 def rank_as_last_asked(stack: RunningStack) -> None:
     """Of the runs that promotions asked for meanwhile, let the last one run."""
-    admin, champion = signed_in(stack.settings, "admin"), standing_champion(stack.settings)
+    admin, champion = signed_in(stack.settings, "admin"), champion_now(stack.settings)
     assert champion
     waiting = admin.ask("GET", f"/dags/{DAG}/dagRuns?state=queued&order_by=run_after&limit=100")["dag_runs"]
     for found in waiting[:-1]:
@@ -73,7 +72,7 @@ def test_groups_killed_and_cleared_while_they_are_shown_leave_what_was_there(sta
 
 def test_the_storefront_serves_what_is_live(stack: RunningStack, run: Run) -> None:
     assert run
-    address, champion = f"http://127.0.0.1:{stack.settings.ports.serving}", standing_champion(stack.settings)
+    address, champion = f"http://127.0.0.1:{stack.settings.ports.serving}", champion_now(stack.settings)
     assert champion
     wait_until(lambda: httpx.get(f"{address}/health").status_code == 200, "the serving app to be ready", within_s=120)
     ranking = next(found for found in content(stack) if found["policy"] != "base")

@@ -10,11 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
 from rankloop.errors import TransientError
 from rankloop.lake.tables import Lake
 from rankloop.maintenance.chores import compact, remove_reports, unneeded, vacuum
 from rankloop.maintenance.pins import OtherRegistryError, pins
+from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
@@ -85,8 +86,8 @@ def test_a_registry_that_does_not_know_the_champion_is_not_believed(
     number = trained(settings, tmp_path, 2)
     mlflow = MlflowClient(settings.mlflow, settings.mlflow)
     mlflow.set_registered_model_alias(MODEL, CHAMPION, str(number))
-    with opened(settings) as client:
-        settle(settings, client)
+    with connect(settings.mongo) as client:
+        reconcile_aliases(client, Registry(settings.mlflow))
     mlflow.delete_model_version(MODEL, str(number))
     with pytest.raises(OtherRegistryError, match=f"version {number} is champion by the ledger, and"):
         unneeded(settings, keep_days=0, dry_run=False)

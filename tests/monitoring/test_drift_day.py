@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened
+from rankloop.mongo import connect
 from rankloop.monitoring.act.acting import choose, fall_back, why_retrain
 from rankloop.monitoring.act.incidents import explain
 from rankloop.monitoring.policy.judge import judge
@@ -78,7 +78,7 @@ def put_live(settings: Settings, day: date, version: int | None) -> str:
     """The name of a batch that is published and live."""
     policy = "base" if version is None else f"version {version}"
     batch = Batch(f"{day:%Y%m%d}_{policy[-1]}", day, version, policy, NOW, facts={"notes": []})
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.record_batch(client, batch)
         rankings.publish_batch(client, batch, NOW)
     return batch.name
@@ -86,7 +86,7 @@ def put_live(settings: Settings, day: date, version: int | None) -> str:
 
 def live(settings: Settings) -> str:
     """What buyers are shown."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         shown = rankings.live_batch(client)
     return shown.batch if shown else ""
 
@@ -136,13 +136,13 @@ def test_rankings_that_are_worse_than_none_are_taken_off_until_they_are_released
     assert shop.aliases["champion"] == champion
     assert shop.alerts[f"held_back:version {champion}"] == "open"
     # One of its batches that was under way meanwhile is not shown.
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.add_batch_facts(client, ours, checked={})
     assert publish(settings, ours, NOW).startswith(f"not made live: version {champion} is held back: {DAY}: ")
     # Cleared after another batch went live, it leaves that.
     newer = put_live(settings, DAY, None)
     assert (fall_back(settings, DAY, NOW), live(settings)) == (newer, newer)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         assert actions.release_version(client, champion)
         assert actions.held_versions(client) == {}
     assert not any("held back" in note for note in choose_ranker(settings).notes)

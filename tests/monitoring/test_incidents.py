@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened
+from rankloop.mongo import connect
 from rankloop.monitoring.act.acting import choose
 from rankloop.monitoring.act.incidents import NotToldError, explain, tell_on_call
 from rankloop.monitoring.policy.rule_set import TABLES
@@ -45,7 +45,7 @@ def watched(mongo: str, tmp_path: Path) -> Settings:
 
 def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measured: Sequence[str] = TABLES) -> Verdict:
     """Keep the verdict of a day, as `judge` does."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         found = verdict(rows, day=day, history=actions.earlier_actions(client, day))
         found = found.model_copy(update={"measured": tuple(measured)})
         keep_verdict(client, found)
@@ -54,7 +54,7 @@ def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measur
 
 def there(settings: Settings, **which: Any) -> dict[str, Alert]:  # noqa: ANN401  (what `alerts` takes)
     """The alerts by name."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         return {alert.name: alert for alert in list_alerts(client, **which)}
 
 
@@ -71,7 +71,7 @@ def days(settings: Settings, *of: date) -> list[str]:
 
 def test_a_verdict_comes_back_as_it_was_kept(watched: Settings) -> None:
     found = judged(watched, [*wrong_unit(DAY), *DRIFTED])
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         assert Verdict.model_validate(actions.verdict_of_day(client, DAY)) == found
 
 
@@ -110,19 +110,19 @@ def told(settings: Settings, *refused: str) -> list[str]:
 def test_on_call_is_told_once_of_every_alert_and_anew_of_one_that_came_back(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
     explain(watched, DAY, NOW)
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         raise_alert(client, "held_back", "version 7", "It is held back.", NOW)
     assert sorted(told(watched)) == [BUG, "held_back:version 7"]
     explain(watched, DAY, NOW + timedelta(hours=1))
     assert told(watched) == []
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         close_alert_manually(client, BUG, "oncall", "mended", NOW)
     explain(watched, DAY, NOW + timedelta(hours=2))
     assert told(watched) == [BUG]
 
 
 def test_what_is_refused_keeps_nothing_else_from_being_told(watched: Settings) -> None:
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         for version in ("version 7", "version 8"):
             raise_alert(client, "held_back", version, "It is held back.", NOW)
     with pytest.raises(NotToldError, match=r"1 of 2 alerts by .*: 'held_back:version 7'"):
@@ -133,7 +133,7 @@ def test_what_is_refused_keeps_nothing_else_from_being_told(watched: Settings) -
 def test_on_call_is_told_again_once_more_is_called_for_than_before(watched: Settings) -> None:
     found = judged(watched, DRIFTED)
     for state, news in (("alert", True), ("retrain", True), ("retrain", False), ("alert", False)):
-        with opened(watched) as client:
+        with connect(watched.mongo) as client:
             keep_verdict(client, found.model_copy(update={"state": state}))
         assert bool(explain(watched, DAY, NOW)) == news
         assert bool(told(watched)) == news
@@ -167,7 +167,7 @@ def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settin
     assert days(watched, DAY) == ["retrain"]
     assert days(watched, DAY, NEXT) == ["retrain", "nothing"]
     assert days(watched, DAY, NEXT) == ["nothing", "nothing"]
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         assert [(done.kind, done.day) for done in actions.earlier_actions(client, date.max)] == [("retrain", DAY)]
     [incident] = there(watched).values()
     assert incident.done == (f"{DAY}: a training on the newest days was begun by itself",)
@@ -178,7 +178,7 @@ def test_a_day_that_turns_out_worse_takes_rankings_off_though_a_training_was_beg
     worse = [against(before(age), -0.08, -0.02) for age in (2, 1)]
     assert judged(watched, [*DRIFTED, *worse]).state == "fall back"
     assert [choose(watched, DAY, NOW) for _ in range(2)] == ["fall back", "fall back"]
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         assert {action.kind for action in actions.actions_of_day(client, DAY)} == {"retrain", "fall back"}
 
 
@@ -196,17 +196,17 @@ def test_switched_off_there_are_only_alerts(watched: Settings) -> None:
     assert days(off, DAY) == ["nothing"]
     [incident] = there(off).values()
     assert (incident.state, incident.done) == ("open", ())
-    with opened(off) as client:
+    with connect(off.mongo) as client:
         assert not actions.earlier_actions(client, date.max)
 
 
 def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         assert not actions.resume_actions(client)
         actions.pause_actions(client, "oncall", "a sale is on", NOW)
     assert days(watched, DAY) == ["nothing"]
     assert "oncall switched it off" in next(iter(there(watched).values())).done[0]
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         assert actions.resume_actions(client)
     assert days(watched, NEXT) == ["retrain"]
 
@@ -214,10 +214,10 @@ def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
 def test_who_acknowledged_stays_noted_until_it_is_over(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
     explain(watched, DAY, NOW)
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         acknowledge_alert(client, BUG, "oncall", "asked the catalogue team", NOW)
     explain(watched, DAY, NOW + timedelta(hours=1))
-    with opened(watched) as client:
+    with connect(watched.mongo) as client:
         page = incident_page(alert_by_name(client, BUG))
         assert "oncall knows of it since 2026-11-21 03:00 UTC: asked the catalogue team" in page
         assert close_alert_manually(client, BUG, "oncall", "mended", NOW).state == "closed"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened
+from rankloop.mongo import connect
 from rankloop.monitoring.act.acting import choose, fall_back
 from rankloop.monitoring.act.incidents import DRIFT as OF_DRIFT
 from rankloop.monitoring.act.incidents import explain
@@ -77,12 +77,12 @@ PLAIN_WITH_SIGN = re.compile(r"(?<![+\-\d.,])\d[\d.,]*%? \[[^\]]*\+")
 
 def shown(settings: Settings, rows: Sequence[Measured]) -> str:
     """What `rankloop alerts show` has to print, once the tasks of `drift_checks` that come after judging have run."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         keep_verdict(client, verdict(rows).model_copy(update={"measured": TABLES}))
     explain(settings, DAY, NOW)
     if choose(settings, DAY, NOW) == "fall back":
         fall_back(settings, DAY, NOW)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         [incident] = list_alerts(client, kind=OF_DRIFT)
     return incident_page(incident)
 

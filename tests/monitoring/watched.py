@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rankloop.calendar import days_between
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
 from rankloop.experiment import is_control
+from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
@@ -98,11 +99,11 @@ class Maker:
         for day, events in clean_events(self.place(), days_between(FIRST_DAY, AS_OF)).items():
             _built(settings, day, events)
         run_training(settings, "watched", AS_OF, "the week is complete", lambda *_: None)
-        with opened(settings) as client:
+        with connect(settings.mongo) as client:
             ledger.append_entry(
                 client, LedgerDraft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW
             )
-            settle(settings, client)
+            reconcile_aliases(client, Registry(settings.mlflow))
         ranker = load_version(Registry(settings.mlflow), 1)
         batch = Batch("b1", AS_OF, 1, policy_of(1), NOW)
         found = [one for group in range(10) for one in rankings_of_group(settings, batch, ranker, group)]

@@ -11,7 +11,8 @@ from typing import Any
 from mlflow import MlflowClient
 from pymongo import MongoClient
 
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
+from rankloop.mongo import connect
 from rankloop.promotion.answer import Answer, Asked
 from rankloop.promotion.deciding import decide
 from rankloop.promotion.request import request_of
@@ -102,14 +103,14 @@ class Shop:
     @property
     def entries(self) -> list[LedgerEntry]:
         """The ledger as it is."""
-        with opened(self.settings) as client:
+        with connect(self.settings.mongo) as client:
             return ledger.read_ledger(client)
 
     @property
     def settled(self) -> list[LedgerEntry]:
         """The ledger once somebody has read the champion."""
-        with opened(self.settings) as client:
-            return settle(self.settings, client)
+        with connect(self.settings.mongo) as client:
+            return reconcile_aliases(client, Registry(self.settings.mlflow))
 
     @property
     def aliases(self) -> dict[str, int]:

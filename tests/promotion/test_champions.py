@@ -5,13 +5,13 @@ from threading import Barrier
 
 import pytest
 
-from rankloop.champions.current import standing_champion
-from rankloop.champions.history import before_champion, champion_of, ever_champion, line
+from rankloop.champions.history import all_champions, champion_history, champion_number, previous_champion
 from rankloop.registry import aliases
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
 from rankloop.state.ledger import Decision, LedgerEntry
 from tests.promotion.shop import Shop
+from tests.running import champion_now
 
 
 def lived(*changes: tuple[Decision, int | None]) -> list[LedgerEntry]:
@@ -30,7 +30,7 @@ def lived(*changes: tuple[Decision, int | None]) -> list[LedgerEntry]:
     ],
 )
 def test_the_line_of_champions(changes: list[tuple[Decision, int | None]], expected: tuple[int | None, ...]) -> None:
-    assert line(lived(*changes)) == expected
+    assert champion_history(lived(*changes)) == expected
 
 
 def test_what_changes_no_champion_is_not_in_the_line() -> None:
@@ -38,18 +38,18 @@ def test_what_changes_no_champion_is_not_in_the_line() -> None:
         *lived(("promoted", 1)),
         *(LedgerEntry(d, d, 2, 1, 1, "", "") for d in ("rejected", "refused", "timed out")),
     ]  # type: ignore[arg-type]
-    assert (champion_of(entries), before_champion(entries), ever_champion(entries)) == (1, None, {1})
+    assert (champion_number(entries), previous_champion(entries), all_champions(entries)) == (1, None, {1})
 
 
 def test_a_time_without_champion_is_passed_over_on_the_way_back() -> None:
-    assert before_champion(lived(("promoted", 1), ("moved", None), ("promoted", 3))) == 1
+    assert previous_champion(lived(("promoted", 1), ("moved", None), ("promoted", 3))) == 1
 
 
 @pytest.mark.stack
 def test_before_the_first_there_is_no_champion(shop: Shop) -> None:
-    assert standing_champion(shop.settings) is None
+    assert champion_now(shop.settings) is None
     shop.register()
-    assert standing_champion(shop.settings) is None
+    assert champion_now(shop.settings) is None
     assert shop.entries == []
 
 
@@ -58,7 +58,7 @@ def test_an_alias_moved_in_mlflow_is_recorded_reported_and_followed(shop: Shop) 
     first = shop.promoted()
     second = shop.register(first)
     shop.mlflow.set_registered_model_alias(MODEL, "champion", str(second))
-    found = standing_champion(shop.settings)
+    found = champion_now(shop.settings)
     assert found
     assert found.number == second
     moved = shop.entries[-1]
@@ -73,7 +73,7 @@ def test_an_alias_moved_in_mlflow_is_recorded_reported_and_followed(shop: Shop) 
 def test_a_champion_taken_away_in_mlflow_is_recorded(shop: Shop) -> None:
     first = shop.promoted()
     shop.mlflow.delete_registered_model_alias(MODEL, "champion")
-    assert standing_champion(shop.settings) is None
+    assert champion_now(shop.settings) is None
     assert (shop.entries[-1].decision, shop.entries[-1].before, shop.entries[-1].after) == ("moved", first, None)
     assert shop.aliases == {"previous": first}
 

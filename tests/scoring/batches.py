@@ -5,7 +5,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from rankloop.champions.current import opened
+from rankloop.mongo import connect
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, publish
 from rankloop.settings import Settings
@@ -37,7 +37,7 @@ def shown(settings: Settings, day: date) -> str:
 
 def live(settings: Settings) -> LivePointer | None:
     """What is live."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         return rankings.live_batch(client)
 
 
@@ -49,7 +49,7 @@ def content(settings: Settings, name: str) -> Content:
 
 def recorded(settings: Settings) -> list[str]:
     """The names of all batches, and the collections that there are of them."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         names = [batch.name for batch in rankings.list_batches(client)]
         there = [
             name for name in client["rankloop"].list_collection_names() if name.startswith(rankings.COLLECTION_PREFIX)

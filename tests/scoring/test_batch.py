@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 import pytest
 
 from rankloop.candidates.generation import SOURCES
-from rankloop.champions.current import opened
 from rankloop.contracts.lake import PRODUCTS, SCORES
+from rankloop.mongo import connect
 from rankloop.scoring.batch import BatchError, plan, rank_group
 from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
 from rankloop.state import rankings
@@ -68,7 +68,7 @@ def test_a_group_alone_mends_what_it_finds_and_leaves_the_others_be(market: Shop
     name = made(market.settings, DAY)
     before = content(market.settings, name)
     mine = [account for account in before if account % 10 == 3]
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_one({"_id": mine[0]})
         collection.update_one({"_id": mine[1]}, {"$set": {"products": [1, 2]}})
@@ -80,7 +80,7 @@ def test_a_group_alone_mends_what_it_finds_and_leaves_the_others_be(market: Shop
 def test_without_a_champion_the_shops_own_ranking_stands_in_and_says_so(market: Shop) -> None:
     name = shown(market.settings, DAY)
     assert {ranking["policy"] for ranking in content(market.settings, name).values()} == {"base"}
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         notes = rankings.batch_by_name(client, name).facts["notes"]
     assert notes == ["there is no champion", "there is no champion before it", "the shop's own ranking stands in"]
 
@@ -90,7 +90,7 @@ def test_a_champion_that_cannot_be_loaded_is_passed_over_for_the_one_before_it(m
     second = market.promoted(first)
     market.mlflow.set_model_version_tag("rankloop-ranker", str(second), "digest", "another")
     name = shown(market.settings, DAY)
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         batch = rankings.batch_by_name(client, name)
     assert batch.version == first
     assert batch.facts["notes"][0].startswith(f"the champion, version {second}, cannot be loaded: ")
@@ -107,7 +107,7 @@ def test_features_built_anew_since_the_plan_are_refused(market: Shop) -> None:
 def test_a_checked_batch_tells_the_share_of_each_source_and_how_many_buyers_have_no_history(market: Shop) -> None:
     scoring = market.settings.scoring.model_copy(update={"top_n": 40})  # all candidates, so those by chance too
     name = made(market.settings.model_copy(update={"scoring": scoring}), DAY)
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         facts = rankings.batch_by_name(client, name).facts["checked"]
     found = [ranking for account, ranking in content(market.settings, name).items() if account != DEFAULT_BUYER]
     sources = [names.split("+") for ranking in found for names in ranking["sources"]]
@@ -123,7 +123,7 @@ def test_a_checked_batch_tells_the_share_of_each_source_and_how_many_buyers_have
 def test_a_batch_with_faults_is_refused_with_all_of_them(market: Shop) -> None:
     name = made(market.settings, DAY)
     lost, empty, twice, gone, *_ = sorted(content(market.settings, name))
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_one({"_id": lost})
         for account, products in ((empty, []), (twice, [content(market.settings, name)[twice]["products"][0]] * 2)):
@@ -140,7 +140,7 @@ def test_a_batch_with_faults_is_refused_with_all_of_them(market: Shop) -> None:
 
 def test_scores_that_rank_nothing_are_refused(market: Shop) -> None:
     name = made(market.settings, DAY)
-    with opened(market.settings) as client:
+    with connect(market.settings.mongo) as client:
         client["rankloop"][rankings.COLLECTION_PREFIX + name].update_many({}, {"$set": {"scores": [0.5] * 20}})
     with pytest.raises(BatchError, match=r"all scores are 0\.5, so they rank nothing"):
         check(market.settings, name)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rankloop.champions.current import opened
 from rankloop.contracts.lake import SCORES
+from rankloop.mongo import connect
 from rankloop.scoring.batch import plan, rank_group
 from rankloop.settings import Settings
 from rankloop.state import rankings
@@ -75,7 +75,7 @@ def work_out(settings: Settings, name: str, undisturbed: Undisturbed) -> None:
 
 def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
     """All groups are in the batch, but this one."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_many({})
         collection.insert_many([one for one in undisturbed.content.values() if one["baid_group"] != but])
@@ -83,7 +83,7 @@ def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | N
 
 def forget(settings: Settings, name: str) -> None:
     """There is no such batch: nothing of it was ever written."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.remove_batch(client, rankings.batch_by_name(client, name))
 
 
@@ -102,7 +102,7 @@ def shown_now(settings: Settings) -> str:
 def something_shown(settings: Settings) -> str:
     """The name of a batch of the day before, which is live."""
     batch = rankings.Batch("before", DAYS[1], None, "base", NOW)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.record_batch(client, batch)
         rankings.publish_batch(client, batch, NOW)
     return batch.name
@@ -149,7 +149,7 @@ def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(
             rank_group(settings, name, 0)  # what is for anybody; no other group has buyers
     found, digest = content(settings, name), lake_of(settings).digest(SCORES, DAY)
     assert {one["policy"] for one in found.values()} == {f"version {champion}", "base"}
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.publish_batch(client, rankings.batch_by_name(client, before), NOW)
     forget(settings, name)
     assert shown(settings, DAY) == name
@@ -160,7 +160,7 @@ def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(
 def test_tidying_killed_and_done_again_leaves_nothing_behind(market: Shop, point: Point) -> None:
     few = market.settings.scoring.model_copy(update={"keep_batches": 2})
     settings = market.settings.model_copy(update={"scoring": few})
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         for number in range(4):
             batch = rankings.Batch(f"b{number}", DAYS[number], None, "base", NOW.replace(hour=number))
             rankings.record_batch(client, batch)

@@ -16,7 +16,8 @@ import pyarrow as pa
 import uvicorn
 import xgboost as xgb
 
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
+from rankloop.mongo import connect
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
@@ -66,7 +67,7 @@ class Shop:
 
     def make_champion(self, version: int) -> None:
         """Have the ledger and MLflow say that this version ranks."""
-        with opened(self.settings) as client:
+        with connect(self.settings.mongo) as client:
             entries = ledger.read_ledger(client)
             last = entries[-1] if entries else None
             before = last.after if last else None
@@ -74,12 +75,12 @@ class Shop:
                 "promoted", f"decision {len(entries)}", version, before, version, "ml-lead", "it is better"
             )
             ledger.append_entry(client, draft, last, NOW)
-            settle(self.settings, client)
+            reconcile_aliases(client, Registry(self.settings.mlflow))
 
     def publish(self, name: str, ranked: Sequence[Ranking], version: int | None = None, day: date = AS_OF) -> Batch:
         """A batch of these rankings, made live."""
         batch = Batch(name, day, version, policy_of(version), NOW)
-        with opened(self.settings) as client:
+        with connect(self.settings.mongo) as client:
             rankings.record_batch(client, batch)
             for group in {one.account_id % 10 for one in ranked}:
                 rankings.write_shard(client, batch, group, [one for one in ranked if one.account_id % 10 == group])

@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import SecretStr
 
-from rankloop.champions.current import opened
 from rankloop.lake.tables import Lake
+from rankloop.mongo import connect
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
@@ -42,7 +42,7 @@ def shop(shop: Shop) -> Iterator[Shop]:
     client = MlflowClient(shop.settings.mlflow, shop.settings.mlflow)
     if client.search_registered_models():
         client.delete_registered_model(MODEL)
-    with opened(shop.settings) as mongo:
+    with connect(shop.settings.mongo) as mongo:
         mongo.drop_database("rankloop")
 
 
@@ -109,7 +109,7 @@ def test_a_reader_sees_whole_batches_only_through_fifty_flips(shop: Shop) -> Non
                 batch_number(shop, number)
                 wait_until_seen(number, seen, wrong)
                 if number > KEPT + 1:
-                    with opened(shop.settings) as mongo:
+                    with connect(shop.settings.mongo) as mongo:
                         rankings.remove_batch(mongo, rankings.batch_by_name(mongo, f"batch_{number - KEPT}"))
         assert not wrong
     assert all(batches == set(range(1, FLIPS + 2)) for batches in seen.values())
@@ -118,7 +118,7 @@ def test_a_reader_sees_whole_batches_only_through_fifty_flips(shop: Shop) -> Non
 def test_whoever_reads_mongodb_itself_sees_whole_batches_only(shop: Shop) -> None:
     batch_number(shop, 1)
     seen: dict[int, set[int]] = {buyer: set() for buyer in BUYERS}
-    with opened(shop.settings) as mongo:
+    with connect(shop.settings.mongo) as mongo:
 
         def poll() -> None:
             live = rankings.live_batch(mongo)
@@ -148,7 +148,7 @@ def test_a_batch_that_was_removed_is_not_asked_for_again(shop: Shop) -> None:
     with running(slow) as client:
         assert number_of(client.get(f"/v1/recommendations/{BUYERS[0]}").json()) == 1
         first = batch_number(shop, 2)
-        with opened(shop.settings) as mongo:
+        with connect(shop.settings.mongo) as mongo:
             rankings.remove_batch(mongo, rankings.batch_by_name(mongo, "batch_1"))
         assert first.name == "batch_2"
         assert number_of(client.get(f"/v1/recommendations/{BUYERS[0]}").json()) == 2

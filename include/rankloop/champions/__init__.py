@@ -1,1 +1,1 @@
-"""Who is champion, who was, and what the ledger has of it."""
+"""Who is champion, and who was, as the ledger has it."""

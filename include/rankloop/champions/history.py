@@ -1,44 +1,44 @@
-"""The line of champions, as the ledger has it."""
+"""The champion history that follows from the ledger's entries."""
 
 from collections.abc import Iterable, Sequence
 
 from rankloop.state.ledger import Decision, LedgerEntry
 
 CHANGES: frozenset[Decision] = frozenset({"promoted", "rolled back", "moved"})
-"""What makes another version the champion; all else leaves who is."""
+"""The decisions that change the champion."""
 
 
-def last_change(entries: Sequence[LedgerEntry]) -> LedgerEntry | None:
-    """The newest entry that changed the champion."""
+def last_champion_change(entries: Sequence[LedgerEntry]) -> LedgerEntry | None:
+    """Return the newest entry that changed the champion."""
     return next((entry for entry in reversed(entries) if entry.decision in CHANGES), None)
 
 
-def line(entries: Iterable[LedgerEntry]) -> tuple[int | None, ...]:
-    """The champion, last, after those that a rollback would go to, the nearest last.
+def champion_history(entries: Iterable[LedgerEntry]) -> tuple[int | None, ...]:
+    """Return the versions that were champion, oldest first, the present champion last; None is a time without one.
 
-    Going back to one takes those after it off the line: rolled back twice, one does not come out where one was.
-    None is a time without a champion.
+    A rollback removes what came after the version that it returned to. So two rollbacks in a row go back two versions,
+    and not forth again.
     """
-    found: list[int | None] = []
+    history: list[int | None] = []
     for entry in entries:
         if entry.decision not in CHANGES:
             continue
-        if entry.after in found and entry.after is not None:
-            del found[found.index(entry.after) :]
-        found.append(entry.after)
-    return tuple(found)
+        if entry.after in history and entry.after is not None:
+            del history[history.index(entry.after) :]
+        history.append(entry.after)
+    return tuple(history)
 
 
-def champion_of(entries: Iterable[LedgerEntry]) -> int | None:
-    """The champion."""
-    return (None, *line(entries))[-1]
+def champion_number(entries: Iterable[LedgerEntry]) -> int | None:
+    """Return the champion's version number."""
+    return (None, *champion_history(entries))[-1]
 
 
-def before_champion(entries: Iterable[LedgerEntry]) -> int | None:
-    """The champion before the one there is, which a rollback goes to."""
-    return next((number for number in reversed(line(entries)[:-1]) if number is not None), None)
+def previous_champion(entries: Iterable[LedgerEntry]) -> int | None:
+    """Return the version that a rollback goes to: the champion before the present one."""
+    return next((number for number in reversed(champion_history(entries)[:-1]) if number is not None), None)
 
 
-def ever_champion(entries: Iterable[LedgerEntry]) -> frozenset[int]:
-    """All that ever were champion."""
+def all_champions(entries: Iterable[LedgerEntry]) -> frozenset[int]:
+    """Return every version that was ever champion."""
     return frozenset(entry.after for entry in entries if entry.decision in CHANGES and entry.after is not None)

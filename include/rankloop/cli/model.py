@@ -25,14 +25,14 @@ def model_list() -> None:
 @model_app.command("show")
 def model_show(number: Annotated[int, typer.Argument(help="the version's number")]) -> None:
     """Say what a version is, what it was made of, and what was decided about it."""
-    from rankloop.champions.current import opened, settle
+    from rankloop.champions.current import reconcile_aliases
+    from rankloop.context import open_context
     from rankloop.desk import promotion as pages
     from rankloop.registry import versions
-    from rankloop.registry.connection import Registry
 
-    settings = load_settings()
-    with opened(settings) as client:
-        pages.show_version(Console(), versions.version(Registry(settings.mlflow), number), settle(settings, client))
+    with open_context() as context:
+        entries = reconcile_aliases(context.state, context.registry)
+        pages.show_version(Console(), versions.version(context.registry, number), entries)
 
 
 @model_app.command("compare")

@@ -2,9 +2,10 @@
 
 from jinja2 import Environment, PackageLoader
 
-from rankloop.champions.current import named, opened, settle
-from rankloop.champions.history import line
+from rankloop.champions.current import reconcile_aliases, version_label
+from rankloop.champions.history import champion_history
 from rankloop.desk.promotion import whole
+from rankloop.mongo import connect
 from rankloop.registry import aliases, versions
 from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
@@ -15,14 +16,14 @@ PAGES = Environment(loader=PackageLoader("rankloop.desk", ""), autoescape=True)
 
 def desk(settings: Settings) -> str:
     """The page, as HTML."""
-    with opened(settings) as client:
-        entries = settle(settings, client)
-    champions = line(entries)
+    with connect(settings.mongo) as client:
+        entries = reconcile_aliases(client, Registry(settings.mlflow))
+    champions = champion_history(entries)
     return PAGES.get_template("desk.html.j2").render(
         champions=champions[::-1],
         entries=entries[::-1],
         versions=versions.versions(Registry(settings.mlflow)),
         flaws=verify_chain(entries, aliases.read(Registry(settings.mlflow)).mark),
-        named=named,
+        named=version_label,
         whole=whole(entries),
     )

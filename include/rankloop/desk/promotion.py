@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rankloop.champions.current import named
+from rankloop.champions.current import version_label
 from rankloop.promotion.comparing import Pair
 from rankloop.ranking.gate import METRIC
 from rankloop.ranking.report.summary import KEY_METRICS, percent, title_of
@@ -79,8 +79,8 @@ def show_ledger(console: Console, entries: Sequence[LedgerEntry]) -> None:
 
 def sentence(entry: LedgerEntry) -> Text:
     """An entry, in words."""
-    about = named(entry.version) if entry.version is not None else "the champion"
-    change = f", champion in place of {named(entry.before)}" if entry.before != entry.after else ""
+    about = version_label(entry.version) if entry.version is not None else "the champion"
+    change = f", champion in place of {version_label(entry.before)}" if entry.before != entry.after else ""
     return Text.assemble(
         about, " ", (entry.decision, STYLES.get(entry.decision, "bold")), f" by {entry.who}{change}: {entry.reason}"
     )

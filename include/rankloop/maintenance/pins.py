@@ -1,9 +1,9 @@
 """The versions of the lake's tables that must stay readable, because a registered model was trained on them."""
 
-from rankloop.champions.current import opened
-from rankloop.champions.history import champion_of
+from rankloop.champions.history import champion_number
 from rankloop.errors import RankloopError
 from rankloop.lake.upkeep import Pins
+from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL, trained_on
 from rankloop.settings import Settings
@@ -21,8 +21,8 @@ def pins(settings: Settings) -> Pins:
     nobody will ask about any more is deleted in MLflow, and is pinned no longer.
     """
     known = trained_on(Registry(settings.mlflow))
-    with opened(settings) as client:
-        champion = champion_of(ledger.read_ledger(client))
+    with connect(settings.mongo) as client:
+        champion = champion_number(ledger.read_ledger(client))
     # An empty MLflow, asked by mistake, would pin nothing, and all that could be trained again would be gone.
     if champion is not None and champion not in known:
         raise OtherRegistryError(

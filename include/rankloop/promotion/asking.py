@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
-from rankloop.champions.current import opened, settle
+from rankloop.champions.current import reconcile_aliases
 from rankloop.errors import RankloopError
+from rankloop.mongo import connect
 from rankloop.promotion.deciding import WANTED, decided
 from rankloop.promotion.request import Request, request_of
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
 from rankloop.state.alerts import raise_alert
 
@@ -16,8 +18,8 @@ class AlreadyDecidedError(RankloopError):
 
 def write_request(settings: Settings, number: int) -> Request:
     """The request about this version, which nobody has decided about yet."""
-    with opened(settings) as client:
-        standing = decided(settle(settings, client), number)
+    with connect(settings.mongo) as client:
+        standing = decided(reconcile_aliases(client, Registry(settings.mlflow)), number)
     if standing:
         raise AlreadyDecidedError(
             f"version {number} was {standing.decision} on {standing.at} by {standing.who}, and is not asked about "
@@ -32,6 +34,6 @@ def tell(settings: Settings, number: int, subject: str, link: str, now: datetime
         f"{subject} Answer within {settings.promotion.answer_within_days:g} days, as "
         f"{' or '.join(settings.promotion.approvers)}: {link}"
     )
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         raise_alert(client, WANTED, f"version {number}", message, now)
     return message

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from rankloop.champions.current import follow, named, opened, settle
-from rankloop.champions.history import champion_of
+from rankloop.champions.current import apply_ledger_to_aliases, reconcile_aliases, version_label
+from rankloop.champions.history import champion_number
 from rankloop.errors import RankloopError, TransientError
-from rankloop.mongo import Client
+from rankloop.mongo import Client, connect
 from rankloop.promotion.answer import APPROVE, Answer, Asked
 from rankloop.promotion.intact import UnusableModelError, insist_intact
 from rankloop.promotion.request import Request, request_of
@@ -40,8 +40,8 @@ class PromotionRefusedError(RankloopError):
 
 def decide(settings: Settings, number: int, answer: Answer, asked: Asked, now: datetime) -> LedgerEntry:
     """Carry out the answer about this version, once; the entry that the ledger has of it."""
-    with opened(settings) as client:
-        entries = settle(settings, client)
+    with connect(settings.mongo) as client:
+        entries = reconcile_aliases(client, Registry(settings.mlflow))
         try:
             draft = _draft(settings, entries, number, answer, asked)
         except PromotionRefusedError as refusal:
@@ -61,7 +61,7 @@ def decided(entries: Sequence[LedgerEntry], number: int) -> LedgerEntry | None:
 def _carry_out(settings: Settings, client: Client, entry: LedgerEntry, now: datetime) -> None:
     number = entry.version
     if entry.decision == "promoted":
-        follow(settings, ledger.read_ledger(client))
+        apply_ledger_to_aliases(Registry(settings.mlflow), ledger.read_ledger(client))
     elif number is not None:
         aliases.retire(Registry(settings.mlflow), number)
     close_alert(client, WANTED, f"version {number}", now)
@@ -78,7 +78,7 @@ def _draft(
         _insist_same(standing, answer)
         return standing
     _insist_answered(settings, number, answer, asked)
-    champion = after = champion_of(entries)
+    champion = after = champion_number(entries)
     decision: Decision = "timed out" if answer.timed_out else "rejected"
     if answer.choice == APPROVE:
         _insist_fit(settings, number, answer, champion)
@@ -157,8 +157,9 @@ def _insist_newest(settings: Settings, number: int, request: Request, champion: 
     if request.compared != champion:
         raise PromotionRefusedError(
             "champion",
-            f"version {number} was compared with {named(request.compared)}, and by now {named(champion)} is champion: "
-            "nobody knows whether it is better. Start continuous_training again, which compares with that one.",
+            f"version {number} was compared with {version_label(request.compared)}, and by now "
+            f"{version_label(champion)} is champion: nobody knows which is better. Start continuous_training again, "
+            "which compares with that one.",
         )
     if champion is not None and versions.version(Registry(settings.mlflow), champion).digest != request.compared_digest:
         raise PromotionRefusedError(
@@ -186,7 +187,7 @@ def _record_refusal(  # noqa: PLR0913, PLR0917  (all that the entry says)
     key = f"version {number} refused {refusal.rule} {answer.at}"
     if any(entry.key == key for entry in entries):
         return
-    champion = champion_of(entries)
+    champion = champion_number(entries)
     draft = LedgerDraft(
         decision="refused",
         key=key,

@@ -6,7 +6,7 @@ was shown is what the evidence says.
 
 from dataclasses import dataclass
 
-from rankloop.champions.current import named
+from rankloop.champions.current import version_label
 from rankloop.errors import RankloopError
 from rankloop.ranking.comparison import Comparison
 from rankloop.ranking.gate import METRIC, GateResult
@@ -64,13 +64,13 @@ def _subject(version: Version, comparison: Comparison, against: int | None) -> s
     delta = comparison.of(METRIC)
     sure = f"{delta.difference:+.4f} ({delta.lower:+.4f} to {delta.upper:+.4f})"
     return (
-        f"Promote version {version.number} to champion? {title_of(METRIC)} {sure} against {named(against)}, "
+        f"Promote version {version.number} to champion? {title_of(METRIC)} {sure} against {version_label(against)}, "
         f"as of {version.as_of}"
     )
 
 
 def _at_stake(version: Version, against: int | None, link: str) -> list[str]:
-    place = f"in place of {named(against)}"
+    place = f"in place of {version_label(against)}"
     return [
         "**What you decide**",
         "",

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rankloop.champions.current import follow, named, opened, settle
-from rankloop.champions.history import before_champion, champion_of, ever_champion
+from rankloop.champions.current import apply_ledger_to_aliases, reconcile_aliases, version_label
+from rankloop.champions.history import all_champions, champion_number, previous_champion
 from rankloop.errors import RankloopError
+from rankloop.mongo import connect
 from rankloop.promotion.deciding import SHORTEST_REASON
 from rankloop.promotion.intact import insist_intact
+from rankloop.registry.connection import Registry
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.alerts import raise_alert
@@ -46,25 +48,27 @@ class RolledBack:
     def sentence(self) -> str:
         """In words."""
         if self.dry_run:
-            return f"{named(self.after)} would be champion in place of {named(self.before)}. Nothing was changed."
-        return f"{named(self.after).capitalize()} is champion again, in place of {named(self.before)}."
+            changed = f"{version_label(self.after)} would be champion in place of {version_label(self.before)}"
+            return f"{changed}. Nothing was changed."
+        return f"{version_label(self.after).capitalize()} is champion again, in place of {version_label(self.before)}."
 
 
 def roll_back(settings: Settings, wish: Wish, now: datetime, *, dry_run: bool = False) -> RolledBack:
     """Make a former champion the champion again; a dry run says which, having checked all that the real one does."""
     if len(wish.reason.strip()) < SHORTEST_REASON:
         raise RollbackRefusedError("a rollback needs a reason: the ledger keeps it for whoever asks later. Say why.")
-    with opened(settings) as client:
-        entries = ledger.read_ledger(client) if dry_run else settle(settings, client)
+    with connect(settings.mongo) as client:
+        entries = ledger.read_ledger(client) if dry_run else reconcile_aliases(client, Registry(settings.mlflow))
         done = next((entry for entry in entries if entry.key == wish.key), None)
-        before, after = (done.before, done.after) if done else (champion_of(entries), _target(entries, wish.version))
+        before = done.before if done else champion_number(entries)
+        after = done.after if done else _target(entries, wish.version)
         assert after is not None  # noqa: S101  (a rollback's entry always has one)
         insist_intact(settings, after)
         if not dry_run and not done:
             ledger.append_entry(client, _draft(wish, before, after), entries[-1] if entries else None, now)
         result = RolledBack(before, after, dry_run)
         if not dry_run:
-            follow(settings, ledger.read_ledger(client))
+            apply_ledger_to_aliases(Registry(settings.mlflow), ledger.read_ledger(client))
             message = f"{result.sentence} {wish.who}: {wish.reason}"
             raise_alert(client, "rolled_back", f"version {before}", message, now)
     return result
@@ -75,12 +79,12 @@ def _draft(wish: Wish, before: int | None, after: int) -> LedgerDraft:
 
 
 def _target(entries: Sequence[LedgerEntry], wanted: int | None) -> int:
-    champion, former = champion_of(entries), sorted(ever_champion(entries))
+    champion, former = champion_number(entries), sorted(all_champions(entries))
     if wanted is None:
-        if (before := before_champion(entries)) is None:
+        if (before := previous_champion(entries)) is None:
             raise RollbackRefusedError(
-                f"there is no champion before {named(champion)} to go back to. `rankloop ledger show` has all that was "
-                "decided."
+                f"there is no champion before {version_label(champion)} to go back to. `rankloop ledger show` has "
+                "all that was decided."
             )
         return before
     if wanted not in former:

@@ -15,10 +15,10 @@ import pyarrow as pa
 from rankloop.calendar import start_of
 from rankloop.candidates.generation import NAMES, candidates
 from rankloop.candidates.market import Market, open_market
-from rankloop.champions.current import opened
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
+from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.scoring.inputs import inputs_digest
 from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_of
@@ -44,14 +44,14 @@ def plan(settings: Settings, day: date, now: datetime) -> str:
     who = "base" if ranker.version is None else f"v{ranker.version}"
     facts = {"inputs": inputs, "model": ranker.digest, "notes": list(ranker.notes)}
     batch = Batch(f"{day:%Y%m%d}_{who}_{inputs[:8]}", day, ranker.version, ranker.policy, now, facts=facts)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         rankings.record_batch(client, batch)
     return batch.name
 
 
 def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
     """Rank for the buyers of one group, and put that into the batch; what it came to."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         batch = rankings.batch_by_name(client, name)
         ranker = _ranker_of(settings, batch)
         count = rankings.write_shard(client, batch, group, rankings_of_group(settings, batch, ranker, group))

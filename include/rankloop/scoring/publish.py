@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from rankloop.candidates.generation import SOURCES
 from rankloop.candidates.market import ON_SALE
-from rankloop.champions.current import opened, settle
-from rankloop.champions.history import champion_of, line
+from rankloop.champions.current import reconcile_aliases
+from rankloop.champions.history import champion_history, champion_number
 from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA
 from rankloop.features.build import lake_of
 from rankloop.features.families import buyer, product
 from rankloop.lake.tables import WriteResult
-from rankloop.mongo import Client
+from rankloop.mongo import Client, connect
+from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import BatchError
 from rankloop.settings import Settings
 from rankloop.state import actions, rankings
@@ -39,7 +40,7 @@ LAST_SEEN = "buyer_days_since_visit"
 def check(settings: Settings, name: str) -> dict[str, Any]:
     """Refuse a batch that must not be shown: what is in it, and that it is everything."""
     lake = lake_of(settings)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         batch = rankings.batch_by_name(client, name)
         listed = lake.read(PRODUCTS, [batch.day], ["product_id", "status"])
         on_sale = listed.filter(pc.equal(listed["status"], ON_SALE))["product_id"].to_numpy()
@@ -127,7 +128,7 @@ def _looked_through(found: Iterable[Ranking], on_sale: Any, awaited: set[int]) -
 
 def publish(settings: Settings, name: str, now: datetime) -> str:
     """Make a checked batch live, unless another should be; says what came of it."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         batch = rankings.batch_by_name(client, name)
         if "checked" not in batch.facts:
             raise BatchError(f"the batch {name} was not checked; clear the task `check`.")
@@ -141,7 +142,7 @@ def publish(settings: Settings, name: str, now: datetime) -> str:
 def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
     """Why a batch comes too late, or nothing: a day cleared long after, or a decision about the champion since."""
     shown = rankings.live_batch(client)
-    champion = champion_of(settle(settings, client))
+    champion = champion_number(reconcile_aliases(client, Registry(settings.mlflow)))
     if batch.version is not None and (why := actions.held_versions(client).get(batch.version)):
         return f"{batch.policy} is held back: {why}"
     if batch.version != champion and not batch.facts["notes"]:
@@ -153,7 +154,7 @@ def _overtaken(settings: Settings, client: Client, batch: Batch) -> str:
 
 def keep_scores(settings: Settings, name: str) -> WriteResult | None:
     """Write what the batch holds to the lake, so that it can be judged when buyers have answered it."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         batch = rankings.batch_by_name(client, name)
         if batch.published_at is None:
             return None
@@ -183,8 +184,8 @@ def _as_rows(batch: Batch, found: Iterator[Ranking]) -> Iterator[pa.RecordBatch]
 
 def tidy(settings: Settings) -> list[str]:
     """Remove batches that nobody goes back to; the names of those removed."""
-    with opened(settings) as client:
-        champions = line(settle(settings, client))[-SHOWN_AGAIN:]
+    with connect(settings.mongo) as client:
+        champions = champion_history(reconcile_aliases(client, Registry(settings.mlflow)))[-SHOWN_AGAIN:]
         there = rankings.list_batches(client)
         keep = set(_kept(there, settings.scoring.keep_batches, champions))
         shown = rankings.live_batch(client)
@@ -205,8 +206,8 @@ def _kept(there: Iterable[Batch], newest: int, champions: Iterable[int | None]) 
 
 def show_again(settings: Settings, now: datetime) -> str:
     """After a rollback: the champion's last published batch is shown at once; empty if it has none any more."""
-    with opened(settings) as client:
-        champion = champion_of(settle(settings, client))
+    with connect(settings.mongo) as client:
+        champion = champion_number(reconcile_aliases(client, Registry(settings.mlflow)))
         mine = (batch for batch in rankings.list_batches(client) if batch.published_at and batch.version == champion)
         if batch := max(mine, key=lambda batch: (batch.day, batch.published_at), default=None):
             rankings.publish_batch(client, batch, now)
@@ -218,7 +219,7 @@ def show_another(settings: Settings, now: datetime) -> str:
 
     The name of what is live then; empty if there is no other batch.
     """
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         held, shown = actions.held_versions(client), rankings.live_batch(client)
         if shown and shown.version not in held:
             return shown.batch
@@ -230,7 +231,7 @@ def show_another(settings: Settings, now: datetime) -> str:
 
 def outdated(settings: Settings, day: date) -> str:
     """Why nobody needs rankings as of this day any more, or nothing: another day is shown, and this one never was."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         shown = rankings.live_batch(client)
         was_shown = any(batch.day == day and batch.published_at for batch in rankings.list_batches(client))
     if shown and shown.day > day and not was_shown:

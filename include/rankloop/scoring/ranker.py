@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rankloop.champions.current import opened, settle
-from rankloop.champions.history import before_champion, champion_of
+from rankloop.champions.current import reconcile_aliases
+from rankloop.champions.history import champion_number, previous_champion
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.errors import RankloopError, TransientError
+from rankloop.mongo import connect
 from rankloop.ranking.model import Model, load_model
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
@@ -94,7 +95,7 @@ def _model_of(registry: Registry, wanted: versions.Version) -> Model:
 
 def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:
     """Who would rank, best first, and why they are held back if they are."""
-    with opened(settings) as client:
-        entries, held = settle(settings, client), actions.held_versions(client)
-    for role, number in (("champion", champion_of(entries)), ("champion before it", before_champion(entries))):
+    with connect(settings.mongo) as client:
+        entries, held = reconcile_aliases(client, Registry(settings.mlflow)), actions.held_versions(client)
+    for role, number in (("champion", champion_number(entries)), ("champion before it", previous_champion(entries))):
         yield role, number, held.get(number, "") if number is not None else ""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rankloop.calendar import start_of
-from rankloop.champions.current import settle
-from rankloop.champions.history import before_champion, champion_of
+from rankloop.champions.current import reconcile_aliases
+from rankloop.champions.history import champion_number, previous_champion
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.mongo import lazy_client, mongo_timeout
+from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import Ranker, choose_ranker
 from rankloop.serving.day import Day, contents, whole_days
 from rankloop.serving.watch import Watch
@@ -158,8 +159,11 @@ class Serving:
 
     def _find_ranker(self, before: _Standing | None) -> _Standing:
         with mongo_timeout(self.settings.mongo, self._options.mongo_timeout_s):
-            entries, held = settle(self.settings, self._client), actions.held_versions(self._client)
-        now = tuple(one for one in (champion_of(entries), before_champion(entries)) if one not in held)
+            entries, held = (
+                reconcile_aliases(self._client, Registry(self.settings.mlflow)),
+                actions.held_versions(self._client),
+            )
+        now = tuple(one for one in (champion_number(entries), previous_champion(entries)) if one not in held)
         if before and before.line == now:
             as_wanted = before.ranker.version == next(iter(now), None)
             if as_wanted or time.monotonic() - before.at < RETRY_S:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rankloop.champions.current import standing_champion
+from rankloop.champions.current import current_champion
 from rankloop.errors import RankloopError
+from rankloop.mongo import connect
 from rankloop.ranking.calibration import Calibration, Reliability, reliability
 from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
 from rankloop.ranking.evaluation import Evaluation, evaluate
@@ -116,7 +117,8 @@ def _champion(training: Training) -> versions.Version | None:
     if run.has(record.STANDING):
         number = run.get_json(record.STANDING)["version"]
         return versions.version(Registry(settings.mlflow), number) if number else None
-    now = standing_champion(settings)
+    with connect(settings.mongo) as client:
+        now = current_champion(client, Registry(settings.mlflow))
     if now and now.as_of > training.as_of:
         raise ComparisonError(
             f"{run.owner} is as of {training.as_of} and cannot be compared with the champion, version {now.number}, "

@@ -33,11 +33,11 @@ def train_challenger(settings: Settings, screen: Screen) -> str:
 def train_after_drift(settings: Settings, screen: Screen) -> str:
     """The training that drift asked for, watched to its end."""
     # Heavy, and no other step needs them.
-    from rankloop.champions.current import opened  # noqa: PLC0415
+    from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import RETRAIN, earlier_actions  # noqa: PLC0415
 
     demo = days_of(settings)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         begun = [action for action in earlier_actions(client, demo.last) if action.kind == RETRAIN]
     if not begun:
         return "drift asked for no training: `rankloop alerts list` says what was found, and what was done"
@@ -63,8 +63,9 @@ def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Screen], str]:
 
 def _asked(settings: Settings, screen: Screen, *, by_hand: bool) -> str:
     # Heavy, and no other step needs them.
-    from rankloop.champions.current import opened, settle, standing_champion  # noqa: PLC0415
+    from rankloop.champions.current import current_champion, reconcile_aliases  # noqa: PLC0415
     from rankloop.desk.promotion import show_ledger  # noqa: PLC0415
+    from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.registry.versions import challenger  # noqa: PLC0415
 
     if asked := challenger(Registry(settings.mlflow)):
@@ -79,9 +80,9 @@ def _asked(settings: Settings, screen: Screen, *, by_hand: bool) -> str:
             approving.answer(settings, run, "ml-lead", "Approve", WHY_APPROVED)
         approving.wait_for_end(settings, run)
         follow_promotion(settings, run, teller(screen))
-    with opened(settings) as client:
-        show_ledger(screen.console, settle(settings, client))
-    champion = standing_champion(settings)
+    with connect(settings.mongo) as client:
+        show_ledger(screen.console, reconcile_aliases(client, Registry(settings.mlflow)))
+        champion = current_champion(client, Registry(settings.mlflow))
     if not champion:
         return "no champion yet: nobody approved one"
     return f"version {champion.number} is the champion; each buyer's shelf: http://127.0.0.1:{settings.ports.serving}"

@@ -53,12 +53,12 @@ def recover(settings: Settings, screen: Screen) -> str:
 def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     """A row a day: who ranked, what buyers made of it, and what was said of it."""
     # Heavy, and no other step needs them.
-    from rankloop.champions.current import opened  # noqa: PLC0415
     from rankloop.desk.monitoring import show_days  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
+    from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import verdict_of_day  # noqa: PLC0415
 
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         found = {day: verdict_of_day(client, day) for day in demo.loop}
     said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
@@ -72,16 +72,16 @@ def _kinds(verdict: Mapping[str, Any]) -> list[str]:
 def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
     """What was said of a day, with the page of each cause that is not known yet, and results of the day before."""
     # Heavy, and no other step needs them.
-    from rankloop.champions.current import opened  # noqa: PLC0415
     from rankloop.desk.monitoring import personalised_days, show_in_short  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
+    from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.monitoring.policy.verdict import verdict_of  # noqa: PLC0415
     from rankloop.monitoring.report.pages import told  # noqa: PLC0415
 
     lake, before = Lake(settings.lake_root), day - timedelta(days=1)
     if before in personalised_days(lake):
         show_in_short(screen.console, lake, before)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         verdict = verdict_of(client, day)
     screen.say(f"      {day} is judged: {verdict.state}. {verdict.reason}")
     news = [cause for cause in verdict.causes if verdict.state not in {"ok", "watch"} and cause.key not in known]
@@ -92,10 +92,10 @@ def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str]
 
 def _asked_for_training(settings: Settings, day: date) -> bool:
     # Heavy, and no other step needs them.
-    from rankloop.champions.current import opened  # noqa: PLC0415
+    from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import RETRAIN, actions_of_day  # noqa: PLC0415
 
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         return any(action.kind == RETRAIN for action in actions_of_day(client, day))
 
 

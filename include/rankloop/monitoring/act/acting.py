@@ -6,8 +6,8 @@ What is done is recorded first, under a name that follows from the day: cleared 
 from datetime import date, datetime
 from typing import Literal
 
-from rankloop.champions.current import named, opened
-from rankloop.mongo import Client
+from rankloop.champions.current import version_label
+from rankloop.mongo import Client, connect
 from rankloop.monitoring.act.incidents import note_on
 from rankloop.monitoring.policy.verdict import Verdict, judged_later, verdict_of
 from rankloop.scoring.publish import show_another
@@ -26,7 +26,7 @@ def choose(settings: Settings, day: date, now: datetime) -> Choice:
 
     With `monitoring.mode` off nothing is done and nothing noted: there are only alerts.
     """
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         verdict = verdict_of(client, day)
         choice = next((one for one in DOABLE if one == verdict.state), NOTHING)
         done = {action.kind for action in actions.actions_of_day(client, day)}
@@ -59,7 +59,7 @@ def _may_not(settings: Settings, client: Client, verdict: Verdict) -> str:
 
 def why_retrain(settings: Settings, day: date) -> dict[str, str]:
     """What a training is asked for with: as of which day, why, and since when the world is another."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         verdict = verdict_of(client, day)
     since = min(cause.since for cause in verdict.causes)
     return {"day": str(day), "reason": f"drift on {day}: {verdict.reason}", "since": str(since)}
@@ -67,12 +67,12 @@ def why_retrain(settings: Settings, day: date) -> dict[str, str]:
 
 def fall_back(settings: Settings, day: date, now: datetime) -> str:
     """Hold the champion back, and show the newest other rankings at once; what is live then, or nothing."""
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         verdict = verdict_of(client, day)
         if verdict.version is not None:
             actions.hold_version(client, verdict.version, f"{day}: {verdict.reason}", now)
     shown = show_another(settings, now)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         _tell(client, verdict, shown, now)
     return shown
 
@@ -80,8 +80,8 @@ def fall_back(settings: Settings, day: date, now: datetime) -> str:
 def _tell(client: Client, verdict: Verdict, shown: str, now: datetime) -> None:
     live = f"{shown} is live" if shown else "no other batch is there; the shop's own is being made"
     message = (
-        f"{named(verdict.version).capitalize()} is held back since {verdict.day}: {verdict.reason}. {live}. It stays "
-        f"champion, and ranks again after `rankloop monitoring release {verdict.version}`."
+        f"{version_label(verdict.version).capitalize()} is held back since {verdict.day}: {verdict.reason}. {live}. "
+        f"It stays champion, and ranks again after `rankloop monitoring release {verdict.version}`."
     )
-    note_on(client, verdict, f"{named(verdict.version)} is held back; {live}")
-    raise_alert(client, "held_back", named(verdict.version), message, now)
+    note_on(client, verdict, f"{version_label(verdict.version)} is held back; {live}")
+    raise_alert(client, "held_back", version_label(verdict.version), message, now)

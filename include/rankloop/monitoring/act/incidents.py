@@ -9,9 +9,8 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import get_args
 
-from rankloop.champions.current import opened
 from rankloop.errors import TransientError
-from rankloop.mongo import Client
+from rankloop.mongo import Client, connect
 from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.verdict import State, Verdict, judged_later, verdict_of
 from rankloop.monitoring.report.pages import incident_page, told
@@ -32,7 +31,7 @@ def explain(settings: Settings, day: date, now: datetime) -> str:
 
     The page of each cause is in the log, whether it is news or not.
     """
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         verdict = verdict_of(client, day)
         pages = [(cause, told(settings, cause, verdict)) for cause in _grave(verdict)]
         for _, page in pages:
@@ -90,7 +89,7 @@ def tell_on_call(settings: Settings, send: Callable[[str, str], bool], now: date
 
     `send` takes a title and a text, and says whether they arrived. What did not is sent the next time.
     """
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
         news, arrived = [alert for alert in list_alerts(client) if alert.told_at is None], []
         for alert in news:
             if send(f"Rankloop: {alert.name}", incident_page(alert)):

@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from rankloop.champions.current import standing_champion
+from rankloop.champions.current import current_champion
 from rankloop.contracts.lake import CLEANED
 from rankloop.features.build import lake_of
 from rankloop.features.families import product
 from rankloop.lake.tables import Lake
+from rankloop.mongo import connect
 from rankloop.monitoring.measure.click_model import fit_clicks
 from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, not_ripe
 from rankloop.monitoring.measure.measured import Measured, keep_measures
@@ -82,7 +83,8 @@ def _champion(settings: Settings, day: date) -> int | None:
     """The version that ranked the day, so that a day measured again tells of the same one; else who ranks now."""
     if shown := versions_shown(settings, day):
         return shown[0]
-    now = standing_champion(settings)
+    with connect(settings.mongo) as client:
+        now = current_champion(client, Registry(settings.mlflow))
     return now.number if now else None
 
 

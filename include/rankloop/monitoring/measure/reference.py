@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rankloop.champions.current import standing_champion
+from rankloop.champions.current import current_champion
 from rankloop.contracts.lake import DAY, SCORES
 from rankloop.errors import RankloopError
 from rankloop.features.build import lake_of
+from rankloop.mongo import connect
 from rankloop.monitoring.measure.grid import Column, Floats, Grid, grid_of
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
@@ -92,7 +93,8 @@ def version_of(settings: Settings, day: date) -> int | None:
     for batch in lake.batches(SCORES, day, columns=["version"]):
         if batch.num_rows:
             return batch["version"][0].as_py()  # type: ignore[no-any-return]
-    champion = standing_champion(settings)
+    with connect(settings.mongo) as client:
+        champion = current_champion(client, Registry(settings.mlflow))
     return None if champion is None else champion.number
 
 

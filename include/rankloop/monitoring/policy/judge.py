@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from rankloop.calendar import days_between
-from rankloop.champions.current import opened, standing_champion
+from rankloop.champions.current import current_champion
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
+from rankloop.mongo import connect
 from rankloop.monitoring.measure.measures import DAYS_LATER
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, DATA_BUG
 from rankloop.monitoring.policy.finding import Rows
@@ -29,11 +30,11 @@ log = logging.getLogger(__name__)
 
 def judge(settings: Settings, day: date) -> Verdict:
     """Judge a day from what was measured up to it, and keep the verdict."""
-    champion = standing_champion(settings)
-    number = champion.number if champion else None
     lake, policy = lake_of(settings), open_policy(settings.monitoring)
     rows = rows_until(lake, day, policy)
-    with opened(settings) as client:
+    with connect(settings.mongo) as client:
+        champion = current_champion(client, Registry(settings.mlflow))
+        number = champion.number if champion else None
         history = actions.earlier_actions(client, day)
         verdict = decide(
             relevant_rows(rows, number), policy, importance_of(settings, champion), history, day=day, version=number
