@@ -4,6 +4,7 @@ Copies the pages of docs/, adds those that are generated from the code, and has 
 page or heading that does not exist fails the build. Nothing is downloaded.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,8 @@ def main() -> None:
     """Write the pages and build the site."""
     stage()
     command = [Path(sys.executable).with_name("zensical"), "build", "--strict"]
-    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+    plain = {**os.environ, "NO_COLOR": "1"}
+    sys.exit(subprocess.run(command, cwd=ROOT, env=plain, check=False).returncode)
 
 
 def stage() -> None:
