@@ -16,6 +16,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from rankloop.cli.main import app
+from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings, variable
 
 LIBRARY = Path(__file__).parents[2] / "include" / "rankloop"
@@ -39,7 +40,8 @@ def settings_page() -> str:
         "variables, `.env`, `rankloop.toml`, the default. A variable is the setting's path in capitals:",
         f"`ports.airflow` is `{variable('ports.airflow')}`; in `rankloop.toml` it is `airflow` in the table `[ports]`.",
     ]
-    for title, model, path in _sections(Settings, ""):
+    rules = [(f"monitoring.{rule.name}", rule, f"monitoring.{rule.name}.") for rule in RULES]
+    for title, model, path in [*_sections(Settings, ""), *rules]:
         rows = [(name, field) for name, field in model.model_fields.items() if not _nested(field)]
         if rows:
             lines += [

@@ -3,6 +3,7 @@
 import reference
 from pydantic import BaseModel
 
+from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings
 
 
@@ -19,6 +20,12 @@ def fields_of(model: type[BaseModel], path: str = "") -> list[str]:
 def test_every_setting_is_on_the_page() -> None:
     page = reference.settings_page()
     assert [path for path in fields_of(Settings) if f"| `{path}` |" not in page] == []
+
+
+def test_every_setting_of_a_drift_rule_is_on_the_page() -> None:
+    page = reference.settings_page()
+    for rule in RULES:
+        assert f"| `monitoring.{rule.name}.threshold` |" in page
 
 
 def test_every_command_group_is_on_the_page() -> None:
