@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rankloop.lake import upkeep
-from rankloop.lake.tables import Lake, LakeError, WriteResult
+from rankloop.lake.commits import WriteResult
+from rankloop.lake.tables import Lake, LakeError
 from rankloop.lake.upkeep import SCATTERED, PinnedVersionMissingError, compact, remove_reports, vacuum
 
 TABLE, OTHER = "features/things", "features/others"

@@ -9,8 +9,9 @@ from rich.table import Column, Table
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
 from rankloop.events.late_events import LATE, late_counts
 from rankloop.events.summaries import DaySummary, day_summaries
+from rankloop.lake.commits import TableCommit
 from rankloop.lake.comparison import Difference, Side
-from rankloop.lake.tables import Lake, TableCommit
+from rankloop.lake.tables import Lake
 
 SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rankloop.features.build import BuildResult
 from rankloop.features.buyer_profile import BuyerProfile
 from rankloop.features.catalogue import Catalogue
-from rankloop.lake.tables import WriteResult
+from rankloop.lake.commits import WriteResult
 
 
 def print_catalogue(console: Console, catalogue: Catalogue) -> None:

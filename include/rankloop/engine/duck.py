@@ -15,7 +15,8 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.engine.spill import spill_folder
-from rankloop.lake.tables import Lake, WriteResult
+from rankloop.lake.commits import WriteResult
+from rankloop.lake.tables import Lake
 from rankloop.settings.features import FeatureSettings
 
 BATCH_ROWS = 1 << 16

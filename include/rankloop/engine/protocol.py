@@ -8,7 +8,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.contracts.tables import TableSpec
-from rankloop.lake.tables import Lake, WriteResult
+from rankloop.lake.commits import WriteResult
+from rankloop.lake.tables import Lake
 
 BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 """Takes batches of rows and yields others; it may be sent to other processes."""

@@ -24,7 +24,8 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.errors import RankloopError, TransientError
-from rankloop.lake.tables import Lake, WriteResult
+from rankloop.lake.commits import WriteResult
+from rankloop.lake.tables import Lake
 from rankloop.settings import variable
 from rankloop.settings.features import FeatureSettings
 

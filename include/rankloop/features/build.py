@@ -21,8 +21,9 @@ from rankloop.features.catalogue import load_catalogue
 from rankloop.features.declarations import TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.history import History
+from rankloop.lake.commits import WriteResult
 from rankloop.lake.facts import read_facts, write_facts
-from rankloop.lake.tables import Lake, WriteResult
+from rankloop.lake.tables import Lake
 from rankloop.settings import Settings, variable
 from rankloop.settings.features import FeatureSettings
 

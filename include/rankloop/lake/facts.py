@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from rankloop.lake.commits import WriteResult
 from rankloop.lake.partition import DAY
-from rankloop.lake.tables import Lake, WriteResult
+from rankloop.lake.tables import Lake
 
 FACTS_SCHEMA = pa.schema({DAY: pa.date32(), "facts": pa.string()})
 

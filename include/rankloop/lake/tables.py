@@ -6,14 +6,11 @@ of that one: left to itself, delta-rs lets two first writes of one day through a
 """
 
 import json
-import shutil
+import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -21,13 +18,16 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
 from rankloop.errors import RankloopError
+from rankloop.lake.commits import Definitions, TableCommit, WriteResult, commit_metadata, table_commit
 from rankloop.lake.digest import Digest, digest_of
 from rankloop.lake.partition import DAY, Rows, refuse_without_day, stored, write_file
+from rankloop.lake.store import FileStore
 from rankloop.lake.vacuum import CHECKPOINTS, KEEP_LOG, NO_CLEANUP, newest_since, vacuum
+
+log = logging.getLogger(__name__)
 
 COMMIT_TRIES = 500
 """A refusal means that another commit went through, so this many others must have before we give up."""
@@ -39,76 +39,47 @@ class LakeError(RankloopError):
 
 
 @dataclass(frozen=True)
-class WriteResult:
-    """A day that was written, and the version of its table that has it."""
-
-    table: str
-    day: date
-    version: int
-    rows: int
-    digest: str
-
-
-@dataclass(frozen=True)
 class _Landed:
     """Files that are to become a day's."""
 
     paths: Sequence[str]
     digest: Digest
+    definitions: Definitions | None
     instead_of: Sequence[str] | None = None
     """The files that must still be the day's; None if whatever it has by then may be replaced."""
 
 
-@dataclass(frozen=True)
-class TableCommit:
-    """One commit of a table."""
-
-    number: int
-    written_at: datetime
-    operation: str
-    day: date | None = None
-    """The day that this commit replaced, with what it then held."""
-    rows: int | None = None
-    digest: str | None = None
-
-
-class Lake:
-    """The tables under one root; `options` is what the object store must be told, in delta-rs' words."""
-
-    def __init__(self, root: str | Path, options: Mapping[str, str] | None = None) -> None:
-        text = str(root)
-        self.root = text.rstrip("/") if "://" in text else str(Path(text).expanduser().resolve())
-        self.options = dict(options or {})
+class Lake(FileStore):
+    """The tables under one root, and files that are no tables, such as pages."""
 
     def __reduce__(self) -> tuple[type["Lake"], tuple[str, dict[str, str]]]:
         return Lake, (self.root, self.options)
 
-    @cached_property
-    def _store(self) -> Any:  # noqa: ANN401  (pyarrow ships no types)
-        if "://" not in self.root:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-        return pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.root, self.options))
-
     # Writing
 
-    def replace_day(self, table: str, day: date, data: Rows, schema: pa.Schema) -> WriteResult:
-        """Make these the rows of the day; a reader sees the former ones or these, and nothing between.
+    def replace_day(
+        self, table: str, day: date, data: Rows, schema: pa.Schema, definitions: Definitions | None = None
+    ) -> WriteResult:
+        """Replace the rows of the day; a reader sees the former ones or these, and nothing between.
 
-        A stream is taken in bounded memory and in its order. The rows may lack `dt`.
+        A stream is read in bounded memory and in its order. The rows may lack `dt`. A column that the table has and
+        this schema lacks stays in the table, empty on this day.
         """
         refuse_without_day(table, schema)
         path = f"{self.landing(table, day)}/part-0.parquet"
         with self._store.open_output_stream(self._path(path)) as sink:
             digest = write_file(sink, data, schema, day, table)
         paths = [path] if digest.rows else []
-        return self._commit(table, day, schema, _Landed(paths, digest))
+        return self._commit(table, day, schema, _Landed(paths, digest, definitions))
 
     def landing(self, table: str, day: date) -> str:
         """A new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
         return f"{self.uri(table)}/{DAY}={day}/{uuid.uuid4().hex}"
 
-    def adopt(self, table: str, day: date, landing: str, schema: pa.Schema) -> WriteResult:
-        """Make the Parquet files in a landing the rows of the day, as `replace_day` does with rows."""
+    def adopt(
+        self, table: str, day: date, landing: str, schema: pa.Schema, definitions: Definitions | None = None
+    ) -> WriteResult:
+        """Replace the day by the Parquet files in a landing, as `replace_day` does by rows."""
         refuse_without_day(table, schema)
         folder = self._path(landing)
         selector = pyarrow.fs.FileSelector(folder, recursive=True, allow_not_found=True)
@@ -119,7 +90,7 @@ class Lake:
             if {field.name: field.type for field in found} != expected:
                 raise LakeError(f"{table} {day}: the file {name} has columns {found}, the table {expected}.")
         paths = [f"{self.root}/{name}" for name in names]
-        return self._commit(table, day, schema, _Landed(paths, digest_of(self._batches(paths))))
+        return self._commit(table, day, schema, _Landed(paths, digest_of(self._batches(paths)), definitions))
 
     def gather(self, table: str, day: date) -> WriteResult | None:
         """Put a day's files into one, the same rows in the same order; None if the day was replaced meanwhile."""
@@ -131,21 +102,21 @@ class Lake:
         rows = pa.RecordBatchReader.from_batches(own, (batch.select(own.names) for batch in self._batches(files)))
         with self._store.open_output_stream(self._path(path)) as sink:
             digest = write_file(sink, rows, own.append(pa.field(DAY, pa.date32())), day, table)
-        noted = self.written(table, day)
+        noted = self.last_commit(table, day)
         if files == self.files(table, [day]) and str(digest) != noted.digest:
             raise LakeError(
                 f"{table} {day}: its files hold rows of digest {digest}, and the log has {noted.digest}: they were "
                 "changed in place. Nothing was written; bring them back from a backup, or make the day again."
             )
         try:
-            return self._commit(table, day, own, _Landed([path], digest, files))
+            return self._commit(table, day, own, _Landed([path], digest, noted.definitions, files))
         except _ReplacedError:
             return None
 
     def _commit(self, table: str, day: date, schema: pa.Schema, landed: _Landed) -> WriteResult:
         added: list[AddAction | RemoveAction] = [self._action(table, day, path) for path in landed.paths]
         digest = landed.digest
-        note = {"market_day": day.isoformat(), "rows": digest.rows, "digest": str(digest)}
+        note = commit_metadata(day, digest.rows, str(digest), landed.definitions)
         properties = CommitProperties(custom_metadata=note, max_commit_retries=0)
         for _ in range(COMMIT_TRIES):
             target = self._opened_or_made(table, schema)
@@ -154,7 +125,9 @@ class Lake:
                 target.create_write_transaction(
                     added,
                     "overwrite",
-                    stored(schema) if landed.instead_of is None else _of_day(target, day, landed.instead_of),
+                    _schema_after(target, table, day, schema)
+                    if landed.instead_of is None
+                    else _of_day(target, day, landed.instead_of),
                     [DAY],
                     [(DAY, "=", day.isoformat())],
                     commit_properties=properties,
@@ -201,24 +174,6 @@ class Lake:
                     raise
         return self._table(table)
 
-    # Files that are no tables
-
-    def put(self, name: str, content: bytes) -> None:
-        """Keep a file, such as a page, under the root; a reader sees the former one or this, and nothing between."""
-        landing = f"{name}.{uuid.uuid4().hex}"
-        # Past a buffer, Arrow hands on a buffer of its own, which delta-rs refuses.
-        with self._store.open_output_stream(landing, buffer_size=len(content) + 1) as sink:
-            sink.write(content)
-        self._store.move(landing, name)
-
-    def get(self, name: str) -> bytes | None:
-        """What was put under this name, or None."""
-        [info] = self._store.get_file_info([name])
-        if info.type != pyarrow.fs.FileType.File:
-            return None
-        with self._store.open_input_file(name) as source:
-            return bytes(source.read())
-
     # Reading
 
     def tables(self) -> list[str]:
@@ -240,9 +195,6 @@ class Lake:
     def uri(self, table: str) -> str:
         """Where a table's files are."""
         return f"{self.root}/{table}"
-
-    def _path(self, uri: str) -> str:
-        return uri.removeprefix(f"{self.root}/")
 
     def version(self, table: str) -> int:
         """The newest version of a table."""
@@ -304,24 +256,33 @@ class Lake:
         """What the rows of a day amount to, worked out from the files; see `rankloop.lake.digest`."""
         return str(digest_of(self.batches(table, day, version)))
 
-    def written(self, table: str, day: date) -> WriteResult:
-        """What the newest commit of a day noted of it; nothing is read but the log."""
-        for entry in self._table(table).history():
-            if entry.get("market_day") == day.isoformat():
-                return WriteResult(table, day, entry["version"], entry["rows"], entry["digest"])
+    def last_commit(self, table: str, day: date) -> TableCommit:
+        """Return the commit that last wrote a day; nothing is read but the log."""
+        if commit := self.last_commits(table).get(day):
+            return commit
         raise LakeError(f"the table {table} has no {day}; see `rankloop lake days`.")
 
+    def last_commits(self, table: str, version: int | None = None) -> dict[date, TableCommit]:
+        """Return, by day, the commit that last wrote it, up to a version; none if there is no such table."""
+        commits: dict[date, TableCommit] = {}
+        for commit in self.versions(table) if self.has(table) else ():
+            if commit.day is not None and (version is None or commit.number <= version):
+                commits.setdefault(commit.day, commit)
+        return commits
+
+    def written(self, table: str, day: date) -> WriteResult:
+        """Return what the last commit of a day noted of it."""
+        commit = self.last_commit(table, day)
+        return WriteResult(table, day, commit.number, commit.rows or 0, commit.digest or "")
+
     def digests(self, table: str, days: Iterable[date]) -> dict[date, str | None]:
-        """By day, what its rows amount to, from the log alone; None for a day that the table does not have."""
-        found: dict[date, str | None] = {}
-        for entry in self.versions(table) if self.has(table) else ():
-            if entry.day is not None:
-                found.setdefault(entry.day, entry.digest)
-        return {day: found.get(day) for day in days}
+        """Return the digest of each day's rows, from the log alone; None for a day that the table does not have."""
+        commits = self.last_commits(table)
+        return {day: commits[day].digest if day in commits else None for day in days}
 
     def versions(self, table: str) -> list[TableCommit]:
         """The commits of a table, newest first."""
-        return [_version(entry) for entry in self._table(table).history()]
+        return [table_commit(entry) for entry in self._table(table).history()]
 
     # Upkeep
 
@@ -343,20 +304,8 @@ class Lake:
     def _there(self, table: str, names: Sequence[str]) -> dict[str, int]:
         """Those of the files that exist, with their bytes: a vacuum names what former ones removed again."""
         paths = [f"{table}/{name.removeprefix(f'{self.uri(table)}/')}" for name in names]
-        sizes = {entry.path: entry.size for entry in self._store.get_file_info(paths) if entry.is_file}
+        sizes = self.file_sizes_of(paths)
         return {path.removeprefix(f"{table}/"): sizes[path] for path in paths if path in sizes}
-
-    def folders(self, folder: str) -> list[str]:
-        """The paths of the folders in a folder; none if there is no such folder."""
-        inside = self._store.get_file_info(pyarrow.fs.FileSelector(folder, allow_not_found=True))
-        return sorted(entry.path.strip("/") for entry in inside if entry.type == pyarrow.fs.FileType.Directory)
-
-    def remove_folder(self, folder: str) -> None:
-        """Remove a folder that is no table's, with what is in it."""
-        if "://" in self.root:
-            self._store.delete_dir(folder)
-        else:  # of which the store would leave the empty folder
-            shutil.rmtree(f"{self.root}/{folder}")
 
     def _table(self, table: str, version: int | None = None) -> DeltaTable:
         try:
@@ -383,13 +332,24 @@ def _of_day(target: DeltaTable, day: date, files: Sequence[str]) -> pa.Schema:
     return pa.schema(target.schema().to_arrow())
 
 
-def _version(entry: Mapping[str, Any]) -> TableCommit:
-    day = entry.get("market_day")
-    return TableCommit(
-        number=entry["version"],
-        written_at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=entry["operation"],
-        day=date.fromisoformat(day) if day else None,
-        rows=entry.get("rows"),
-        digest=entry.get("digest"),
-    )
+def _schema_after(target: DeltaTable, table: str, day: date, schema: pa.Schema) -> pa.Schema:
+    """Return the table's schema once a day of this schema is in it: its own columns, then the new ones.
+
+    Left to itself, delta-rs takes the schema of the last writer, and a column that this one lacks is gone for all days.
+    """
+    current, written = pa.schema(target.schema().to_arrow()), stored(schema)
+    types = {field.name: pa.field(field.name, field.type).type for field in current}
+    for field in written:
+        if field.name in types and types[field.name] != field.type:
+            raise LakeError(
+                f"{table} {day}: the column {field.name} is {types[field.name]} in the table and {field.type} in what "
+                "is written. Give the new column another name, or remove the table and make its days again."
+            )
+    if lacking := [name for name in types if name not in written.names]:
+        log.warning(
+            "%s %s: the table has columns that this code does not write: %s. They stay, empty on this day. If a newer "
+            "Rankloop or another feature family wrote them, run that version for this day again.",
+            *(table, day, ", ".join(lacking)),
+        )
+    kept = [written.field(name) if name in written.names else pa.field(name, types[name]) for name in types]
+    return pa.schema([*kept, *(field for field in written if field.name not in types)])

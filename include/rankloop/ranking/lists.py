@@ -27,7 +27,8 @@ from rankloop.features.families import product
 from rankloop.features.joining.attach import attach
 from rankloop.features.joining.rows import rows_with
 from rankloop.features.joining.sets import SHAPES, Portion
-from rankloop.lake.tables import Lake, TableCommit, WriteResult
+from rankloop.lake.commits import TableCommit, WriteResult
+from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
 from rankloop.ranking.windows import DaysMissingError

@@ -19,7 +19,7 @@ from rankloop.champions.history import champion_history, champion_number
 from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA
 from rankloop.features.build import lake_of
 from rankloop.features.families import buyer, product
-from rankloop.lake.tables import WriteResult
+from rankloop.lake.commits import WriteResult
 from rankloop.mongo import Client, connect
 from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import BatchError
