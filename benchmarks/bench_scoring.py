@@ -33,10 +33,12 @@ from building import aggregate_day, build_features
 from pymongo import MongoClient
 
 from rankloop.candidates.generation import candidates
-from rankloop.candidates.market import GROUPS, open_market
+from rankloop.candidates.pool import BUYER_SHARDS, CandidatePool, open_candidate_pool
 from rankloop.engine.opening import open_engine
+from rankloop.engine.protocol import Engine
 from rankloop.features.catalogue import feature_names
 from rankloop.features.joining.sets import join_features, joined_schema
+from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import learn
@@ -79,11 +81,17 @@ def make(home: Path, buyers: int) -> None:
     )
 
 
+def candidate_pool(engine: Engine, settings: Settings, shard: int) -> CandidatePool:
+    """Return the pool of the last day for one shard of the buyers."""
+    options = settings.scoring, settings.features.seen_days
+    return open_candidate_pool(engine, Lake(settings.lake_root), feature_events.LAST, shard, *options)
+
+
 def joined(settings: Settings, group: int) -> pa.RecordBatch:
     """A portion of the candidates of a group, joined with every feature."""
     with open_engine(settings.features) as engine:
-        market = open_market(engine, settings, feature_events.LAST, group)
-        lists = engine.materialise(as_lists(settings, market, candidates(market)))
+        pool = candidate_pool(engine, settings, group)
+        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
         portion = next(iter(portions(engine, lists)))
         rows = join_features(engine, settings, lists, feature_events.LAST, portion=portion)
         kinds = joined_schema(pa.schema([]))
@@ -99,8 +107,8 @@ def scoring(home: Path) -> dict[str, float]:
     scorer = scorer_of(model, "digest")
     with open_engine(settings.features) as engine:
         started = perf_counter()
-        market = open_market(engine, settings, feature_events.LAST, 3)
-        lists = engine.materialise(as_lists(settings, market, candidates(market)))
+        pool = candidate_pool(engine, settings, 3)
+        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
         drawn, count = perf_counter() - started, lists.count().execute()
         for _ in range(ROUNDS):
             started = perf_counter()
@@ -163,7 +171,7 @@ def memory(home: Path) -> dict[str, float]:
     buyers = [0]
 
     def run() -> None:
-        for group in range(GROUPS):
+        for group in range(BUYER_SHARDS):
             buyers[0] += sum(1 for _ in rankings_of_group(settings, a_batch("made"), ranker, group))
 
     return {"seconds": seconds(run), "buyers": buyers[0] - 1, "peak": peak_mb()}

@@ -52,7 +52,7 @@ from rankloop.registry.versions import Facts
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.scoring.shelf import narrow
 from rankloop.serving.day import LIST
-from rankloop.serving.ranking import Asked
+from rankloop.serving.rerank import ListToRank
 from rankloop.settings import Settings
 from rankloop.settings.ports import Ports
 from rankloop.settings.serving import ServingSettings
@@ -309,7 +309,7 @@ def from_files(settings: Settings, model: Model, asked: dict[str, Any]) -> float
     products = [one["product_id"] for one in asked["products"]]
     scores = [one["base_score"] for one in asked["products"]]
     at = datetime.fromisoformat(asked["ts"])
-    rows = Asked(asked["account_id"], asked["surface"], at, products, scores).rows()
+    rows = ListToRank(asked["account_id"], asked["surface"], at, products, scores).rows()
     with open_engine(settings.features) as engine:
         joined = join_features(engine, settings, engine.materialise(ibis.memtable(rows)), AS_OF)
         [batch] = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks().to_batches()

@@ -97,6 +97,8 @@ def test_no_task_of_upkeep_waits_for_another(dag_bag: "DagBag") -> None:
 
 
 def test_every_group_of_buyers_is_ranked(dag_bag: "DagBag") -> None:
-    from rankloop.candidates.market import GROUPS  # noqa: PLC0415  (heavy, and no other test needs it)
+    from rankloop.candidates.pool import BUYER_SHARDS  # noqa: PLC0415  (heavy, and no other test needs it)
 
-    assert dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["group"] == list(range(GROUPS))
+    assert dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["group"] == list(
+        range(BUYER_SHARDS)
+    )

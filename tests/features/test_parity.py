@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from rankloop.candidates.generation import candidates
-from rankloop.candidates.market import open_market
+from rankloop.candidates.pool import open_candidate_pool
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.contracts.tables import TEXT, Column, TableSpec
 from rankloop.engine.opening import open_engine
@@ -53,8 +53,8 @@ def make(settings: Settings) -> None:
         joined = join_features(engine, settings, lists, AS_OF_DAY, portion=Portion(1, 2))
         engine.write(lake, JOINED, joined, SHOWN_DAY)
         # With every buyer's ranking in the same session: to start another takes longer than all else here.
-        market = open_market(engine, settings, AS_OF_DAY, GROUP)
-        drawn = engine.materialise(as_lists(settings, market, candidates(market)))
+        pool = open_candidate_pool(engine, lake, AS_OF_DAY, GROUP, settings.scoring, settings.features.seen_days)
+        drawn = engine.materialise(as_lists(settings, pool, candidates(pool)))
         best = pa.concat_tables(ranked(engine, settings, drawn, AS_OF_DAY, scorer=a_scorer()))
         lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from rankloop.candidates.generation import NAMES, SOURCES, candidates
-from rankloop.candidates.market import open_market
+from rankloop.candidates.generation import SOURCE_NAMES, SOURCES, candidates
+from rankloop.candidates.pool import open_candidate_pool
 from rankloop.engine.opening import open_engine
 from rankloop.features.joining.sets import JoinError
+from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 from rankloop.settings.scoring import ScoringSettings
 from tests.features.market import FIRST_DAY, account, build, day_of, product, reaction, shown_list
@@ -56,13 +57,16 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def drawn(settings: Settings, group: int = 3, **scoring: int) -> dict[int, dict[int, set[str]]]:
     """By buyer and candidate, where it came from."""
     chosen = ScoringSettings(**{"explore": 2, "candidates": 40, **scoring})
-    settings = settings.model_copy(update={"scoring": chosen})
     found: dict[int, dict[int, set[str]]] = {}
     with open_engine(settings.features) as engine:
-        rows = candidates(open_market(engine, settings, DAY, group)).to_pyarrow().to_pylist()
+        rows = (
+            candidates(open_candidate_pool(engine, Lake(settings.lake_root), DAY, group, chosen, 7))
+            .to_pyarrow()
+            .to_pylist()
+        )
     for row in rows:
         assert row["product_id"] not in found.setdefault(row["account_id"], {})
-        found[row["account_id"]][row["product_id"]] = set(NAMES[row["sources"]].split("+"))
+        found[row["account_id"]][row["product_id"]] = set(SOURCE_NAMES[row["sources"]].split("+"))
     return found
 
 
@@ -103,11 +107,11 @@ def test_where_there_are_too_many_every_source_keeps_its_best(market: Settings) 
 
 
 def test_every_number_of_sources_has_its_name() -> None:
-    assert len(NAMES) == 2 ** len(SOURCES)
-    assert NAMES[1 << len(SOURCES) - 1] == "explore"
+    assert len(SOURCE_NAMES) == 2 ** len(SOURCES)
+    assert SOURCE_NAMES[1 << len(SOURCES) - 1] == "explore"
 
 
 def test_a_day_without_features_is_refused(market: Settings, tmp_path: Path) -> None:
     nowhere = market.model_copy(update={"home": tmp_path})
     with open_engine(nowhere.features) as engine, pytest.raises(JoinError, match=f"no features as of {DAY}"):
-        open_market(engine, nowhere, DAY, 3)
+        open_candidate_pool(engine, Lake(nowhere.lake_root), DAY, 3, nowhere.scoring, 7)

@@ -28,7 +28,7 @@ from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import Facts
 from rankloop.scoring.ranker import policy_of
-from rankloop.serving.app import make_app
+from rankloop.serving.app import create_app
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
 from rankloop.state import ledger, rankings
@@ -122,7 +122,7 @@ def small_model(seed: int) -> Model:
 @contextmanager
 def running(settings: Settings, *, ready: bool = True) -> Iterator[httpx.Client]:
     """The app on its port, as it runs in earnest, and a client of it."""
-    app = make_app(settings)
+    app = create_app(settings)
     config = uvicorn.Config(app, settings.serving.host, settings.ports.serving, log_level="error", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

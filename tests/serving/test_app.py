@@ -16,9 +16,9 @@ from rankloop.lake.tables import Lake
 from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_version
 from rankloop.scoring.shelf import narrow
-from rankloop.serving.answers import LARGEST_ID
 from rankloop.serving.day import LIST
-from rankloop.serving.ranking import Asked
+from rankloop.serving.rerank import ListToRank
+from rankloop.serving.schemas import MAX_ID
 from tests.serving.conftest import DAYS
 from tests.serving.shop import FEATURES, Shop, for_anybody, ranking, running
 
@@ -68,7 +68,7 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
     """The score of each product, by way of the lake's files and nothing of the app."""
     products = [offer["product_id"] for offer in asked["products"]]
     scores = [offer["base_score"] for offer in asked["products"]]
-    rows = Asked(asked["account_id"], asked["surface"], AT, products, scores).rows()
+    rows = ListToRank(asked["account_id"], asked["surface"], AT, products, scores).rows()
     model = load_version(Registry(shop.settings.mlflow), version).model
     assert model
     with open_engine(shop.settings.features) as engine:
@@ -142,7 +142,7 @@ def test_features_go_with_the_hour_at_which_the_list_is_shown(client: httpx.Clie
     [
         ({"account_id": -1}, "account_id"),
         ({"account_id": "7"}, "account_id"),
-        ({"account_id": LARGEST_ID + 1}, "account_id"),
+        ({"account_id": MAX_ID + 1}, "account_id"),
         ({"surface": "cart"}, "surface"),
         ({"products": []}, "products"),
         ({"products": [{"product_id": 1, "base_score": 1}, {"product_id": 1, "base_score": 2}]}, "products"),

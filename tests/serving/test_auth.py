@@ -11,7 +11,7 @@ import pytest
 from fastapi import HTTPException, Request
 from pydantic import SecretStr, ValidationError
 
-from rankloop.serving.app import make_app
+from rankloop.serving.app import create_app
 from rankloop.serving.auth import ApiKeyAuth
 from rankloop.settings import Settings
 from rankloop.settings.serving import ServingSettings
@@ -107,7 +107,7 @@ def test_a_client_over_its_rate_limit_gets_429_with_retry_after(tmp_path: Path) 
 
 def test_without_keys_only_this_machine_is_answered(tmp_path: Path) -> None:
     """However the app was started: behind another server it may listen where its settings do not say."""
-    app = make_app(settings_with(tmp_path))
+    app = create_app(settings_with(tmp_path))
 
     async def asked_by(client: str) -> int:
         transport = httpx.ASGITransport(app, client=(client, 4711))
@@ -118,7 +118,7 @@ def test_without_keys_only_this_machine_is_answered(tmp_path: Path) -> None:
         assert asyncio.run(asked_by("127.0.0.1")) == 200
         assert asyncio.run(asked_by("10.0.0.9")) == 403
     finally:
-        app.state.serving.end()
+        app.state.service.stop()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.9", "rankings.example"])  # noqa: S104  (refused)

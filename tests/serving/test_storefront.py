@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rankloop.lake.tables import Lake
-from rankloop.serving.storefront import dong
+from rankloop.serving.storefront import format_dong
 from tests.e2e.browser import browsing
 from tests.features.market import account, build, day_of, product, settings_for, shown_list
 from tests.running import free_ports
@@ -89,9 +89,9 @@ def test_a_sample_buyer_is_a_click_away(page: Page) -> None:
     expect(page.locator("a.chip.on")).to_contain_text(name)
 
 
-def test_a_buyer_nobody_knows_is_told_so_and_shown_the_shops_own(page: Page) -> None:
+def test_an_unknown_buyer_gets_a_notice_and_the_shops_own_ranking(page: Page) -> None:
     page.goto(f"/?buyer={STRANGER}")
-    expect(page.get_by_role("heading", name=f"Buyer {STRANGER} is not known")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Buyer {STRANGER} is unknown")).to_be_visible()
     expect(page.locator(".shelf.ours li")).to_have_count(12)
 
 
@@ -120,4 +120,4 @@ def test_a_products_name_is_text_whatever_its_shop_calls_it(shop: Shop, tmp_path
 
 @pytest.mark.parametrize(("price", "text"), [(0, "0 ₫"), (25_000, "25.000 ₫"), (1_290_000, "1.290.000 ₫")])
 def test_prices_are_written_as_shops_write_them(price: int, text: str) -> None:
-    assert dong(price) == text
+    assert format_dong(price) == text

@@ -1,1 +1,1 @@
-"""The products that are scored for a buyer."""
+"""Candidate generation: which products are scored for each buyer."""

@@ -13,11 +13,12 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.calendar import start_of
-from rankloop.candidates.generation import NAMES, candidates
-from rankloop.candidates.market import Market, open_market
+from rankloop.candidates.generation import SOURCE_NAMES, candidates
+from rankloop.candidates.pool import CandidatePool, open_candidate_pool
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
+from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.scoring.inputs import inputs_digest
@@ -72,17 +73,19 @@ def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: i
     """The ranking of each buyer of a group, in bounded memory; with the first group, that for anybody."""
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
     with open_engine(settings.features) as engine:
-        market = open_market(engine, settings, batch.day, group)
-        lists = engine.materialise(as_lists(settings, market, candidates(market)))
+        pool = open_candidate_pool(
+            engine, Lake(settings.lake_root), batch.day, group, settings.scoring, settings.features.seen_days
+        )
+        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
         for rows in ranked(engine, settings, lists, batch.day, scorer=scorer):
             yield from _by_buyer(rows, batch.policy)
         if group == 0:
-            yield _for_anybody(engine, settings, market)
+            yield _for_anybody(engine, settings, pool)
 
 
-def as_lists(settings: Settings, market: Market, drawn: ir.Table) -> ir.Table:
+def as_lists(settings: Settings, pool: CandidatePool, drawn: ir.Table) -> ir.Table:
     """Candidates as a list of each buyer, such as the shop might show on its home page the day after."""
-    at = start_of(market.day + timedelta(days=1), settings.zone) + timedelta(hours=settings.scoring.hour)
+    at = start_of(pool.day + timedelta(days=1), settings.zone) + timedelta(hours=settings.scoring.hour)
     moment = ibis.literal(at.astimezone(UTC), type="timestamp('UTC')")
     return drawn.mutate(request_id=drawn["account_id"].cast("string"), ts=moment, surface=ibis.literal(SURFACE))
 
@@ -99,13 +102,13 @@ def _by_buyer(rows: pa.Table, policy: str) -> Iterator[Ranking]:
             scores=tuple(columns["score"][first:after].tolist()),
             base_scores=tuple(columns["base_score"][first:after].tolist()),
             base_ranks=tuple(columns["base_rank"][first:after].tolist()),
-            sources=tuple(NAMES[number] for number in columns["sources"][first:after]),
+            sources=tuple(SOURCE_NAMES[number] for number in columns["sources"][first:after]),
         )
 
 
-def _for_anybody(engine: Engine, settings: Settings, market: Market) -> Ranking:
+def _for_anybody(engine: Engine, settings: Settings, pool: CandidatePool) -> Ranking:
     """The shop's own best, for whoever is not known yet."""
-    best = market.goods.filter(market.goods["base_place"] <= settings.scoring.top_n)
+    best = pool.products.filter(pool.products["base_place"] <= settings.scoring.top_n)
     schema = pa.schema({"product_id": pa.int64(), "base_score": pa.float64(), "base_place": pa.int64()})
     rows = engine.batches(best.select(*schema.names), schema).read_all().sort_by("base_place")
     scores = tuple(rows["base_score"].to_pylist())

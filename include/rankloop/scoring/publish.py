@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankloop.candidates.generation import SOURCES
-from rankloop.candidates.market import ON_SALE
+from rankloop.candidates.pool import ON_SALE
 from rankloop.champions.current import reconcile_aliases
 from rankloop.champions.history import champion_history, champion_number
 from rankloop.contracts.lake import PRODUCTS, SCORES, SCORES_SCHEMA

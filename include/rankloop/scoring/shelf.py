@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.candidates.market import GROUPS
+from rankloop.candidates.pool import BUYER_SHARDS
 from rankloop.engine.duck import DuckEngine
 from rankloop.engine.protocol import BatchFunction, Engine, count_rows
 from rankloop.features.joining.arrays import Gatherer, Matrix
@@ -93,7 +93,7 @@ def portions(engine: Engine, lists: ir.Table) -> Iterator[Portion]:
     """Shares of the buyers, each with lists for one go."""
     many = -(-count_rows(engine, lists) // PORTION_ROWS)
     # Within a group all ids end in one digit, so shares by a number with a factor of ten would be of unlike sizes.
-    while many and gcd(many, GROUPS) > 1:
+    while many and gcd(many, BUYER_SHARDS) > 1:
         many += 1
     return (Portion(number, many) for number in range(many))
 

@@ -1,1 +1,1 @@
-"""The app that the shop asks: for the live rankings, for a list ranked now, and why a product stands where it does."""
+"""The serving app: the live rankings, a list ranked now, and the explanation of a product's rank, over HTTP."""

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from rankloop.errors import RankloopError, TransientError
-from rankloop.serving.serving import NoRankingError
+from rankloop.serving.service import NoRankingError
 
 log = logging.getLogger(__name__)
 NOT_FOUND, UNPROCESSABLE, INTERNAL_ERROR, UNAVAILABLE = 404, 422, 500, 503

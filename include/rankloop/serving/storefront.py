@@ -1,43 +1,36 @@
-"""The storefront, as a page: a buyer's shelf beside the shop's own, why each product is there, and what they did."""
+"""The storefront page: a buyer's ranking beside the shop's own, why each product is there, and what the buyer did."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from jinja2 import Environment, PackageLoader
 
 from rankloop.candidates.generation import SOURCES
 from rankloop.errors import RankloopError
-from rankloop.serving.answers import Explanation
 from rankloop.serving.day import Good
-from rankloop.serving.explain import explain, figure
-from rankloop.serving.serving import Serving, Shown
+from rankloop.serving.explanation import explain_product, format_feature_value
+from rankloop.serving.schemas import Explanation
+from rankloop.serving.service import LiveRanking, RankingService
 from rankloop.state.rankings import Ranking
 
-PAGES = Environment(loader=PackageLoader("rankloop.serving", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-ON_SHELF, OF_HISTORY, SAMPLES = 12, 12, 8
-MEANINGS = {source.name: source.meaning for source in SOURCES}
-SHORT = {
-    "base": "popular",
-    "categories": "favourite category",
-    "shops": "favourite shop",
-    "looked": "looked at lately",
-    "alike": "their words",
-    "rising": "rising",
-    "explore": "by chance",
-}
-DEEDS = {
-    "view": "looked at",
+TEMPLATES = Environment(
+    loader=PackageLoader("rankloop.serving", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+CARDS, ACTIONS, SAMPLE_BUYERS = 12, 12, 8
+SOURCES_BY_NAME = {source.name: source for source in SOURCES}
+ACTION_WORDS = {
+    "view": "viewed",
     "click": "clicked",
     "like_shop": "liked the shop of",
-    "add_to_cart": "put into the cart",
+    "add_to_cart": "added to the cart",
     "order": "ordered",
 }
 
 
 @dataclass(frozen=True)
-class Card:
-    """A product on a shelf."""
+class ProductCard:
+    """A product in a ranking."""
 
     product_id: int
     name: str
@@ -45,16 +38,16 @@ class Card:
     rank: int
     base_rank: int
     sources: tuple[tuple[str, str], ...]
-    """Where the candidate came from: in a word or two, and in full."""
+    """The label and the meaning of each candidate source that proposed it."""
 
     @property
     def moved(self) -> int:
-        """How many places further up than the shop's own ranking has it."""
+        """How many places higher it is than in the shop's own ranking."""
         return self.base_rank - self.rank
 
 
 @dataclass(frozen=True)
-class Deed:
+class BuyerAction:
     """Something that the buyer did."""
 
     at: str
@@ -62,88 +55,96 @@ class Deed:
     name: str
 
 
-def page(serving: Serving, account_id: int | None, product_id: int | None) -> str:
-    """The page, as HTML; without a buyer, one of the busiest."""
-    day = serving.day
-    buyers = day.some_buyers(SAMPLES) if day else []
+def render_storefront(service: RankingService, account_id: int | None, product_id: int | None) -> str:
+    """Return the page as HTML; without an `account_id`, of one of the busiest buyers."""
+    day = service.day
+    buyers = day.some_buyers(SAMPLE_BUYERS) if day else []
     chosen = account_id if account_id is not None else (buyers[0][0] if buyers else None)
-    trouble, shown, anybody = "", None, None
+    problem, shown, default = "", None, None
     try:
         if chosen is not None:
-            shown = serving.shown(chosen)
-            anybody = serving.for_anybody(shown.live)
+            shown = service.live_ranking(chosen)
+            default = service.default_ranking(shown.live)
     except RankloopError as error:
-        trouble = str(error)
-    why = _why(serving, shown, chosen, product_id)
-    wanted = {*_ids(shown.ranking if shown else None), *_ids(anybody)}
-    history = day.history(chosen, OF_HISTORY) if day and chosen is not None else []
-    goods = day.goods({*wanted, *(done[2] for done in history)}) if day else {}
-    return PAGES.get_template("storefront.html.j2").render(
+        problem = str(error)
+    why = _explanation(service, shown, chosen, product_id)
+    wanted = {*_top_products(shown.ranking if shown else None), *_top_products(default)}
+    history = day.history(chosen, ACTIONS) if day and chosen is not None else []
+    products = day.goods({*wanted, *(action[2] for action in history)}) if day else {}
+    return TEMPLATES.get_template("storefront.html.j2").render(
         buyers=buyers,
         buyer=chosen,
         shown=shown,
-        ours=_cards(shown.ranking, goods) if shown else [],
-        base=_cards(anybody, goods) if anybody else [],
-        history=[_deed(serving, done, goods) for done in history],
-        trouble=trouble or serving.why_not_ready(),
+        ours=_cards(shown.ranking, products) if shown else [],
+        base=_cards(default, products) if default else [],
+        history=[_action(service.zone, action, products) for action in history],
+        problem=problem or service.why_not_ready(),
         day=day.day if day else None,
         why=why,
-        figure=figure,
-        why_card=_card_of(shown, product_id, goods) if why and product_id is not None else None,
+        format_value=format_feature_value,
+        why_card=_card_of(shown, product_id, products) if why and product_id is not None else None,
     )
 
 
-def _why(serving: Serving, shown: Shown | None, account_id: int | None, product_id: int | None) -> Explanation | None:
+def _explanation(
+    service: RankingService, shown: LiveRanking | None, account_id: int | None, product_id: int | None
+) -> Explanation | None:
     if shown is None or account_id is None or product_id is None or product_id not in shown.ranking.products:
         return None
     try:
-        return explain(serving, account_id, product_id)
+        return explain_product(service, account_id, product_id)
     except RankloopError:  # the page says elsewhere what is missing
         return None
 
 
-def _ids(ranking: Ranking | None) -> Iterable[int]:
-    return ranking.products[:ON_SHELF] if ranking else ()
+def _top_products(ranking: Ranking | None) -> Iterable[int]:
+    return ranking.products[:CARDS] if ranking else ()
 
 
-def _cards(ranking: Ranking, goods: Mapping[int, Good]) -> list[Card]:
-    return [_card(ranking, place, goods) for place in range(min(ON_SHELF, len(ranking.products)))]
+def _cards(ranking: Ranking, products: Mapping[int, Good]) -> list[ProductCard]:
+    return [_card(ranking, index, products) for index in range(min(CARDS, len(ranking.products)))]
 
 
-def _card_of(shown: Shown | None, product_id: int, goods: Mapping[int, Good]) -> Card | None:
+def _card_of(shown: LiveRanking | None, product_id: int, products: Mapping[int, Good]) -> ProductCard | None:
     if shown is None or product_id not in shown.ranking.products:
         return None
-    return _card(shown.ranking, shown.ranking.products.index(product_id), goods)
+    return _card(shown.ranking, shown.ranking.products.index(product_id), products)
 
 
-def _card(ranking: Ranking, place: int, goods: Mapping[int, Good]) -> Card:
-    product_id = ranking.products[place]
-    good = goods.get(product_id)
-    return Card(
+def _card(ranking: Ranking, index: int, products: Mapping[int, Good]) -> ProductCard:
+    product_id = ranking.products[index]
+    details = products.get(product_id)
+    return ProductCard(
         product_id=product_id,
-        name=_readable(good, product_id),
-        price=dong(good.price) if good else "",
-        rank=place + 1,
-        base_rank=ranking.base_ranks[place],
-        sources=tuple((SHORT.get(name, name), MEANINGS.get(name, "")) for name in ranking.sources[place].split("+")),
+        name=_display_name(details, product_id),
+        price=format_dong(details.price) if details else "",
+        rank=index + 1,
+        base_rank=ranking.base_ranks[index],
+        sources=tuple(_source_words(name) for name in ranking.sources[index].split("+")),
     )
 
 
-def _deed(serving: Serving, done: tuple[datetime, str, int], goods: Mapping[int, Good]) -> Deed:
-    at, kind, product_id = done
-    return Deed(
-        f"{at.astimezone(serving.settings.zone):%d.%m. %H:%M}",
-        DEEDS[kind],
-        _readable(goods.get(product_id), product_id),
+def _source_words(name: str) -> tuple[str, str]:
+    """Return label and meaning; a batch of an older release may name a source that there is no more."""
+    source = SOURCES_BY_NAME.get(name)
+    return (source.label, source.meaning) if source else (name, "")
+
+
+def _action(zone: tzinfo, action: tuple[datetime, str, int], products: Mapping[int, Good]) -> BuyerAction:
+    at, kind, product_id = action
+    return BuyerAction(
+        f"{at.astimezone(zone):%d.%m. %H:%M}",
+        ACTION_WORDS[kind],
+        _display_name(products.get(product_id), product_id),
     )
 
 
-def _readable(good: Good | None, product_id: int) -> str:
-    """The name as people write it: its words are joined by _ for the features' sake."""
-    text = good.name.replace("_", " ").strip() if good else ""
+def _display_name(details: Good | None, product_id: int) -> str:
+    """Return the name with spaces: the features need its words joined by `_`."""
+    text = details.name.replace("_", " ").strip() if details else ""
     return text[:1].upper() + text[1:] or f"product {product_id}"
 
 
-def dong(price: int) -> str:
-    """A price as shops in Vietnam write it, `1.290.000 ₫`."""
+def format_dong(price: int) -> str:
+    """Return a price as shops in Vietnam write it, `1.290.000 ₫`."""
     return f"{price:,} ₫".replace(",", ".")
