@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -18,54 +17,57 @@ REASON = Param(None, type=["null", "string"], minLength=3, description="why, for
 
 
 class AskToApprove(HITLOperator):
-    """Asks with a form that insists on a reason.
+    """Requests an approval with a form that requires a reason.
 
-    Unlike Airflow's own ApprovalOperator it skips nothing on Reject: what follows writes that down as well.
+    Unlike Airflow's ApprovalOperator it skips nothing on Reject: the task after it records the rejection as well.
     """
 
     @property
     def serialized_params(self) -> dict[str, dict[str, Any]]:
-        """The form's fields. The check before anybody is asked must live without a reason, so REASON does."""
+        """Return the form's fields with a required reason; REASON allows none, being validated before the answer."""
         fields = deepcopy(super().serialized_params)  # they share the schema by which the answer is checked
         fields["reason"]["schema"]["type"] = "string"
         return fields
 
 
-class TellApprovers(BaseNotifier):
+class NotifyApprovers(BaseNotifier):
     """An alert in the collection `rankloop.alerts` and in the log."""
 
     def notify(self, context) -> None:
-        """Say what is asked, and where to answer."""
-        from rankloop.promotion.asking import tell
+        """Raise the alert that an approval is wanted, with the link to answer."""
+        from rankloop.context import open_context
+        from rankloop.promotion.requesting import notify_approvers
 
         task = context["task"]
         link = HITLOperator.generate_link_to_ui_from_context(context=context)
-        tell(load_settings(), version_of(context["params"]), task.subject, link, datetime.now(UTC))
+        with open_context() as opened:
+            notify_approvers(opened, version_of(context["params"]), task.subject, link)
 
 
 def notifiers() -> Sequence[BaseNotifier]:
-    """Who is told of a request: always our own alerts, and whatever channel Apprise is set up for."""
+    """Return the notifiers of a request: our own alerts, and the channel of Apprise if one is configured."""
     if not PROMOTION.apprise:
-        return [TellApprovers()]
+        return [NotifyApprovers()]
     from airflow.providers.apprise.notifications.apprise import AppriseNotifier
 
     body = "Answer under Required Actions: {{ conf.get('api', 'base_url') }}/required_actions"
     return [
-        TellApprovers(),
+        NotifyApprovers(),
         AppriseNotifier(title="{{ task.subject }}", body=body, apprise_conn_id=PROMOTION.apprise),
     ]
 
 
 def version_of(params: dict[str, Any]) -> int:
-    """The version that a run is about. Another DAG's conf has it as text."""
+    """Return the version that a run is about, which the conf of another DAG has as text."""
     return int(params["version"])
 
 
-def answer_to(dag_run) -> tuple:
-    """The answer to this run's request, as Airflow has it, and which task asked. Runs in the task worker."""
-    from rankloop.promotion.answer import Asked, Door, read_answer
+def approval_of(dag_run) -> tuple:
+    """Return the answer to this run's request, as Airflow has it, and the task that asked. Runs in the task worker."""
+    from rankloop.promotion.approval_task import AirflowCredentials, ApprovalTask, read_approval
 
-    here = Connection.get("rankloop_airflow")
-    door = Door(f"{here.schema or 'http'}://{here.host}:{here.port}", here.login or "", here.password or "")
-    asked = Asked(dag_run.dag_id, dag_run.run_id, ASK)
-    return read_answer(door, asked), asked
+    connection = Connection.get("rankloop_airflow")
+    url = f"{connection.schema or 'http'}://{connection.host}:{connection.port}"
+    airflow = AirflowCredentials(url, connection.login or "", connection.password or "")
+    approval_task = ApprovalTask(dag_run.dag_id, dag_run.run_id, ASK)
+    return read_approval(airflow, approval_task), approval_task

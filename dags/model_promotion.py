@@ -16,29 +16,31 @@ from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.hitl import HITLUser
 
-from approval import ASK, PROMOTION, REASON, AskToApprove, answer_to, notifiers, version_of
+from approval import ASK, PROMOTION, REASON, AskToApprove, approval_of, notifiers, version_of
 from orchestration import DEFAULT_ARGS, trigger_scoring
 from rankloop.settings import load_settings
 
 
 @task
 def write_request(params=None) -> dict:
-    """Put the evidence on a page; stop where the version is decided about already."""
-    from rankloop.promotion.asking import write_request
+    """Write the request with its evidence; fail if the version was decided already."""
+    from rankloop.context import open_context
+    from rankloop.promotion.requesting import create_request
 
-    request = write_request(load_settings(), version_of(params))
+    with open_context() as context:
+        request = create_request(context, version_of(params))
     return {"subject": request.subject, "body": request.body}
 
 
 @task
 def decide(params=None, dag_run=None) -> str:
-    """Carry out the answer, or say why it must not be; either way the ledger has it."""
-    from datetime import UTC, datetime
+    """Apply the answer, or refuse to and say why; the ledger records either."""
+    from rankloop.context import open_context
+    from rankloop.promotion.decision import apply_decision
 
-    from rankloop.promotion.deciding import decide
-
-    answer, asked = answer_to(dag_run)
-    return decide(load_settings(), version_of(params), answer, asked, datetime.now(UTC)).decision
+    approval, task = approval_of(dag_run)
+    with open_context() as context:
+        return apply_decision(context, version_of(params), approval, task).decision
 
 
 @task

@@ -20,14 +20,14 @@ from rankloop.settings import load_settings
 
 @task
 def roll_back(params=None, dag_run=None) -> str:
-    """Go back to the champion before this one, or to the version that is named."""
-    from datetime import UTC, datetime
-
-    from rankloop.promotion.rollback import Wish, roll_back
+    """Roll back to the previous champion, or to the version that was given."""
+    from rankloop.context import open_context
+    from rankloop.promotion.rollback import RollbackRequest, roll_back
 
     who = dag_run.triggering_user_name or "the scheduler"
-    wish = Wish(who, params["reason"], f"model_rollback/{dag_run.run_id}", params["version"])
-    return roll_back(load_settings(), wish, datetime.now(UTC), dry_run=params["dry_run"]).sentence
+    request = RollbackRequest(who, params["reason"], f"model_rollback/{dag_run.run_id}", params["version"])
+    with open_context() as context:
+        return roll_back(context, request, dry_run=params["dry_run"]).sentence
 
 
 @task

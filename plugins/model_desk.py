@@ -1,4 +1,4 @@
-"""The Model Desk, in Airflow's navigation: who is champion and what was decided, for who may see model_promotion."""
+"""The Model Desk in Airflow's navigation: the champion and all decisions, for users who may read model_promotion."""
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.plugins_manager import AirflowPlugin
@@ -10,19 +10,20 @@ app = FastAPI(title="Model Desk", openapi_url=None)
 
 @app.get("/", dependencies=[Depends(requires_access_dag("GET", param_dag_id="model_promotion"))])
 def model_desk() -> Response:
-    """The page. Read anew each time: what it says is what holds now."""
-    from rankloop.desk.model_desk import desk
+    """Return the Model Desk page, built anew for each request."""
+    from rankloop.context import open_context
+    from rankloop.desk.model_desk import render_model_page
     from rankloop.errors import RankloopError
-    from rankloop.settings import load_settings
 
     try:
-        return HTMLResponse(desk(load_settings()))
+        with open_context() as context:
+            return HTMLResponse(render_model_page(context))
     except RankloopError as error:
         return PlainTextResponse(f"The Model Desk cannot be shown: {error}", status_code=503)
 
 
 class ModelDesk(AirflowPlugin):
-    """What Airflow is told of it."""
+    """The plugin that registers the page with Airflow."""
 
     name = "model_desk"
     fastapi_apps = ({"app": app, "url_prefix": "/model-desk", "name": "Model Desk"},)

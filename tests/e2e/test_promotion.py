@@ -116,7 +116,7 @@ def test_the_demo_asks_answers_and_ends_with_a_champion(stack: RunningStack, dem
     assert "version 1 promoted by ml-lead, champion in place of the shop's own ranking: better on the" in told
     assert shop.entries[0].evidence["request"] == f"{DAG}/version_1/{ASK}"
     verified = stack.rankloop("ledger", "verify")
-    assert (verified.returncode, "The ledger is whole" in verified.stdout) == (0, True)
+    assert (verified.returncode, "The ledger is valid" in verified.stdout) == (0, True)
 
 
 @pytest.mark.usefixtures("champion")

@@ -1,6 +1,7 @@
 """A shop with versions that trainings registered, each with its evidence, and people who answer."""
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -12,11 +13,12 @@ from mlflow import MlflowClient
 from pymongo import MongoClient
 
 from rankloop.champions.current import reconcile_aliases
+from rankloop.context import Context, open_context
 from rankloop.mongo import connect
-from rankloop.promotion.answer import Answer, Asked
-from rankloop.promotion.deciding import decide
-from rankloop.promotion.request import request_of
-from rankloop.promotion.rollback import RolledBack, Wish, roll_back
+from rankloop.promotion.approval_task import Approval, ApprovalTask
+from rankloop.promotion.decision import apply_decision
+from rankloop.promotion.request import build_request
+from rankloop.promotion.rollback import RollbackRequest, RollbackResult, roll_back
 from rankloop.ranking.comparison import Bootstrap, Comparison, Delta
 from rankloop.ranking.gate import judge
 from rankloop.registry import versions
@@ -44,6 +46,10 @@ class Shop:
     def mlflow(self) -> MlflowClient:
         """MLflow, asked past Rankloop, as somebody in its UI would."""
         return MlflowClient(self.settings.mlflow, self.settings.mlflow)
+
+    def context(self) -> AbstractContextManager[Context]:
+        """The connections of a task, at the time of these tests."""
+        return open_context(self.settings, lambda: NOW)
 
     def register(self, compared: int | None = None, better: float = 0.03) -> int:
         """The number of a new version that was compared with this champion."""
@@ -74,19 +80,20 @@ class Shop:
 
     def answer(
         self, number: int, choice: str = "Approve", who: str = "ml-lead", reason: str = "it is better"
-    ) -> Answer:
+    ) -> Approval:
         """What somebody answered to the request about this version."""
-        request = request_of(self.settings, number)
+        request = build_request(Registry(self.settings.mlflow), number)
         at = "" if not choice else (NOW - timedelta(minutes=5)).isoformat()
-        return Answer(request.subject, request.body, choice, who, reason, at)
+        return Approval(request.subject, request.body, choice, who, reason, at)
 
     def decide(self, number: int, **answered: str) -> LedgerEntry:
         """What came of an answer."""
         return self.carry_out(number, self.answer(number, **answered))
 
-    def carry_out(self, number: int, answer: Answer) -> LedgerEntry:
+    def carry_out(self, number: int, answer: Approval) -> LedgerEntry:
         """What came of this very answer."""
-        return decide(self.settings, number, answer, asked(number), NOW)
+        with self.context() as context:
+            return apply_decision(context, number, answer, asked(number))
 
     def promoted(self, compared: int | None = None) -> int:
         """A new version, promoted."""
@@ -94,11 +101,12 @@ class Shop:
         self.decide(number)
         return number
 
-    def roll_back(self, **more: Any) -> RolledBack:  # noqa: ANN401  (what a wish holds)
+    def roll_back(self, **more: Any) -> RollbackResult:  # noqa: ANN401  (what a request holds)
         """A rollback, by on-call."""
         dry_run = more.pop("dry_run", False)
-        wish = replace(Wish("oncall", "orders fall", "model_rollback/1"), **more)
-        return roll_back(self.settings, wish, NOW, dry_run=dry_run)
+        request = replace(RollbackRequest("oncall", "orders fall", "model_rollback/1"), **more)
+        with self.context() as context:
+            return roll_back(context, request, dry_run=dry_run)
 
     @property
     def entries(self) -> list[LedgerEntry]:
@@ -131,9 +139,9 @@ class Shop:
             return {alert["_id"]: alert["state"] for alert in client["rankloop"]["alerts"].find()}
 
 
-def asked(number: int) -> Asked:
+def asked(number: int) -> ApprovalTask:
     """The task that asks about a version."""
-    return Asked("model_promotion", f"version_{number}", "ask_ml_lead")
+    return ApprovalTask("model_promotion", f"version_{number}", "ask_ml_lead")
 
 
 def compared_by(better: float, champion: str) -> Comparison:

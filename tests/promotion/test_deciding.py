@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.promotion.asking import AlreadyDecidedError, tell, write_request
-from rankloop.promotion.deciding import PromotionRefusedError
+from rankloop.promotion.decision import PromotionRefusedError
 from rankloop.promotion.request import NoEvidenceError
+from rankloop.promotion.requesting import AlreadyDecidedError, create_request, notify_approvers
+from rankloop.registry.connection import Registry
+from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import MODEL
 from rankloop.state.ledger import LEDGER
 from rankloop.training import record
-from rankloop.training.record import open_record
-from tests.promotion.shop import NOW, Shop
+from tests.promotion.shop import Shop
 
 pytestmark = pytest.mark.stack
 
@@ -104,13 +105,13 @@ def test_it_is_refused_when_there_is_a_newer_challenger(shop: Shop) -> None:
 def test_it_is_refused_when_the_evidence_is_gone(shop: Shop) -> None:
     number = shop.register()
     answer = shop.answer(number)
-    run = open_record(shop.settings, run_of(shop, number)).run
+    run = training_run(Registry(shop.settings.mlflow), run_of(shop, number))
     run._repository("").delete_artifacts(record.GATE)  # noqa: SLF001  (as somebody in MLflow's store would)
     with pytest.raises(PromotionRefusedError, match=r"has no gate\.json any more in its run http"):
         shop.carry_out(number, answer)
     assert shop.aliases == {"challenger": number}
-    with pytest.raises(NoEvidenceError):
-        write_request(shop.settings, number)
+    with shop.context() as context, pytest.raises(NoEvidenceError):
+        create_request(context, number)
 
 
 def test_it_is_refused_when_the_model_was_changed(shop: Shop) -> None:
@@ -123,8 +124,8 @@ def test_a_rejected_version_is_not_promoted_by_asking_again(shop: Shop) -> None:
     number = shop.register()
     shop.decide(number, choice="Reject")
     assert refused(shop, number, at="2026-11-18T00:00:00+00:00") == "decided"
-    with pytest.raises(AlreadyDecidedError, match="was rejected on 2026-11-17"):
-        write_request(shop.settings, number)
+    with shop.context() as context, pytest.raises(AlreadyDecidedError, match="was rejected on 2026-11-17"):
+        create_request(context, number)
 
 
 def test_a_decision_that_is_carried_out_again_stays_one(shop: Shop) -> None:
@@ -143,8 +144,10 @@ def test_clearing_an_old_promotion_does_not_bring_the_old_champion_back(shop: Sh
 
 def test_whoever_is_to_answer_is_told_and_told_when_it_is_over(shop: Shop) -> None:
     number = shop.register()
-    said = tell(shop.settings, number, shop.answer(number).subject, "http://airflow/required_actions", NOW)
-    assert f"Promote version {number} to champion? NDCG@10 +0.0300" in said
+    subject = shop.answer(number).subject
+    with shop.context() as context:
+        message = notify_approvers(context, number, subject, "http://airflow/required_actions")
+    assert f"Promote version {number} to champion? NDCG@10 +0.0300" in message
     assert shop.alerts == {f"approval_wanted:version {number}": "open"}
     shop.decide(number)
     assert shop.alerts == {f"approval_wanted:version {number}": "closed"}

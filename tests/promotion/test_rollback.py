@@ -2,8 +2,8 @@
 
 import pytest
 
-from rankloop.promotion.intact import UnusableModelError
 from rankloop.promotion.rollback import RollbackRefusedError
+from rankloop.promotion.verification import UnusableModelError
 from rankloop.registry.versions import MODEL
 from tests.promotion.shop import Shop
 

@@ -1,4 +1,4 @@
-"""Versions, comparisons and the ledger, for people in a terminal."""
+"""What the `rankloop model` and `rankloop ledger` commands print."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rankloop.champions.current import version_label
-from rankloop.promotion.comparing import Pair
+from rankloop.promotion.version_comparison import VersionPair
 from rankloop.ranking.gate import METRIC
 from rankloop.ranking.report.summary import KEY_METRICS, percent, title_of
 from rankloop.ranking.segments import segment_of
@@ -18,8 +18,8 @@ STYLES = {"promoted": "green", "rolled back": "yellow", "refused": "red", "moved
 WORST = 5
 
 
-def show_versions(console: Console, versions: Sequence[Version]) -> None:
-    """All versions, newest first."""
+def print_versions(console: Console, versions: Sequence[Version]) -> None:
+    """Print all versions, newest first."""
     if not versions:
         console.print("No version is registered yet: continuous_training registers the first.")
         return
@@ -31,8 +31,8 @@ def show_versions(console: Console, versions: Sequence[Version]) -> None:
     console.print(table)
 
 
-def show_version(console: Console, version: Version, entries: Sequence[LedgerEntry]) -> None:
-    """A version: what it is, what it was made of, and what was decided about it."""
+def print_version(console: Console, version: Version, entries: Sequence[LedgerEntry]) -> None:
+    """Print a version: what it is, what it was trained on, and the decisions about it."""
     facts = {
         "is": ", ".join((*version.aliases, version.lifecycle.lower())),
         "as of": str(version.as_of),
@@ -48,11 +48,11 @@ def show_version(console: Console, version: Version, entries: Sequence[LedgerEnt
         console.print(Text.assemble((f"{name:<14}", "bold"), value), soft_wrap=True)
     for entry in entries:
         if version.number in {entry.version, entry.before}:
-            console.print(Text.assemble(("ledger        ", "bold"), sentence(entry)), soft_wrap=True)
+            console.print(Text.assemble(("ledger        ", "bold"), ledger_sentence(entry)), soft_wrap=True)
 
 
-def show_pair(console: Console, pair: Pair) -> None:
-    """Two versions side by side."""
+def print_version_pair(console: Console, pair: VersionPair) -> None:
+    """Print two versions side by side."""
     compared, old, new = pair.comparison, pair.older.number, pair.newer.number
     console.print(f"version {new} against version {old}, on the {compared.lists:,} test lists of version {new}")
     deltas = {delta.metric: delta for delta in compared.overall()}
@@ -69,16 +69,18 @@ def show_pair(console: Console, pair: Pair) -> None:
         console.print(f"{where}: {delta.difference:+.4f}", style="yellow", soft_wrap=True)
 
 
-def show_ledger(console: Console, entries: Sequence[LedgerEntry]) -> None:
-    """All that was decided, oldest first."""
+def print_ledger(console: Console, entries: Sequence[LedgerEntry]) -> None:
+    """Print all decisions, oldest first."""
     if not entries:
         console.print("Nothing was decided yet: the ledger is empty.")
     for entry in entries:
-        console.print(Text.assemble((f"{entry.number:>3}  {entry.at}  ", "dim"), sentence(entry)), soft_wrap=True)
+        console.print(
+            Text.assemble((f"{entry.number:>3}  {entry.at}  ", "dim"), ledger_sentence(entry)), soft_wrap=True
+        )
 
 
-def sentence(entry: LedgerEntry) -> Text:
-    """An entry, in words."""
+def ledger_sentence(entry: LedgerEntry) -> Text:
+    """Return an entry of the ledger in words."""
     about = version_label(entry.version) if entry.version is not None else "the champion"
     change = f", champion in place of {version_label(entry.before)}" if entry.before != entry.after else ""
     return Text.assemble(
@@ -86,15 +88,15 @@ def sentence(entry: LedgerEntry) -> Text:
     )
 
 
-def show_flaws(console: Console, entries: Sequence[LedgerEntry], flaws: Sequence[str]) -> None:
-    """Whether the ledger is whole."""
-    if not flaws:
-        console.print(whole(entries), style="green")
-    for flaw in flaws:
-        console.print(flaw, style="red", soft_wrap=True)
+def print_ledger_errors(console: Console, entries: Sequence[LedgerEntry], errors: Sequence[str]) -> None:
+    """Print the ledger's errors, or that it has none."""
+    if not errors:
+        console.print(valid_ledger_sentence(entries), style="green")
+    for error in errors:
+        console.print(error, style="red", soft_wrap=True)
 
 
-def whole(entries: Sequence[LedgerEntry]) -> str:
-    """That a ledger has no flaw."""
+def valid_ledger_sentence(entries: Sequence[LedgerEntry]) -> str:
+    """Return the sentence for a ledger without errors."""
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-    return f"The ledger is whole: {count}, each sealing the one before."
+    return f"The ledger is valid: {count}, each with the hash of the one before."

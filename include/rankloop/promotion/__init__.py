@@ -1,1 +1,1 @@
-"""From a challenger to a champion, and back: asking, deciding, rolling back."""
+"""From challenger to champion and back: the request for approval, the decision, the rollback."""

@@ -1,44 +1,41 @@
-"""Back to a former champion, at once and by whoever is on duty.
+"""Rolls back to a former champion, at once and by on-call.
 
-What was champion once was approved once, so nobody is asked; the ML lead is told.
+A former champion was approved once, so no approval is requested; the ML lead gets an alert.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from rankloop.champions.current import apply_ledger_to_aliases, reconcile_aliases, version_label
 from rankloop.champions.history import all_champions, champion_number, previous_champion
+from rankloop.context import Context
 from rankloop.errors import RankloopError
-from rankloop.mongo import connect
-from rankloop.promotion.deciding import SHORTEST_REASON
-from rankloop.promotion.intact import insist_intact
-from rankloop.registry.connection import Registry
-from rankloop.settings import Settings
+from rankloop.promotion.decision import SHORTEST_REASON
+from rankloop.promotion.verification import verify_model
 from rankloop.state import ledger
 from rankloop.state.alerts import raise_alert
 from rankloop.state.ledger import LedgerDraft, LedgerEntry
 
 
 class RollbackRefusedError(RankloopError):
-    """A rollback that cannot be."""
+    """A rollback that breaks a rule."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A rollback that somebody wants."""
+class RollbackRequest:
+    """A rollback, who wants it and why."""
 
     who: str
     reason: str
     key: str
-    """Names it for good: run again under the same key, it is the same rollback."""
+    """Identifies the rollback: run again under the same key, it is the same rollback."""
     version: int | None = None
-    """By default the champion before the one there is."""
+    """By default the previous champion."""
 
 
 @dataclass(frozen=True)
-class RolledBack:
-    """What came of it, or would."""
+class RollbackResult:
+    """The champion before and after a rollback, or a dry run of one."""
 
     before: int | None
     after: int
@@ -46,36 +43,37 @@ class RolledBack:
 
     @property
     def sentence(self) -> str:
-        """In words."""
+        """Return the result in words."""
         if self.dry_run:
             changed = f"{version_label(self.after)} would be champion in place of {version_label(self.before)}"
             return f"{changed}. Nothing was changed."
         return f"{version_label(self.after).capitalize()} is champion again, in place of {version_label(self.before)}."
 
 
-def roll_back(settings: Settings, wish: Wish, now: datetime, *, dry_run: bool = False) -> RolledBack:
-    """Make a former champion the champion again; a dry run says which, having checked all that the real one does."""
-    if len(wish.reason.strip()) < SHORTEST_REASON:
-        raise RollbackRefusedError("a rollback needs a reason: the ledger keeps it for whoever asks later. Say why.")
-    with connect(settings.mongo) as client:
-        entries = ledger.read_ledger(client) if dry_run else reconcile_aliases(client, Registry(settings.mlflow))
-        done = next((entry for entry in entries if entry.key == wish.key), None)
-        before = done.before if done else champion_number(entries)
-        after = done.after if done else _target(entries, wish.version)
-        assert after is not None  # noqa: S101  (a rollback's entry always has one)
-        insist_intact(settings, after)
-        if not dry_run and not done:
-            ledger.append_entry(client, _draft(wish, before, after), entries[-1] if entries else None, now)
-        result = RolledBack(before, after, dry_run)
-        if not dry_run:
-            apply_ledger_to_aliases(Registry(settings.mlflow), ledger.read_ledger(client))
-            message = f"{result.sentence} {wish.who}: {wish.reason}"
-            raise_alert(client, "rolled_back", f"version {before}", message, now)
+def roll_back(context: Context, request: RollbackRequest, *, dry_run: bool = False) -> RollbackResult:
+    """Make a former champion the champion again; a dry run makes the same checks and changes nothing."""
+    if len(request.reason.strip()) < SHORTEST_REASON:
+        raise RollbackRefusedError("a rollback needs a reason, which the ledger keeps. Say why.")
+    state, registry, now = context.state, context.registry, context.clock()
+    entries = ledger.read_ledger(state) if dry_run else reconcile_aliases(state, registry)
+    done = next((entry for entry in entries if entry.key == request.key), None)
+    before = done.before if done else champion_number(entries)
+    after = done.after if done else _target(entries, request.version)
+    assert after is not None  # noqa: S101  (a rollback's entry always has one)
+    verify_model(registry, after)
+    result = RollbackResult(before, after, dry_run)
+    if dry_run:
+        return result
+    if not done:
+        ledger.append_entry(state, _draft(request, before, after), entries[-1] if entries else None, now)
+    apply_ledger_to_aliases(registry, ledger.read_ledger(state))
+    message = f"{result.sentence} {request.who}: {request.reason}"
+    raise_alert(state, "rolled_back", f"version {before}", message, now)
     return result
 
 
-def _draft(wish: Wish, before: int | None, after: int) -> LedgerDraft:
-    return LedgerDraft("rolled back", wish.key, after, before, after, wish.who, wish.reason.strip())
+def _draft(request: RollbackRequest, before: int | None, after: int) -> LedgerDraft:
+    return LedgerDraft("rolled back", request.key, after, before, after, request.who, request.reason.strip())
 
 
 def _target(entries: Sequence[LedgerEntry], wanted: int | None) -> int:
@@ -84,7 +82,7 @@ def _target(entries: Sequence[LedgerEntry], wanted: int | None) -> int:
         if (before := previous_champion(entries)) is None:
             raise RollbackRefusedError(
                 f"there is no champion before {version_label(champion)} to go back to. `rankloop ledger show` has "
-                "all that was decided."
+                "all decisions."
             )
         return before
     if wanted not in former:

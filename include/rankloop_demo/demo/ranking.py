@@ -64,7 +64,7 @@ def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Screen], str]:
 def _asked(settings: Settings, screen: Screen, *, by_hand: bool) -> str:
     # Heavy, and no other step needs them.
     from rankloop.champions.current import current_champion, reconcile_aliases  # noqa: PLC0415
-    from rankloop.desk.promotion import show_ledger  # noqa: PLC0415
+    from rankloop.desk.promotion import print_ledger  # noqa: PLC0415
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.registry.versions import challenger  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def _asked(settings: Settings, screen: Screen, *, by_hand: bool) -> str:
         approving.wait_for_end(settings, run)
         follow_promotion(settings, run, teller(screen))
     with connect(settings.mongo) as client:
-        show_ledger(screen.console, reconcile_aliases(client, Registry(settings.mlflow)))
+        print_ledger(screen.console, reconcile_aliases(client, Registry(settings.mlflow)))
         champion = current_champion(client, Registry(settings.mlflow))
     if not champion:
         return "no champion yet: nobody approved one"

@@ -1,4 +1,4 @@
-"""Whether the model of a version can be used: its files are those that were judged, and it loads."""
+"""Verifies that a version's model can be used: its files are those that were evaluated, and it loads."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,24 +7,17 @@ from rankloop.errors import RankloopError, TransientError
 from rankloop.ranking.model import load_model
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
-from rankloop.settings import Settings
 
 
 class UnusableModelError(RankloopError):
     """A model that cannot be champion."""
 
 
-def insist_intact(settings: Settings, number: int) -> None:
-    """Refuse a version whose model is not what it was, or does not load."""
+def verify_model(registry: Registry, number: int) -> None:
+    """Raise an error unless the version's model has the digest that was registered, and loads."""
     try:
         with TemporaryDirectory() as folder:
-            load_model(
-                versions.load(
-                    Registry(settings.mlflow),
-                    versions.version(Registry(settings.mlflow), number),
-                    Path(folder) / "model",
-                )
-            )
+            load_model(versions.load(registry, versions.version(registry, number), Path(folder) / "model"))
     except TransientError:
         raise
     except (RankloopError, ValueError, KeyError, OSError) as error:
