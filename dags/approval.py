@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseNotifier, Connection, Param
 
+from rankloop.context import open_context
 from rankloop.settings import load_settings
 
 ASK = "ask_ml_lead"
@@ -35,7 +36,6 @@ class NotifyApprovers(BaseNotifier):
 
     def notify(self, context) -> None:
         """Raise the alert that an approval is wanted, with the link to answer."""
-        from rankloop.context import open_context
         from rankloop.promotion.requesting import notify_approvers
 
         task = context["task"]

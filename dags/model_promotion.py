@@ -18,13 +18,13 @@ from airflow.sdk.execution_time.hitl import HITLUser
 
 from approval import ASK, PROMOTION, REASON, AskToApprove, approval_of, notifiers, version_of
 from orchestration import DEFAULT_ARGS, trigger_scoring
+from rankloop.context import open_context
 from rankloop.settings import load_settings
 
 
 @task
 def write_request(params=None) -> dict:
     """Write the request with its evidence; fail if the version was decided already."""
-    from rankloop.context import open_context
     from rankloop.promotion.requesting import create_request
 
     with open_context() as context:
@@ -35,7 +35,6 @@ def write_request(params=None) -> dict:
 @task
 def decide(params=None, dag_run=None) -> str:
     """Apply the answer, or refuse to and say why; the ledger records either."""
-    from rankloop.context import open_context
     from rankloop.promotion.decision import apply_decision
 
     approval, task = approval_of(dag_run)

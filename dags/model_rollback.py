@@ -15,13 +15,13 @@ from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from orchestration import DEFAULT_ARGS, trigger_scoring
+from rankloop.context import open_context
 from rankloop.settings import load_settings
 
 
 @task
 def roll_back(params=None, dag_run=None) -> str:
     """Roll back to the previous champion, or to the version that was given."""
-    from rankloop.context import open_context
     from rankloop.promotion.rollback import RollbackRequest, roll_back
 
     who = dag_run.triggering_user_name or "the scheduler"

@@ -5,13 +5,14 @@ from airflow.plugins_manager import AirflowPlugin
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
+from rankloop.context import open_context
+
 app = FastAPI(title="Model Desk", openapi_url=None)
 
 
 @app.get("/", dependencies=[Depends(requires_access_dag("GET", param_dag_id="model_promotion"))])
 def model_desk() -> Response:
     """Return the Model Desk page, built anew for each request."""
-    from rankloop.context import open_context
     from rankloop.desk.model_desk import render_model_page
     from rankloop.errors import RankloopError
 
