@@ -29,14 +29,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rankloop.calendar import day_bounds
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS, SCHEMAS
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.extraction import extract_day
-from rankloop.events.site import Site
+from rankloop.events.ingestion import Ingestion
 from rankloop.lake.tables import Lake
-from rankloop.mongo import SHOP_DB, connect
+from rankloop.mongo import SHOP_DB, Client, connect
 from rankloop.settings.cleaning import CleaningSettings
-from rankloop.sources.mongo.extraction import Reader, bounds, read_day
+from rankloop.settings.source import SourceSettings
+from rankloop.sources.mongo.reader import MongoSource
+from rankloop.sources.protocol import SourceConfig
 from rankloop_demo.simulator.living import Marketplace, live
 from rankloop_demo.simulator.loading import load, prepare
 from rankloop_demo.stack.tools import mongo_server
@@ -51,30 +54,35 @@ EVENTS = (IMPRESSIONS, INTERACTIONS)
 
 def find_into_frame(address: str, collection: str) -> int:
     """What one writes first."""
-    begin, end = bounds(DAY, ZONE)
+    begin, end = day_bounds(DAY, ZONE)
     client = connect(address)
     return len(pd.DataFrame(list(client[SHOP_DB][collection].find({"ts": {"$gte": begin, "$lt": end}}))))
 
 
 def bare_pymongoarrow(address: str, collection: str) -> int:
     """PyMongoArrow with the contract's schema, as its documentation has it."""
-    begin, end = bounds(DAY, ZONE)
+    begin, end = day_bounds(DAY, ZONE)
     client, schema = connect(address), Schema({field.name: field.type for field in SCHEMAS[collection]})
     query = {"ts": {"$gte": begin, "$lt": end}}
     return len(find_arrow_all(client[SHOP_DB][collection], query, schema=schema, allow_invalid=True))
 
 
+def source_of(client: Client) -> MongoSource:
+    """The source that reads this MongoDB, as the settings have it by default."""
+    return MongoSource(SourceConfig(SourceSettings(), ZONE, lambda: client))
+
+
 def ours(address: str, collection: str) -> int:
     """Ours, batch by batch, as the next step takes them."""
-    reading = read_day(Reader(connect(address), ZONE), SOURCES[collection], DAY)
-    return sum(len(table) for table in reading.tables)
+    return sum(len(batch) for batch in source_of(connect(address)).read_day(SOURCES[collection], DAY).batches)
 
 
 def ours_into_lake(address: str, collection: str) -> int:
     """Ours with all that the task does: into the lake, with digest and facts."""
     with tempfile.TemporaryDirectory() as folder:
-        site = Site(connect(address), Lake(folder), ZONE, CleaningSettings())
-        return extract_day(DAY, collection, site, bounds(DAY, ZONE)[1]).rows
+        client = connect(address)
+        ingestion = Ingestion(source_of(client), Lake(folder), client, ZONE, CleaningSettings())
+        return extract_day(ingestion, DAY, collection, day_bounds(DAY, ZONE)[1]).rows
 
 
 CONTENDERS: dict[str, Callable[[str, str], int]] = {

@@ -10,12 +10,14 @@ To accept a day that failed a check: trigger a run with its partition key, and n
 For many days of history: the DAG `features_backfill`.
 """
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import timedelta
 
 from airflow.sdk import CronPartitionTimetable, DeadlineAlert, DeadlineReference, Param, SyncCallback, dag, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from orchestration import DAY_PARAM, DEFAULT_ARGS, EVENTS, FEATURES, MARKET_TZ, SENSOR_ARGS, describe_assets, market_day
+from orchestration import DAY_ASSETS, DAY_PARAM, DEFAULT_ARGS, SENSOR_ARGS, describe_assets, market_day
+from rankloop.context import open_context
 from rankloop.settings import load_settings
 
 SOURCES = ["buyers", "products", "impressions", "interactions"]
@@ -27,34 +29,34 @@ AGREED_HOURS = load_settings().deadline_hours
 
 @task.sensor(**SENSOR_ARGS)
 def day_is_over(dag_run=None, params=None) -> bool:
-    """Wait for the end of the day where the marketplace is simulated, then go on in steps or at once."""
-    from rankloop.events.tasks import day_is_over
-
-    if not day_is_over(load_settings(), market_day(dag_run, params)):
-        return False
+    """Wait until the shop has marked the day complete, if it does so; then go on in steps or at once."""
+    with open_context() as context:
+        if not context.source.is_complete(market_day(dag_run, params)):
+            return False
     raise DownstreamTasksSkipped(tasks=IN_STEPS if params["at_once"] else AT_ONCE)
 
 
 @task(pool="mongo", map_index_template="{{ task.op_kwargs['source'] }}")
 def extract(source: str, dag_run=None, params=None) -> dict:
-    """Read one source's day out of MongoDB into the lake, without a personal field."""
-    from rankloop.events.tasks import extract_source
+    """Read one source's day into the lake, without a personal field."""
+    from rankloop.events.extraction import extract_day
 
-    return extract_source(load_settings(), market_day(dag_run, params), source, datetime.now(UTC))
+    with open_context() as context:
+        return asdict(extract_day(context.ingestion, market_day(dag_run, params), source, context.clock()))
 
 
 @task(pool="mongo")
 def clean(dag_run=None, params=None) -> dict:
-    """Repair and check the day; what cannot be repaired goes to quarantine with its reason."""
+    """Repair and validate the day's rows; those that are not valid go to quarantine with their reason."""
     from rankloop.events.tasks import clean_day
 
-    return clean_day(load_settings(), market_day(dag_run, params), datetime.now(UTC), params["accept"])
+    with open_context() as context:
+        return clean_day(context.ingestion, market_day(dag_run, params), context.clock(), params["accept"])
 
 
 @task
 def aggregate(dag_run=None, params=None) -> dict:
     """Sum the day up: by buyer, product, shop, category and word."""
-    from rankloop.context import open_context
     from rankloop.features.build import aggregate_day
 
     with open_context() as context:
@@ -64,21 +66,19 @@ def aggregate(dag_run=None, params=None) -> dict:
 
 @task.sensor(**SENSOR_ARGS)
 def earlier_days(dag_run=None, params=None) -> bool:
-    """Wait for the days that this one looks back on: in a backfill they may still be under way."""
-    from rankloop.context import open_context
+    """Wait until the days that this one looks back on are aggregated: in a backfill they may still be running."""
     from rankloop.events.tasks import first_day_of_events
     from rankloop.features.build import window_is_complete
 
     day = market_day(dag_run, params)
     with open_context() as context:
-        begun = first_day_of_events(context.settings, day)
+        begun = first_day_of_events(context.ingestion, day)
         return window_is_complete(context.lake, context.settings.features, day, begun)
 
 
 @task
 def build(dag_run=None, params=None) -> dict:
     """Roll the last days up into the features as of the end of this one."""
-    from rankloop.context import open_context
     from rankloop.features.build import build_features
 
     with open_context() as context:
@@ -86,32 +86,38 @@ def build(dag_run=None, params=None) -> dict:
         return build_features(context.lake, context.engine, features, zone, market_day(dag_run, params)).summary()
 
 
-@task(outlets=[EVENTS, FEATURES])
+@task(outlets=DAY_ASSETS)
 def publish(dag_run=None, params=None, outlet_events=None) -> None:
-    """Say that the day is there and what it holds, to the DAGs that follow and to the Assets page."""
-    describe_assets(outlet_events, load_settings(), market_day(dag_run, params))
+    """Announce the day and its contents to the DAGs that follow and to the Assets page."""
+    with open_context() as context:
+        describe_assets(outlet_events, context, market_day(dag_run, params))
 
 
-@task(pool="mongo", outlets=[EVENTS, FEATURES])
+@task(pool="mongo", outlets=DAY_ASSETS)
 def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
-    """All of it in one task, for days of history."""
+    """All steps in one task, for days of history."""
     from rankloop.features.whole_day import build_days
 
-    settings, day = load_settings(), market_day(dag_run, params)
-    build_days(settings, [day], datetime.now(UTC), params["accept"])
-    describe_assets(outlet_events, settings, day)
+    day = market_day(dag_run, params)
+    with open_context() as context:
+        features, now = context.settings.features, context.clock()
+        build_days(context.ingestion, context.engine, features, [day], now, accept=params["accept"])
+        describe_assets(outlet_events, context, day)
 
 
 @task(pool="mongo")
 def look_back(dag_run=None, params=None) -> list:
-    """Count what arrived too late for the days before; on-call is told which of them is worth clearing."""
+    """Count the late events of the days before; on-call gets an alert for a day that is worth clearing."""
     from rankloop.events.tasks import report_late_events
 
-    return report_late_events(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+    with open_context() as context:
+        return report_late_events(context.ingestion, market_day(dag_run, params), context.clock())
 
 
 @dag(
-    schedule=CronPartitionTimetable("0 1 * * *", timezone=MARKET_TZ, run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=CronPartitionTimetable(
+        "0 1 * * *", timezone=load_settings().timezone, run_offset=-1, key_format="%Y-%m-%d"
+    ),
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
     tags=["features"],

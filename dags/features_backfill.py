@@ -10,12 +10,12 @@ Safe to clear: every task, any number of times; a day built again is the same da
 docs/runbook.md#features_backfill.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
 
-from orchestration import DEFAULT_ARGS, EVENTS, FEATURES, days_of_backfill
-from rankloop.settings import load_settings
+from orchestration import DAY_ASSETS, DEFAULT_ARGS, days_of_backfill
+from rankloop.context import open_context
 
 PARTS = 2
 """Tasks side by side; the later one waits for days of the earlier one that its features look back on."""
@@ -27,15 +27,17 @@ def build(part: int, params=None) -> list:
     from rankloop.features.whole_day import build_days
 
     days = days_of_backfill(params, part, PARTS)
-    build_days(load_settings(), days, datetime.now(UTC), params["accept"])
+    with open_context() as context:
+        features, now = context.settings.features, context.clock()
+        build_days(context.ingestion, context.engine, features, days, now, accept=params["accept"])
     return [str(day) for day in days]
 
 
-@task(outlets=[EVENTS, FEATURES])
+@task(outlets=DAY_ASSETS)
 def publish(built: list, params=None, outlet_events=None) -> None:
     """Tell of each day on the Assets page and to the DAGs that follow."""
     days = [day for part in built for day in part]
-    for asset in (EVENTS, FEATURES):
+    for asset in DAY_ASSETS:
         outlet_events[asset].extra = {"backfill": f"{params['first']} to {params['last']}"}
         outlet_events[asset].add_partitions(days)
 

@@ -1,9 +1,9 @@
-"""What every DAG of Rankloop shares: its owner, the time zone of its days, and which day a run is about."""
+"""What the DAGs of Rankloop share: default arguments, assets, the market day of a run, and triggers of other DAGs."""
 
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
@@ -11,15 +11,18 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from rankloop.calendar import days_between, parse_day
 from rankloop.errors import RankloopError, TransientError
-from rankloop.settings import Settings, load_settings
+from rankloop.settings import load_settings
+
+if TYPE_CHECKING:
+    from rankloop.context import Context
 
 MARKET_TZ = load_settings().timezone
 
-# What time mends is tried again, with growing delay; what would only fail again stops at once.
+# Transient errors are retried, with growing delay; every other error of ours would only repeat itself.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(TransientError, RetryAction.RETRY, reason="a server was down or busy"),
-        RetryRule(RankloopError, RetryAction.FAIL, reason="trying again would say the same; see the message"),
+        RetryRule(RankloopError, RetryAction.FAIL, reason="a retry would fail the same way; see the message"),
     ]
 )
 DEFAULT_ARGS = {
@@ -39,7 +42,7 @@ SENSOR_ARGS = {
     "max_wait": 60,
     "timeout": 6 * 3600,
 }
-"""How a task waits for what may take hours."""
+"""How a sensor waits for what may take hours, without holding a worker."""
 DAY_PARAM = {
     "day": Param(None, type=["null", "string"], format="date", description="the market day, if started by hand")
 }
@@ -47,10 +50,11 @@ DAY_PARAM = {
 EVENTS = Asset(name="events", uri="rankloop://events", group="lake")
 RANKINGS = Asset(name="rankings", uri="rankloop://rankings", group="mongo")
 FEATURES = Asset(name="features", uri="rankloop://features", group="lake")
+DAY_ASSETS = [EVENTS, FEATURES]
 
 
 def trigger_scoring() -> TriggerDagRunOperator:
-    """Starts batch_scoring for the day that the task `newest_day` named."""
+    """Trigger batch_scoring for the day that the task `newest_day` returned."""
     return TriggerDagRunOperator(
         task_id="trigger_scoring",
         trigger_dag_id="batch_scoring",
@@ -61,7 +65,7 @@ def trigger_scoring() -> TriggerDagRunOperator:
 
 
 def trigger_training() -> TriggerDagRunOperator:
-    """Starts continuous_training as of the day and for the reason that the task `why_retrain` named; once for a day."""
+    """Trigger continuous_training for the day and the reason that the task `why_retrain` returned, once a day."""
     return TriggerDagRunOperator(
         task_id="retrain",
         trigger_dag_id="continuous_training",
@@ -77,21 +81,21 @@ def trigger_training() -> TriggerDagRunOperator:
 
 
 def market_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (the task SDK's DagRun has no public type)
-    """The market day a run is about: its partition, else the day it was asked for when started by hand.
+    """Return the market day of a run: its partition, else the parameter `day` of a run started by hand.
 
-    Runs in the task worker. A run that is not of a partition has no day of its own, so it must say one.
+    Runs in the task worker. A run without a partition has no day of its own, so it must name one.
     """
     if dag_run.partition_key:
         return parse_day(dag_run.partition_key)
     if key := (dag_run.conf or {}).get("day") or params.get("day"):
         return parse_day(key)
     raise RankloopError(
-        "this run is of no market day: start it with a partition key, or with the parameter `day` as YYYY-MM-DD"
+        "this run has no market day: start it with a partition key, or with the parameter `day` as YYYY-MM-DD"
     )
 
 
 def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (likewise)
-    """The market day as of which a training is: the last of its week, else the one it was asked for.
+    """Return the as-of day of a training: the last day of its week, else the parameter `day`.
 
     Runs in the task worker. A week's key names its Monday, as in `2026-11-09 (W46)`.
     """
@@ -115,7 +119,7 @@ def days_of_backfill(params: dict[str, Any], part: int, parts: int) -> list[date
 
 
 def training_request(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  (likewise)
-    """Why and how a training was asked for, in the words of `rankloop.training.learning.plan`. Runs in the worker."""
+    """Return why and how a training was requested, as arguments of its first step. Runs in the task worker."""
     if dag_run.partition_key:
         return {"reason": f"the week {dag_run.partition_key} is complete"}
     asked = {**params, **(dag_run.conf or {})}
@@ -123,18 +127,17 @@ def training_request(dag_run: Any, params: dict[str, Any]) -> dict[str, Any]:  #
     return {"reason": asked["reason"], "drift": asked["drift"], "since": since, "trials": asked.get("trials")}
 
 
-def describe_assets(outlet_events: Any, settings: Settings, day: date) -> None:  # noqa: ANN401  (no public type either)
-    """Say what the day holds on the Assets page. Runs in the task worker."""
+def describe_assets(outlet_events: Any, context: "Context", day: date) -> None:  # noqa: ANN401  (no public type either)
+    """Attach a summary of the day to the assets, for the Assets page. Runs in the task worker."""
     from rankloop.events.tasks import published_events
     from rankloop.features.published import published_features
-    from rankloop.lake.tables import Lake
 
-    outlet_events[EVENTS].extra = published_events(settings, day)
-    outlet_events[FEATURES].extra = published_features(Lake(settings.lake_root), settings.features, day)
+    outlet_events[EVENTS].extra = published_events(context.lake, day)
+    outlet_events[FEATURES].extra = published_features(context.lake, context.settings.features, day)
 
 
 def apprise_sender(connection: str) -> Callable[[str, str], bool]:
-    """What sends a title and a text by this Airflow connection, and says whether every service of it took them.
+    """Return a function that sends a title and a text by this Airflow connection; it returns whether all took them.
 
     Runs in the task worker. The hook's own `notify` does not say so.
     """
@@ -146,7 +149,7 @@ def apprise_sender(connection: str) -> Callable[[str, str], bool]:
         hook.set_config_from_conn(hook.get_connection(connection), services)
     except (AirflowNotFoundException, LookupError, TypeError, ValueError) as error:
         raise RankloopError(
-            f"on-call cannot be told by the Airflow connection {connection}: {error!r}. Make it of type apprise, with "
-            'a config such as {"path": "mailto://…"}, and clear `tell`; until then see `rankloop alerts list`.'
+            f"on-call cannot be notified by the Airflow connection {connection}: {error!r}. Make it of type apprise, "
+            'with a config such as {"path": "mailto://…"}, and clear `tell`; until then see `rankloop alerts list`.'
         ) from error
     return lambda title, text: bool(services.notify(title=title, body=text))

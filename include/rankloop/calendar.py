@@ -27,6 +27,11 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first instant of a market day and that of the next one, in UTC."""
+    return start_of(day, zone), start_of(day + timedelta(days=1), zone)
+
+
 def first_of(days: int, last: date) -> date:
     """The first of so many days, of which this is the last."""
     return last - timedelta(days=days - 1)

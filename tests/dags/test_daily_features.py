@@ -12,9 +12,10 @@ from rankloop.contracts.cleaning import DayCheck
 from rankloop.contracts.sources import SOURCES
 from rankloop.events import tasks
 from rankloop.events.checks import DayRejectedError
+from rankloop.events.ingestion import Ingestion
 from rankloop.features.build import MissingAggregatesError
 from rankloop.mongo import MongoUnavailableError, connect
-from rankloop.settings import Settings, load_settings
+from rankloop.settings import load_settings
 from rankloop_demo.simulator.loading import record_day
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def accepted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[date, list[str]]]:
     """What cleaning is asked to accept, and for which day."""
     asked: list[tuple[date, list[str]]] = []
 
-    def clean_day(_: Settings, day: date, __: object, accept: list[str]) -> dict[str, Any]:
+    def clean_day(_: Ingestion, day: date, __: object, accept: list[str]) -> dict[str, Any]:
         asked.append((day, accept))
         return {}
 

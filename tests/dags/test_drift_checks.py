@@ -189,6 +189,6 @@ def test_a_connection_that_is_missing_or_no_good_is_named(
         monkeypatch.delenv("AIRFLOW_CONN_NIGHT")
     else:
         monkeypatch.setenv("AIRFLOW_CONN_NIGHT", json.dumps(connection))
-    with pytest.raises(RankloopError, match=r"cannot be told by the Airflow connection night: .* clear `tell`"):
+    with pytest.raises(RankloopError, match=r"cannot be notified by the Airflow connection night: .* clear `tell`"):
         tasks(dag_bag)["tell"]()
     assert not channel.sent

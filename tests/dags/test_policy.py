@@ -51,7 +51,7 @@ class TestEveryDag:
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
 def test_a_dag_file_wires_and_no_more(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").count("\n") <= 135
+    assert path.read_text(encoding="utf-8").count("\n") <= 150
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
     inner = [node for node in functions if not any(isinstance(child, ast.FunctionDef) for child in node.body)]
     assert all(len(node.body) <= 6 for node in inner)

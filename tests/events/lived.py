@@ -14,10 +14,10 @@ from bson import ObjectId
 
 from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import COLLECTIONS
-from rankloop.events.cleaning import clean
+from rankloop.events.cleaning import clean_events
 from rankloop.events.extraction import extract_day
+from rankloop.events.ingestion import Ingestion
 from rankloop.events.late_events import LateEvents, count_late_events
-from rankloop.events.site import Site
 from rankloop.events.summaries import DaySummary
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
@@ -25,7 +25,7 @@ from rankloop.settings.cleaning import CleaningSettings
 from rankloop_demo.simulator import dirt
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
-from tests.events.shop import HANOI
+from tests.events.shop import HANOI, ingestion_of
 from tests.mongo_server import serving
 
 FIRST = date(2026, 10, 30)
@@ -37,9 +37,9 @@ Stain = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lived:
-    """What is left of the days lived: the site, the truth, and what each day's cleaning said."""
+    """What is left of the days lived: what it was ingested with, the truth, and what each day's cleaning said."""
 
-    site: Site
+    ingestion: Ingestion
     stains: dict[date, list[Stain]]
     """By day of arrival."""
     standing: dict[date, list[Stain]]
@@ -51,7 +51,7 @@ class Lived:
 
     def document(self, stain: Stain) -> dict[str, Any]:
         """The document that a stain is on."""
-        found = self.site.client["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])})
+        found = self.ingestion.state["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])})
         assert found
         return found
 
@@ -67,18 +67,18 @@ def lived(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lived]:
     place = Marketplace(11, 0.3, FIRST, "Asia/Ho_Chi_Minh")
     with serving(folder / "mongo") as address:
         client = connect(address)
-        site = Site(client, Lake(folder / "lake"), HANOI, CleaningSettings(bad_share=0.2))
+        ingestion = ingestion_of(client, Lake(folder / "lake"), CleaningSettings(bad_share=0.2))
         diary = Diary(address, folder / "truth")
         stains, standing = {}, {}
         for day in DAYS:
             list(live_days(place, [day], diary))
-            _through(site, day, _night_after(day))
+            _ingest(ingestion, day, _night_after(day))
             stains[day] = [json.loads(line) for line in (folder / "truth" / f"{day}.jsonl").read_text().splitlines()]
-            standing[day] = _standing(site, [*standing.get(day - timedelta(days=1), []), *stains[day]])
-        late = {day: count_late_events(day, site) for day in DAYS}
-        facts = {day: _through(site, day, _night_after(day) + timedelta(days=7)) for day in DAYS}
+            standing[day] = _standing(ingestion, [*standing.get(day - timedelta(days=1), []), *stains[day]])
+        late = {day: count_late_events(ingestion, day) for day in DAYS}
+        facts = {day: _ingest(ingestion, day, _night_after(day) + timedelta(days=7)) for day in DAYS}
         monkeypatch.undo()  # tests of the simulator, in the same session, want the usual dirt
-        yield Lived(site, stains, standing, facts, late)
+        yield Lived(ingestion, stains, standing, facts, late)
         client.close()
 
 
@@ -86,18 +86,20 @@ def _night_after(day: date) -> datetime:
     return start_of(day + timedelta(days=1), HANOI) + timedelta(minutes=30)
 
 
-def _through(site: Site, day: date, now: datetime) -> DaySummary:
+def _ingest(ingestion: Ingestion, day: date, now: datetime) -> DaySummary:
     for source in COLLECTIONS:
-        extract_day(day, source, site, now)
-    return clean(day, site, now)
+        extract_day(ingestion, day, source, now)
+    return clean_events(ingestion, day, now)
 
 
-def _standing(site: Site, stains: list[Stain]) -> list[Stain]:
+def _standing(ingestion: Ingestion, stains: list[Stain]) -> list[Stain]:
     """The stains of products and buyers that are still on them; of one made twice, the later."""
     found = {}
     for stain in stains:
         if stain["collection"] in {"buyers", "products"}:
-            document = site.client["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])}) or {}
+            document = (
+                ingestion.state["marketplace"][stain["collection"]].find_one({"_id": ObjectId(stain["id"])}) or {}
+            )
             field = stain["field"]
             if stain["value"] == (repr(document[field]) if field in document else ""):
                 found[stain["id"]] = stain

@@ -10,13 +10,16 @@ from bson import Int64, ObjectId
 
 from rankloop.calendar import start_of
 from rankloop.contracts.marketplace import BUYERS, COLLECTIONS, IMPRESSIONS, INTERACTIONS, PRODUCTS
-from rankloop.events.cleaning import clean
+from rankloop.events.cleaning import clean_events
 from rankloop.events.extraction import extract_day
-from rankloop.events.site import Site
+from rankloop.events.ingestion import Ingestion
 from rankloop.events.summaries import DaySummary
 from rankloop.lake.tables import Lake
 from rankloop.mongo import SHOP_DB, Client
 from rankloop.settings.cleaning import CleaningSettings
+from rankloop.settings.source import SourceSettings
+from rankloop.sources.mongo.reader import MongoSource
+from rankloop.sources.protocol import SourceConfig
 from rankloop_demo.simulator.loading import prepare
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -88,13 +91,23 @@ def a_reaction(name: str, ts: datetime, /, **changes: object) -> dict[str, Any]:
     return whole | changes
 
 
+def mongo_source(client: Client, zone: ZoneInfo = HANOI) -> MongoSource:
+    """The source that reads this MongoDB."""
+    return MongoSource(SourceConfig(SourceSettings(), zone, lambda: client))
+
+
+def ingestion_of(client: Client, lake: Lake, rules: CleaningSettings = NOT_STRICT) -> Ingestion:
+    """What a day is ingested with, its source and our own state in one MongoDB."""
+    return Ingestion(mongo_source(client), lake, client, HANOI, rules)
+
+
 class Shop:
-    """A marketplace in MongoDB, and its site."""
+    """A marketplace in MongoDB, and what its days are ingested with."""
 
     def __init__(self, client: Client, folder: Path, rules: CleaningSettings = NOT_STRICT) -> None:
         prepare(client)
         self.client = client
-        self.site = Site(client, Lake(folder / "lake"), HANOI, rules)
+        self.ingestion = ingestion_of(client, Lake(folder / "lake"), rules)
         self.add(PRODUCTS, *map(a_product, (1, 2, 3)))
         self.add(BUYERS, *map(a_buyer, (11, 12)))
         self.add(IMPRESSIONS, a_list("q1", at(9)), a_list("q2", at(21)))
@@ -107,21 +120,21 @@ class Shop:
     def extract(self, day: date = DAY, now: datetime = NIGHT) -> None:
         """Extract all sources of a day."""
         for source in COLLECTIONS:
-            extract_day(day, source, self.site, now)
+            extract_day(self.ingestion, day, source, now)
 
     def clean(self, day: date = DAY, now: datetime = NIGHT, accept: tuple[str, ...] = ()) -> DaySummary:
         """Extract and clean a day."""
         self.extract(day, now)
-        return clean(day, self.site, now, accept=accept)
+        return clean_events(self.ingestion, day, now, accept=accept)
 
     def with_rules(self, **changes: object) -> "Shop":
         """The same shop, judged otherwise."""
-        self.site = replace(self.site, rules=self.site.rules.model_copy(update=changes))
+        self.ingestion = replace(self.ingestion, rules=self.ingestion.rules.model_copy(update=changes))
         return self
 
     def rows(self, table: str, day: date = DAY) -> list[dict[str, Any]]:
         """The rows of a day in the lake."""
-        return self.site.lake.read(table, [day]).to_pylist()  # type: ignore[no-any-return]
+        return self.ingestion.lake.read(table, [day]).to_pylist()  # type: ignore[no-any-return]
 
     def rejected(self) -> list[tuple[str, str, int, str | None, str, str | None, str | None]]:
         """All that is in quarantine: day, collection, rows, key, reason, field, value."""

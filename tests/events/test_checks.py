@@ -1,4 +1,4 @@
-"""What stops a day, what it says, and how it is let through."""
+"""What stops a day, what it says, and how it is accepted."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -27,12 +27,12 @@ def test_a_day_with_too_many_bad_rows_stops_with_its_quarantine_to_look_at(shop:
     assert str(stopped.value) == (
         "interactions 2026-11-03: 2 of 4 rows are bad (limit 2.0%, RANKLOOP_CLEANING__BAD_SHARE): 1 bad_price, "
         '1 duplicate. They are in rankloop.quarantine under {day: "2026-11-03", collection: "interactions"}, each with '
-        "its field and value. Once they are mended in MongoDB, clear the extraction of this day. To let the day "
-        "through as it is, trigger daily_features with the partition key 2026-11-03 and the parameter accept = "
+        "its field and value. Once they are repaired in the shop, clear the extraction of this day. To accept the day "
+        "as it is, trigger daily_features with the partition key 2026-11-03 and the parameter accept = "
         '["bad_rows"]; see docs/runbook.md#accept.'
     )
     assert len(shop.rejected()) == 2
-    assert shop.site.lake.digest(REACTIONS, DAY) == former.sources[INTERACTIONS].digest
+    assert shop.ingestion.lake.digest(REACTIONS, DAY) == former.sources[INTERACTIONS].digest
 
 
 def test_a_day_is_let_through_on_purpose_and_that_is_recorded(shop: Shop) -> None:
@@ -87,18 +87,18 @@ def test_a_first_day_has_no_usual_to_be_smaller_than(shop: Shop) -> None:
 def test_late_events_are_counted_and_the_day_to_clear_is_named(shop: Shop) -> None:
     shop.add(INTERACTIONS, *(a_reaction(f"n{i}", at(12)) for i in range(6)))
     shop.clean()
-    assert (count_late_events(DAY, shop.site).events, count_late_events(DAY, shop.site).advice) == (
+    assert (count_late_events(shop.ingestion, DAY).events, count_late_events(shop.ingestion, DAY).advice) == (
         {IMPRESSIONS: 0, INTERACTIONS: 0}, "",
     )  # fmt: skip
     late = NIGHT + timedelta(hours=2)
     shop.add(INTERACTIONS, *(a_reaction(f"late{i}", at(23), _id=arriving(late)) for i in range(2)))
     shop.add(INTERACTIONS, a_reaction("other-day", at(1, NEXT_DAY), _id=arriving(late)))
-    found = count_late_events(DAY, shop.site)
+    found = count_late_events(shop.ingestion, DAY)
     assert (found.events, found.share) == ({IMPRESSIONS: 0, INTERACTIONS: 2}, 0.2)
     assert "Clear the extraction of partition 2026-11-03" in found.advice
     assert "for the days after it, up to 2026-11-30" in found.advice
     shop.clean(now=late + timedelta(hours=1))
-    assert count_late_events(DAY, shop.site).share == 0
+    assert count_late_events(shop.ingestion, DAY).share == 0
 
 
 def test_an_event_that_came_while_the_day_was_read_is_late_if_the_day_lacks_it(shop: Shop) -> None:
@@ -106,4 +106,4 @@ def test_an_event_that_came_while_the_day_was_read_is_late_if_the_day_lacks_it(s
     shop.add(INTERACTIONS, a_reaction("seen", at(23), _id=arriving(just_before)))
     shop.clean()
     shop.add(INTERACTIONS, a_reaction("missed", at(23), _id=arriving(just_before)))
-    assert count_late_events(DAY, shop.site).events[INTERACTIONS] == 1
+    assert count_late_events(shop.ingestion, DAY).events[INTERACTIONS] == 1

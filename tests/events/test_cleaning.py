@@ -13,7 +13,7 @@ from rankloop.contracts.lake import EVENTS, REACTIONS, SHOWN
 from rankloop.contracts.lake import PRODUCTS as PRODUCTS_TABLE
 from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PRODUCTS
 from rankloop.events.checks import DayRejectedError
-from rankloop.events.cleaning import clean
+from rankloop.events.cleaning import clean_events
 from rankloop.events.summaries import MissingStepError, day_summaries
 from tests.events.shop import DAY, NEXT_DAY, NIGHT, Shop, a_buyer, a_list, a_product, a_reaction, arriving, at
 
@@ -202,7 +202,7 @@ def test_a_day_cleared_twice_is_the_same_day(shop: Shop) -> None:
         name: source.digest for name, source in second.sources.items()
     }
     assert shop.rejected() == quarantine
-    assert all(shop.site.lake.digest(table, DAY) for table in EVENTS)
+    assert all(shop.ingestion.lake.digest(table, DAY) for table in EVENTS)
 
 
 def test_what_is_mended_leaves_quarantine_when_the_day_is_cleared(shop: Shop) -> None:
@@ -222,10 +222,10 @@ def test_the_profile_names_a_column_that_is_nearly_always_empty(shop: Shop) -> N
 
 def test_the_facts_of_a_day_are_kept_with_it(shop: Shop) -> None:
     facts = shop.clean()
-    assert day_summaries(shop.site.lake) == [facts]
-    assert facts.sources[IMPRESSIONS].version == shop.site.lake.version(SHOWN)
+    assert day_summaries(shop.ingestion.lake) == [facts]
+    assert facts.sources[IMPRESSIONS].version == shop.ingestion.lake.version(SHOWN)
 
 
 def test_cleaning_before_extraction_says_what_is_missing(shop: Shop) -> None:
     with pytest.raises(MissingStepError, match="impressions 2026-11-03 was not extracted yet"):
-        clean(DAY, shop.site, NIGHT)
+        clean_events(shop.ingestion, DAY, NIGHT)

@@ -29,8 +29,8 @@ POINTS = [
     *(Point(STREAM, call, after=True) for call in (2, 8)),
     *(Point(QUARANTINE, call, after) for call in (1, 2) for after in (False, True)),
     *(Point(BULK, call, after) for call in (1, 2, 3) for after in (False, True)),
-    Point("rankloop.events.extraction:write_raw_facts", 2),
-    Point("rankloop.events.cleaning:write_day_facts", 1),
+    Point("rankloop.events.extraction:save_extraction_summary", 2),
+    Point("rankloop.events.cleaning:save_day_summary", 1),
 ]
 
 
@@ -53,14 +53,14 @@ def dirty(mongo: str, tmp_path: Path) -> Iterator[Shop]:
 
 
 def left(shop: Shop) -> tuple[Any, ...]:
-    lake = shop.site.lake
+    lake = shop.ingestion.lake
     return {table: (lake.digest(table, DAY), lake.rows(table)[DAY]) for table in EVENTS}, shop.rejected()
 
 
 def killed(shop: Shop, point: Point | None, after_s: float = 120) -> int | None:
     """Make the day in a process that dies at the point, or after so many seconds; its exit code."""
     host, port = shop.client.address or ("", 0)
-    victim = forks.Process(target=make_day, args=(f"mongodb://{host}:{port}", shop.site.lake.root, point))
+    victim = forks.Process(target=make_day, args=(f"mongodb://{host}:{port}", shop.ingestion.lake.root, point))
     victim.start()
     victim.join(timeout=after_s)
     victim.kill()
@@ -71,11 +71,11 @@ def killed(shop: Shop, point: Point | None, after_s: float = 120) -> int | None:
 def undisturbed(shop: Shop) -> tuple[Any, ...]:
     """What the day leaves if nothing happens to it; the shop is as before."""
     quarantine = shop.client["rankloop"]["quarantine"]
-    before, lake = list(quarantine.find()), shop.site.lake
-    shop.site = replace(shop.site, lake=Lake(shutil.copytree(lake.root, f"{lake.root}-undisturbed")))
+    before, lake = list(quarantine.find()), shop.ingestion.lake
+    shop.ingestion = replace(shop.ingestion, lake=Lake(shutil.copytree(lake.root, f"{lake.root}-undisturbed")))
     shop.clean()
     found = left(shop)
-    shop.site = replace(shop.site, lake=lake)
+    shop.ingestion = replace(shop.ingestion, lake=lake)
     quarantine.delete_many({})
     quarantine.insert_many(before)
     return found

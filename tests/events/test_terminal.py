@@ -30,13 +30,13 @@ def said(console: Console) -> str:
 
 def test_days_are_listed_with_what_to_know_of_them(shop: Shop) -> None:
     console = page()
-    terminal.print_days(console, shop.site.lake)
+    terminal.print_days(console, shop.ingestion.lake)
     assert "No day is cleaned yet" in said(console)
     shop.add(INTERACTIONS, a_reaction("x", at(12), price=Int64(0)))
     shop.with_rules(bad_share=0).clean(now=NIGHT + timedelta(days=4), accept=("bad_rows",))
-    terminal.print_days(console, shop.site.lake)
+    terminal.print_days(console, shop.ingestion.lake)
     assert "│ 2026-11-03 │     6 │         2 │        3 │      2 │           1 │" in said(console)
-    assert "let through: bad_rows; catalogue of 5 days later" in " ".join(said(console).replace("│", "").split())
+    assert "accepted: bad_rows; catalogue of 5 days later" in " ".join(said(console).replace("│", "").split())
     assert "Nearly always empty on 2026-11-03: buyers.last_payment_method, buyers.is_bad_buyer." in said(console)
 
 
@@ -63,7 +63,7 @@ def test_a_tables_days_name_the_version_that_they_were_last_written_with(shop: S
     shop.clean()
     last = shop.clean().sources[INTERACTIONS]
     console = page()
-    terminal.print_table_days(console, shop.site.lake, REACTIONS)
+    terminal.print_table_days(console, shop.ingestion.lake, REACTIONS)
     [row] = [line for line in said(console).splitlines() if "2026-11-03" in line]
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert (cells[0], cells[1], cells[2], cells[4]) == ("2026-11-03", "2", "2", last.digest)
@@ -72,7 +72,7 @@ def test_a_tables_days_name_the_version_that_they_were_last_written_with(shop: S
 def test_versions_are_listed_newest_first(shop: Shop) -> None:
     shop.clean()
     console = page()
-    terminal.print_table_versions(console, shop.site.lake.versions(REACTIONS))
+    terminal.print_table_versions(console, shop.ingestion.lake.versions(REACTIONS))
     rows = [line.split("│")[1].strip() for line in said(console).splitlines() if line.startswith("│")]
     assert rows == ["1", "0"]
 
@@ -82,7 +82,7 @@ def test_a_difference_shows_the_rows_that_changed(shop: Shop) -> None:
     shop.client["marketplace"]["interactions"].update_one({"interaction_id": "i1"}, {"$set": {"price": Int64(5)}})
     shop.clean()
     console = page()
-    terminal.print_partition_diff(console, diff(shop.site.lake, REACTIONS, DAY))
+    terminal.print_partition_diff(console, diff(shop.ingestion.lake, REACTIONS, DAY))
     assert "Columns whose values differ: price." in said(console)
     assert "Only after, the first 1 of 1:" in said(console)
     assert "price = 5," in said(console)
@@ -92,5 +92,5 @@ def test_a_day_that_is_the_same_is_said_to_be(shop: Shop) -> None:
     shop.clean()
     shop.clean()
     console = page()
-    terminal.print_partition_diff(console, diff(shop.site.lake, REACTIONS, DAY))
+    terminal.print_partition_diff(console, diff(shop.ingestion.lake, REACTIONS, DAY))
     assert "events/interactions 2026-11-03: the same 2 rows in version 1 and version 2" in said(console)

@@ -51,7 +51,7 @@ def expected(town: Lived) -> set[tuple[str, str, str, str]]:
 
 
 def quarantine(town: Lived) -> list[dict[str, Any]]:
-    return list(town.site.client["rankloop"]["quarantine"].find())
+    return list(town.ingestion.state["rankloop"]["quarantine"].find())
 
 
 def test_quarantine_holds_exactly_the_dirty_rows_each_with_its_reason(town: Lived) -> None:
@@ -81,7 +81,7 @@ def test_quarantine_names_the_field_and_the_key(town: Lived) -> None:
 )
 def test_texts_of_the_catalogues_are_put_right_and_counted(town: Lived, collection: str, table: str, key: str) -> None:
     for day in DAYS:
-        rows = {row[key]: row for row in town.site.lake.read(table, [day]).to_pylist()}
+        rows = {row[key]: row for row in town.ingestion.lake.read(table, [day]).to_pylist()}
         repairs: Counter[str] = Counter()
         for stain in town.standing[day]:
             column = stain["field"]
@@ -94,7 +94,7 @@ def test_texts_of_the_catalogues_are_put_right_and_counted(town: Lived, collecti
 def test_kinds_with_blanks_around_them_are_put_right_and_counted(town: Lived) -> None:
     stains = [stain for stains in town.stains.values() for stain in stains if stain["kind"] == "white_space"]
     dirty = {stain["key"]: stain["value"] for stain in stains if stain["collection"] == INTERACTIONS}
-    rows = town.site.lake.read(REACTIONS, DAYS, ["interaction_id", "kind"]).to_pylist()
+    rows = town.ingestion.lake.read(REACTIONS, DAYS, ["interaction_id", "kind"]).to_pylist()
     found = {row["interaction_id"]: row["kind"] for row in rows if row["interaction_id"] in dirty}
     assert found == {key: mended(ast.literal_eval(value)) for key, value in dirty.items()}
     counted = sum(facts.sources[INTERACTIONS].repairs.get("white_space kind", 0) for facts in town.facts.values())
@@ -102,7 +102,7 @@ def test_kinds_with_blanks_around_them_are_put_right_and_counted(town: Lived) ->
 
 
 def test_late_events_are_late_first_and_in_their_day_once_it_was_cleared(town: Lived) -> None:
-    rows = town.site.lake.read(REACTIONS, DAYS, ["dt", "interaction_id"]).to_pylist()
+    rows = town.ingestion.lake.read(REACTIONS, DAYS, ["dt", "interaction_id"]).to_pylist()
     day_of = {row["interaction_id"]: row["dt"] for row in rows}
     rejected = {entry["key"] for entry in quarantine(town)}
     for before, day in pairwise(DAYS):
@@ -118,7 +118,7 @@ def test_no_row_is_lost(town: Lived) -> None:
             assert source.rows_in == source.rows + source.quarantined + source.left_out
             assert sum(source.reasons.values()) == source.quarantined
     for collection in EVENT_SOURCES:
-        documents = town.site.client["marketplace"][collection].count_documents({})
+        documents = town.ingestion.state["marketplace"][collection].count_documents({})
         assert documents == sum(facts.sources[collection].raw["rows"] for facts in town.facts.values())
 
 
@@ -126,11 +126,11 @@ def test_every_product_of_a_clean_list_is_in_the_lake(town: Lived) -> None:
     dirty = {stain["id"] for stains in town.stains.values() for stain in stains if stain["collection"] == IMPRESSIONS}
     shown = {
         (entry["request_id"], item["product_id"], item["position"], item["base_score"])
-        for entry in town.site.client["marketplace"][IMPRESSIONS].find()
+        for entry in town.ingestion.state["marketplace"][IMPRESSIONS].find()
         if str(entry["_id"]) not in dirty
         for item in entry["items"]
     }
-    rows = town.site.lake.read(SHOWN, DAYS, ["request_id", "product_id", "position", "base_score"])
+    rows = town.ingestion.lake.read(SHOWN, DAYS, ["request_id", "product_id", "position", "base_score"])
     found = set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     assert shown <= found
 
@@ -153,8 +153,8 @@ def texts_of(path: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def whole_lake(town: Lived) -> Lived:
     """The town once its days are aggregated and built too."""
-    settings = Settings(home=Path(town.site.lake.root).parent)
-    assert settings.lake_root == town.site.lake.root
+    settings = Settings(home=Path(town.ingestion.lake.root).parent)
+    assert settings.lake_root == town.ingestion.lake.root
     for day in DAYS:
         aggregate_day(settings, day)
         build_features(settings, day)
@@ -163,13 +163,13 @@ def whole_lake(town: Lived) -> Lived:
 
 def test_no_personal_field_or_value_is_in_any_file_of_the_lake_or_in_quarantine(whole_lake: Lived) -> None:
     town = whole_lake
-    assert {"raw", "events", "daily", "features"} <= {table.partition("/")[0] for table in town.site.lake.tables()}
-    files = [path for path in Path(town.site.lake.root).rglob("*") if path.is_file() and path.suffix != ".crc"]
+    assert {"raw", "events", "daily", "features"} <= {table.partition("/")[0] for table in town.ingestion.lake.tables()}
+    files = [path for path in Path(town.ingestion.lake.root).rglob("*") if path.is_file() and path.suffix != ".crc"]
     said = set[str]().union(*map(texts_of, files), map(repr, quarantine(town)))
     assert {"account_id", "address_city", "hà nội"} <= {text.casefold() for text in said}
     everything = "\n".join(sorted(said))
     assert not [name for name in PERSONAL if name in everything]
-    for buyer in town.site.client["marketplace"][BUYERS].find({}, dict.fromkeys(PERSONAL, 1)):
+    for buyer in town.ingestion.state["marketplace"][BUYERS].find({}, dict.fromkeys(PERSONAL, 1)):
         values = {str(buyer[name]) for name in PERSONAL if buyer.get(name)}
         assert not values & said
         # Short names may well be part of a product's; the rest must not even be part of anything.

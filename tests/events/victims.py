@@ -1,12 +1,11 @@
 """A process that makes a day and is killed at a chosen point of it."""
 
 from rankloop.contracts.marketplace import COLLECTIONS
-from rankloop.events.cleaning import clean
+from rankloop.events.cleaning import clean_events
 from rankloop.events.extraction import extract_day
-from rankloop.events.site import Site
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
-from tests.events.shop import DAY, HANOI, NIGHT, NOT_STRICT
+from tests.events.shop import DAY, NIGHT, ingestion_of
 from tests.killing import Point, mine
 
 
@@ -15,8 +14,8 @@ def make_day(address: str, root: str, point: Point | None) -> None:
     if point:
         mine(point)
     client = connect(address)
-    site = Site(client, Lake(root), HANOI, NOT_STRICT)
+    ingestion = ingestion_of(client, Lake(root))
     for source in COLLECTIONS:
-        extract_day(DAY, source, site, NIGHT)
-    clean(DAY, site, NIGHT)
+        extract_day(ingestion, DAY, source, NIGHT)
+    clean_events(ingestion, DAY, NIGHT)
     client.close()

@@ -8,12 +8,14 @@ import pytest
 from bson import ObjectId
 
 from rankloop.calendar import start_of
+from rankloop.context import Context, open_context
 from rankloop.contracts.marketplace import IMPRESSIONS
 from rankloop.contracts.sources import SOURCES
-from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
+from rankloop.events.extraction import extract_day
+from rankloop.events.tasks import clean_day, first_day_of_events
 from rankloop.features.build import MissingAggregatesError
 from rankloop.features.whole_day import build_days
-from rankloop.mongo import SHOP_DB, connect
+from rankloop.mongo import SHOP_DB
 from rankloop.settings import Settings
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
@@ -43,6 +45,11 @@ def night_after(settings: Settings, day: date) -> datetime:
     return start_of(day + timedelta(days=1), settings.zone) + timedelta(hours=1)
 
 
+def built(context: Context, days: list[date], now: datetime, earlier_within_s: float = 9) -> None:
+    engine, features = context.engine, context.settings.features
+    build_days(context.ingestion, engine, features, days, now, earlier_within_s=earlier_within_s)
+
+
 def digests(settings: Settings) -> dict[str, str]:
     lake = lake_of(settings)
     tables = (table for table in lake.tables() if not table.startswith("facts/"))
@@ -51,14 +58,16 @@ def digests(settings: Settings) -> dict[str, str]:
 
 def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
     steps, at_once = settings_of(address, tmp_path / "steps"), settings_of(address, tmp_path / "at_once")
-    for day in DAYS:
-        now = night_after(steps, day)
-        for source in SOURCES:
-            extract_source(steps, day, source, now)
-        clean_day(steps, day, now)
-        aggregate_day(steps, day)
-        build_features(steps, day)
-        build_days(at_once, [day], now)
+    now = night_after(steps, DAYS[-1])
+    with open_context(steps) as context:
+        for day in DAYS:
+            for source in SOURCES:
+                extract_day(context.ingestion, day, source, now)
+            clean_day(context.ingestion, day, now)
+            aggregate_day(steps, day)
+            build_features(steps, day)
+    with open_context(at_once) as context:
+        built(context, DAYS, now)
     assert digests(at_once) == digests(steps)
     assert {"features/product 2026-11-01", "features/product 2026-11-02"} <= set(digests(at_once))
 
@@ -77,27 +86,29 @@ def test_it_leaves_what_the_steps_leave(address: str, tmp_path: Path) -> None:
 def test_a_day_looks_back_to_the_first_day_of_events_or_to_the_begin_of_its_window(
     address: str, tmp_path: Path, day: date, first: date | None
 ) -> None:
-    assert first_day_of_events(settings_of(address, tmp_path), day) == first
+    with open_context(settings_of(address, tmp_path)) as context:
+        assert first_day_of_events(context.ingestion, day) == first
 
 
 def test_the_first_day_need_not_wait_for_days_before_it_though_a_nightly_job_writes_its_events(tmp_path: Path) -> None:
     """All ids of the day are of the day after it."""
     day = DAYS[0]
-    with serving(tmp_path / "mongo") as address, connect(address) as client:
-        settings = settings_of(address, tmp_path / "home")
-        prepare(client)
-        assert first_day_of_events(settings, day) is None
-        night = ObjectId.from_datetime(night_after(settings, day))
-        client[SHOP_DB][IMPRESSIONS].insert_one({"_id": night, "ts": start_of(day, settings.zone)})
-        assert first_day_of_events(settings, day) == day + timedelta(days=1)
-        assert first_day_of_events(settings, DAYS[1]) == DAYS[1]
+    with serving(tmp_path / "mongo") as address, open_context(settings_of(address, tmp_path / "home")) as context:
+        prepare(context.state)
+        assert first_day_of_events(context.ingestion, day) is None
+        night = ObjectId.from_datetime(night_after(context.settings, day))
+        context.state[SHOP_DB][IMPRESSIONS].insert_one({"_id": night, "ts": start_of(day, context.settings.zone)})
+        assert first_day_of_events(context.ingestion, day) == day + timedelta(days=1)
+        assert first_day_of_events(context.ingestion, DAYS[1]) == DAYS[1]
 
 
 def test_it_waits_for_earlier_days_and_says_so_when_they_do_not_come(address: str, tmp_path: Path) -> None:
     settings = settings_of(address, tmp_path)
-    with pytest.raises(MissingAggregatesError, match="features of 2026-11-02 waited 0 s for days before it"):
-        build_days(settings, [DAYS[1]], night_after(settings, DAYS[1]), earlier_within_s=0)
-    assert not lake_of(settings).days("features/product")
-    build_days(settings, [DAYS[0]], night_after(settings, DAYS[0]))
-    build_days(settings, [DAYS[1]], night_after(settings, DAYS[1]))
-    assert lake_of(settings).days("features/product") == DAYS
+    now = night_after(settings, DAYS[1])
+    with open_context(settings) as context:
+        with pytest.raises(MissingAggregatesError, match="features of 2026-11-02 waited 0 s for days before it"):
+            built(context, [DAYS[1]], now, earlier_within_s=0)
+        assert not context.lake.days("features/product")
+        built(context, [DAYS[0]], now)
+        built(context, [DAYS[1]], now)
+        assert context.lake.days("features/product") == DAYS

@@ -1,6 +1,7 @@
 """What is read of each collection, as what, and where a day's rows wait in the lake until they are cleaned.
 
-Only the fields named here are ever asked of MongoDB, so a personal field cannot reach the lake by accident.
+Only the fields named here are ever read, and a source that gives others is refused, so a personal field cannot reach
+the lake by accident.
 """
 
 from dataclasses import dataclass
@@ -53,9 +54,14 @@ class SourceContract:
     """Whether what is there today is there tomorrow and little is added, so that many more overnight are news."""
 
     @property
-    def raw(self) -> str:
-        """The table of the lake that its documents are read into."""
+    def raw_table(self) -> str:
+        """The staging table of the lake, which its rows are read into before they are cleaned."""
         return f"raw/{self.collection}"
+
+    @property
+    def row_schema(self) -> pa.Schema:
+        """A row as a source gives it: the raw table's columns without the day, which is the partition's."""
+        return pa.schema(field for field in self.raw_schema if field.name != DAY)
 
     @property
     def raw_schema(self) -> pa.Schema:

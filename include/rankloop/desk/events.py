@@ -38,7 +38,7 @@ def print_days(console: Console, lake: Lake) -> None:
 
 
 def _notes(facts: DaySummary, late: Mapping[str, Any] | None) -> str:
-    notes = [f"let through: {', '.join(facts.accepted)}"] if facts.accepted else []
+    notes = [f"accepted: {', '.join(facts.accepted)}"] if facts.accepted else []
     age = max(source.raw["days_after"] for source in facts.sources.values())
     if age > 1:
         notes.append(f"catalogue of {age} days later")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import date
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import ibis
@@ -35,6 +36,7 @@ class DuckEngine:
         self._names = (f"rankloop_{number}" for number in count())
         self._tables: dict[tuple[tuple[str, ...], pa.Schema], ir.Table] = {}
         self._shards: dict[tuple[str, str, int], Path] = {}
+        self._created: list[tuple[str, str]] = []
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
         """The rows of these Parquet files, with `dt` from their path."""
@@ -44,7 +46,7 @@ class DuckEngine:
         return self._tables[asked]
 
     def _read(self, files: Sequence[str], schema: pa.Schema, how: str) -> ir.Table:
-        name = next(self._names)
+        name = self._new_name("VIEW" if files else "TABLE")
         if not files:
             return self._ibis.create_table(name, schema=ibis.schema(schema), temp=True)
         places = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
@@ -56,14 +58,14 @@ class DuckEngine:
 
     def materialise(self, table: ir.Table) -> ir.Table:
         """Compute these rows into a temporary table."""
-        return self._ibis.create_table(next(self._names), table, temp=True)
+        return self._ibis.create_table(self._new_name("TABLE"), table, temp=True)
 
     def semi_join(self, table: ir.Table, key: str, of: ir.Table) -> ir.Table:
         """Compute into a temporary table the rows of a materialised table whose key is in another materialised one.
 
         Ibis would take twenty milliseconds for each such statement, and a group of buyers needs many.
         """
-        name = next(self._names)
+        name = self._new_name("TABLE")
         self._ibis.raw_sql(
             f'CREATE TEMP TABLE {name} AS FROM "{table.op().name}" SEMI JOIN "{of.op().name}" USING ("{key}")'
         )
@@ -95,6 +97,22 @@ class DuckEngine:
         mapped = pa.Table.from_batches(function(iter(self.batches(table, columns))), result)
         self._ibis.con.register(MAPPED, mapped)
         return self._ibis.table(MAPPED)
+
+    def release(self) -> None:
+        """Drop the temporary tables and views, and the files of shards."""
+        for kind, name in self._created:
+            self._ibis.raw_sql(f'DROP {kind} IF EXISTS "{name}"')
+        for folder in self._shards.values():
+            rmtree(folder, ignore_errors=True)
+        self._created.clear()
+        self._tables.clear()
+        self._shards.clear()
+
+    def _new_name(self, kind: str) -> str:
+        """Return a name that no table or view has, and note what will have it."""
+        name = next(self._names)
+        self._created.append((kind, name))
+        return name
 
     def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
         """Stream these rows into the lake."""

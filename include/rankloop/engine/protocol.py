@@ -47,6 +47,10 @@ class Engine(Protocol):
         """Apply a Python function to the rows, wherever they are; the next call replaces the former result."""
         ...
 
+    def release(self) -> None:
+        """Drop what was materialised, sharded and read so far, for a task that goes on with another day."""
+        ...
+
     def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
         """Replace a table's day with these rows, in the order of its key."""
         ...

@@ -118,10 +118,12 @@ class SparkEngine:
         self._typed(table, columns).orderBy(*spec.keys).write.parquet(_place(landing))
         return lake.adopt(spec.name, day, landing, spec.schema)
 
-    def close(self) -> None:
-        """Let go of what was kept."""
+    def release(self) -> None:
+        """Have the executors drop the rows that they cached."""
         for frame in self._kept:
             frame.unpersist()
+        self._kept.clear()
+        self._whole.clear()
 
     def _frame(self, table: ir.Table) -> DataFrame:
         return self._session.sql(self._ibis.compile(table))
@@ -150,7 +152,7 @@ def open_spark(settings: FeatureSettings) -> Iterator[SparkEngine]:
     try:
         yield engine
     finally:
-        engine.close()
+        engine.release()
         if session is not others:
             session.stop()
 

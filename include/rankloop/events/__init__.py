@@ -1,1 +1,1 @@
-"""A market day's events: read out of MongoDB, cleaned, checked, and told about."""
+"""Events: a market day extracted from its source, validated, cleaned and summarised."""

@@ -1,4 +1,7 @@
-"""Extraction: a day of one collection out of MongoDB into the lake, as it is, the personal fields left behind."""
+"""Extraction: reads a market day of one source into the lake's staging tables, as it is.
+
+The contract of the source is an allow-list. What a source gives beyond it is refused here, whoever wrote the source.
+"""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -9,70 +12,86 @@ import pyarrow.compute as pc
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.contracts.sources import FAULTS, SOURCES, SourceContract
-from rankloop.events.site import Site
+from rankloop.errors import RankloopError
+from rankloop.events.ingestion import Ingestion
 from rankloop.events.summaries import ExtractionSummary, day_summaries, extraction_summary, save_extraction_summary
-from rankloop.sources.mongo.extraction import count_by_time, list_names, read_day
 
-LIST_NAMES = "raw/list_names"
-"""The lists of the day before, by name, for the reactions that come after midnight."""
-LIST_NAMES_SCHEMA = pa.schema({DAY: pa.date32(), "request_id": pa.string()})
+LIST_IDS = "raw/list_names"
+"""The ids of the lists of the day before, for the reactions that come after midnight."""
+LIST_IDS_SCHEMA = pa.schema({DAY: pa.date32(), "request_id": pa.string()})
 
 
-def extract_day(day: date, source: str, site: Site, now: datetime) -> ExtractionSummary:
+class SourceSchemaError(RankloopError):
+    """A source that gives other columns than its contract has."""
+
+
+def extract_day(ingestion: Ingestion, day: date, source: str, now: datetime) -> ExtractionSummary:
     """Read a day of a source into the lake, in place of what was read before.
 
-    Of `products` and `buyers` MongoDB knows only how they are now. So what a day once passed with stays, and
-    extracting it again gives the same; what it did not pass with is taken anew, and may have been mended.
+    A shop knows of `products` and `buyers` only how they are now. So the snapshot that a day once passed its checks
+    with stays, and extracting it again gives the same; one that did not pass is taken anew, and may have been mended.
     """
-    wanted = SOURCES[source]
-    if not wanted.event and (taken := _passed_with(day, source, site)):
+    contract = SOURCES[source]
+    if not contract.event and (taken := _passed_snapshot(ingestion, day, source)):
         return ExtractionSummary(**{**vars(taken), "kept": True})
     if source == INTERACTIONS:
-        names = pa.RecordBatchReader.from_batches(
-            pa.schema({"request_id": pa.string()}),
-            _batches(list_names(site.reader, day - timedelta(days=1))),
-        )
-        site.lake.replace_day(LIST_NAMES, day, names, LIST_NAMES_SCHEMA)
-    facts = _stage(day, wanted, site, now)
-    save_extraction_summary(site.lake, facts)
-    return facts
+        schema = pa.schema({"request_id": pa.string()})
+        batches = ingestion.source.read_list_ids(day - timedelta(days=1))
+        stream = pa.RecordBatchReader.from_batches(schema, _checked(batches, schema, "list ids"))
+        ingestion.lake.replace_day(LIST_IDS, day, stream, LIST_IDS_SCHEMA)
+    summary = _write_raw_rows(ingestion, day, contract, now)
+    save_extraction_summary(ingestion.lake, summary)
+    return summary
 
 
-def _passed_with(day: date, source: str, site: Site) -> ExtractionSummary | None:
-    """What was taken for the day, if there is anything in it and the day was cleaned with it."""
-    taken = extraction_summary(site.lake, day, source)
-    return taken if taken and taken.rows and day_summaries(site.lake, [day]) else None
+def _passed_snapshot(ingestion: Ingestion, day: date, source: str) -> ExtractionSummary | None:
+    """Return what was extracted for the day, if there is anything in it and the day was cleaned with it."""
+    taken = extraction_summary(ingestion.lake, day, source)
+    return taken if taken and taken.rows and day_summaries(ingestion.lake, [day]) else None
 
 
-def _stage(day: date, source: SourceContract, site: Site, now: datetime) -> ExtractionSummary:
+def _write_raw_rows(ingestion: Ingestion, day: date, contract: SourceContract, now: datetime) -> ExtractionSummary:
     # Counted first: an event that arrives during the reading is then late, though it may have been read.
-    timed = count_by_time(site.reader, source, day) if source.event else 0
-    reading = read_day(site.reader, source, day)
+    timed = ingestion.source.count_in_day(contract, day) if contract.event else 0
+    reading = ingestion.source.read_day(contract, day)
     faulty = 0
 
-    def counted() -> Iterator[pa.Table]:
+    def counted() -> Iterator[pa.RecordBatch]:
         nonlocal faulty
-        for table in reading.tables:
-            faulty += pc.sum(table[FAULTS].is_valid()).as_py() or 0
-            yield table
+        for batch in _checked(reading.batches, contract.row_schema, contract.collection):
+            faulty += pc.sum(batch.column(FAULTS).is_valid()).as_py() or 0
+            yield batch
 
-    columns = pa.schema(field for field in source.raw_schema if field.name != DAY)
-    stream = pa.RecordBatchReader.from_batches(columns, _batches(counted()))
-    written = site.lake.replace_day(source.raw, day, stream, source.raw_schema)
+    stream = pa.RecordBatchReader.from_batches(contract.row_schema, counted())
+    written = ingestion.lake.replace_day(contract.raw_table, day, stream, contract.raw_schema)
     return ExtractionSummary(
         day=day.isoformat(),
-        source=source.collection,
+        source=contract.collection,
         rows=written.rows,
         faulty=faulty,
-        elsewhere=reading.counts["elsewhere"],
+        elsewhere=reading.counts.get("elsewhere", 0),
         timed=timed,
         extracted_at=now.isoformat(),
-        days_after=(now.astimezone(site.zone).date() - day).days,
+        days_after=(now.astimezone(ingestion.zone).date() - day).days,
         version=written.version,
         digest=written.digest,
     )
 
 
-def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    for table in tables:
-        yield from table.to_batches()
+def _checked(batches: Iterator[pa.RecordBatch], schema: pa.Schema, what: str) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, and refuse one whose columns are not those of the contract."""
+    for batch in batches:
+        if batch.schema != schema:
+            given, wanted = _columns(batch.schema), _columns(schema)
+            other = [f"{name}: {kind}" for name, kind in given.items() if wanted.get(name) != kind]
+            missing = [name for name in wanted if name not in given]
+            raise SourceSchemaError(
+                f"the source gave {what} with other columns than the contract's: {', '.join(other) or 'none'} are not "
+                f"in it or of another type or order, {', '.join(missing) or 'none'} are missing. Nothing else is read, "
+                "so that no personal field reaches the lake. Have the source give rows of the contract's `row_schema`."
+            )
+        yield batch
+
+
+def _columns(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: str(field.type) for field in schema}

@@ -1,4 +1,4 @@
-"""What is known of a day besides its rows. It is kept in the lake and replaced with the day."""
+"""Summaries of a day's extraction and cleaning, stored in the lake beside its rows and replaced with them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,35 +12,35 @@ from rankloop.lake.tables import Lake
 
 
 class MissingStepError(RankloopError):
-    """A step was asked for before the one that it builds on."""
+    """A step that was started before the one that it builds on."""
 
 
 @dataclass(frozen=True)
 class ExtractionSummary:
-    """What an extraction came to. All of it can be written as JSON, and so can every facts here."""
+    """What was extracted of a day of a source. It can be written as JSON, like every summary here."""
 
     day: str
     source: str
     rows: int
-    """Documents that belong to the day and wait in the lake."""
+    """Documents that belong to the day, in the staging table."""
     faulty: int
     """Those among them whose shape is wrong."""
     elsewhere: int
-    """Documents found on the way that belong to another day."""
+    """Documents that were read but belong to another day."""
     timed: int
-    """Of events, how many claimed a time within the day just before it was read; what comes on top is late."""
+    """Of events, how many claimed a time within the day just before it was read; more than that are late."""
     extracted_at: str
     days_after: int
-    """Market days from the end of the day to the extraction; what a catalogue was in between is not known."""
+    """Market days from the end of the day to the extraction; a catalogue is as of the extraction."""
     version: int
     digest: str
     kept: bool = False
-    """Whether this is an earlier snapshot, kept because MongoDB knows a catalogue only as it is now."""
+    """Whether this is an earlier snapshot, kept because a shop knows its catalogue only as it is now."""
 
 
 @dataclass(frozen=True)
 class SourceSummary:
-    """What became of one source's rows, counted as rows of the clean table."""
+    """How many of a source's rows were kept, quarantined and left out, counted as rows of the clean table."""
 
     table: str
     rows_in: int
@@ -56,47 +56,47 @@ class SourceSummary:
     """By column, the share of nulls and what values there are."""
     empty_columns: list[str] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
-    """The extraction's facts."""
+    """The extraction's summary."""
     version: int = -1
     digest: str = ""
 
 
 @dataclass(frozen=True)
 class DaySummary:
-    """What a day's cleaning came to."""
+    """A day's cleaning, source by source."""
 
     day: str
     cleaned_at: str
     sources: dict[str, SourceSummary]
     accepted: list[str] = field(default_factory=list)
-    """Checks that the day failed and was let through on purpose."""
+    """Checks that the day failed and that were accepted for it."""
 
 
-def save_extraction_summary(lake: Lake, facts: ExtractionSummary) -> None:
-    """Keep what an extraction came to."""
-    write_facts(lake, _raw_table(facts.source), date.fromisoformat(facts.day), asdict(facts))
+def save_extraction_summary(lake: Lake, summary: ExtractionSummary) -> None:
+    """Store the summary of an extraction."""
+    write_facts(lake, _raw_table(summary.source), date.fromisoformat(summary.day), asdict(summary))
 
 
 def extraction_summary(lake: Lake, day: date, source: str) -> ExtractionSummary | None:
-    """What the last extraction of the day came to, if there was one."""
-    known = read_facts(lake, _raw_table(source), [day])
-    return ExtractionSummary(**known[0]) if known else None
+    """Return the summary of the day's last extraction, if there was one."""
+    stored = read_facts(lake, _raw_table(source), [day])
+    return ExtractionSummary(**stored[0]) if stored else None
 
 
-def save_day_summary(lake: Lake, facts: DaySummary) -> None:
-    """Keep what a day's cleaning came to."""
-    write_facts(lake, CLEANED, date.fromisoformat(facts.day), asdict(facts))
+def save_day_summary(lake: Lake, summary: DaySummary) -> None:
+    """Store the summary of a day's cleaning."""
+    write_facts(lake, CLEANED, date.fromisoformat(summary.day), asdict(summary))
 
 
 def day_summaries(lake: Lake, days: list[date] | None = None) -> list[DaySummary]:
-    """What is known of these days, or of all that are cleaned, oldest first."""
-    known = read_facts(lake, CLEANED, lake.days(CLEANED) if days is None else days)
-    facts = [DaySummary(**{**entry, "sources": _sources(entry["sources"])}) for entry in known]
-    return sorted(facts, key=lambda entry: entry.day)
+    """Return the summaries of these days, or of all that are cleaned, oldest first."""
+    stored = read_facts(lake, CLEANED, lake.days(CLEANED) if days is None else days)
+    summaries = [DaySummary(**{**entry, "sources": _sources(entry["sources"])}) for entry in stored]
+    return sorted(summaries, key=lambda entry: entry.day)
 
 
 def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceSummary]:
-    """Facts that an older release wrote may lack a name, and a newer one's have more."""
+    """Read summaries that another release wrote: an older one's lack a name, a newer one's have more."""
     names = {entry.name for entry in fields(SourceSummary)}
     return {
         source: SourceSummary(**{name: value for name, value in entry.items() if name in names})
@@ -105,5 +105,5 @@ def _sources(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, SourceSummar
 
 
 def _raw_table(source: str) -> str:
-    """A table for each source, since they are extracted side by side."""
+    """Return the table of a source's summaries: one each, since sources are extracted side by side."""
     return f"facts/raw_{source}"

@@ -9,47 +9,52 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from rankloop.contracts.sources import SOURCES
-from rankloop.engine.opening import open_engine
-from rankloop.events.tasks import clean_day, extract_source, first_day_of_events
+from rankloop.engine.protocol import Engine
+from rankloop.events.extraction import extract_day
+from rankloop.events.ingestion import Ingestion
+from rankloop.events.tasks import clean_day, first_day_of_events
 from rankloop.features.build import MissingAggregatesError, aggregate_day, build_features, window_is_complete
 from rankloop.lake.tables import Lake
-from rankloop.settings import Settings
+from rankloop.settings.features import FeatureSettings
 
-EARLIER_WITHIN_S, LOOK_EVERY_S = 600.0, 1.0
+EARLIER_WITHIN_S, RETRY_EVERY_S = 600.0, 1.0
 """How long it waits for the days that it looks back on: others of the backfill, side by side with it."""
 
 
-def build_days(
-    settings: Settings,
+def build_days(  # noqa: PLR0913  (what a task has open, and its days)
+    ingestion: Ingestion,
+    engine: Engine,
+    features: FeatureSettings,
     days: Sequence[date],
     now: datetime,
-    accept: Collection[str] = (),
     *,
+    accept: Collection[str] = (),
     earlier_within_s: float = EARLIER_WITHIN_S,
 ) -> None:
     """Extract, clean and aggregate these days, then build the features of each once the days before are aggregated."""
-    lake = Lake(settings.lake_root)
     for day in days:
         for source in SOURCES:
-            extract_source(settings, day, source, now)
-        clean_day(settings, day, now, accept)
-        with open_engine(settings.features) as engine:
-            aggregate_day(lake, engine, settings.features, settings.zone, day)
+            extract_day(ingestion, day, source, now)
+        clean_day(ingestion, day, now, accept)
+        aggregate_day(ingestion.lake, engine, features, ingestion.zone, day)
+        engine.release()
     begun = None
     for day in days:
         # Once events have begun, they have begun by every later day too.
-        begun = begun or first_day_of_events(settings, day)
-        _wait_for_earlier_days(lake, settings, day, begun, earlier_within_s)
-        with open_engine(settings.features) as engine:
-            build_features(lake, engine, settings.features, settings.zone, day)
+        begun = begun or first_day_of_events(ingestion, day)
+        _wait_for_earlier_days(ingestion.lake, features, day, begun, earlier_within_s)
+        build_features(ingestion.lake, engine, features, ingestion.zone, day)
+        engine.release()
 
 
-def _wait_for_earlier_days(lake: Lake, settings: Settings, day: date, begun: date | None, within_s: float) -> None:
+def _wait_for_earlier_days(
+    lake: Lake, features: FeatureSettings, day: date, begun: date | None, within_s: float
+) -> None:
     deadline = time.monotonic() + within_s
-    while not window_is_complete(lake, settings.features, day, begun):
+    while not window_is_complete(lake, features, day, begun):
         if time.monotonic() > deadline:
             raise MissingAggregatesError(
                 f"features of {day} waited {within_s:.0f} s for days before it that are not aggregated; the "
                 "line above names them. Run or clear those, then clear this one."
             )
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(RETRY_EVERY_S)

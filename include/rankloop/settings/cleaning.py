@@ -16,10 +16,6 @@ class CleaningSettings(BaseModel):
     usual_weeks: int = Field(4, ge=1, le=52, description="earlier weeks that say what is usual for a weekday")
     late_share: float = Field(0.01, ge=0, le=1, description="share of late events from which a day is worth clearing")
     empty_share: float = Field(0.99, gt=0, le=1, description="share of nulls from which a column is called empty")
-    clock_skew_s: int = Field(
-        300, ge=1, le=86_400, description="seconds by which an event may precede its own time; an _id knows no less"
-    )
-    readers: int = Field(4, ge=1, le=32, description="threads that read a day out of MongoDB, each a part of the day")
     memory: str = Field("1GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="what DuckDB may hold before it spills")
     threads: int = Field(2, ge=1, le=256, description="threads of DuckDB")
     accept: dict[date, frozenset[Literal["empty_day", "small_day", "bad_rows"]]] = Field(

@@ -34,10 +34,11 @@ from rankloop.settings.promotion import PromotionSettings
 from rankloop.settings.scoring import ScoringSettings
 from rankloop.settings.serving import ServingSettings
 from rankloop.settings.simulator import SimulatorSettings
+from rankloop.settings.source import SourceSettings
 from rankloop.settings.training import TrainingSettings
 
 PREFIX = "RANKLOOP_"
-SECRET = ("mongo_uri", "mlflow_uri", "airflow_url", "serving")
+SECRET = ("mongo_uri", "mlflow_uri", "airflow_url", "serving", "source.options")
 """Settings whose values, or parts of them, must not reach a message."""
 
 
@@ -62,12 +63,6 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Ho_Chi_Minh", description="the time zone that a market day is counted in")
     deadline_hours: float = Field(4, gt=0, description="hours from its run's queueing until a market day is late")
     mongo_uri: SecretStr | None = Field(None, description="a MongoDB to use instead of the embedded server")
-    complete_days: str = Field(
-        "",
-        pattern=r"^$|^[^.]+\.[^.]+",
-        description="the collection, as database.collection, that holds a document by each complete day, its _id the "
-        "day as YYYY-MM-DD; days wait for it. By default the simulator's where the marketplace is simulated, else none",
-    )
     mlflow_uri: str | None = Field(None, description="an MLflow to use instead of the embedded server")
     airflow_url: str | None = Field(None, description="where people reach Airflow, if that is not the embedded one")
     git_commit: str | None = Field(
@@ -76,6 +71,7 @@ class Settings(BaseSettings):
     ports: Ports = Ports()
     simulator: SimulatorSettings = SimulatorSettings()
     features: FeatureSettings = FeatureSettings()
+    source: SourceSettings = SourceSettings()
     cleaning: CleaningSettings = CleaningSettings()
     gate: GateSettings = GateSettings()
     promotion: PromotionSettings = PromotionSettings()
@@ -136,9 +132,11 @@ class Settings(BaseSettings):
         return self.simulator.enabled if self.simulator.enabled is not None else self.mongo_uri is None
 
     @property
-    def complete_days_in(self) -> str:
-        """The collection whose documents say which days are complete, or nothing."""
-        return self.complete_days or ("simulator.days" if self.simulated else "")
+    def source_in_use(self) -> SourceSettings:
+        """How the shop is read; a simulated one says itself which of its days are complete."""
+        if self.source.complete_days or not self.simulated:
+            return self.source
+        return self.source.model_copy(update={"complete_days": "simulator.days"})
 
     @property
     def acts(self) -> Mode:

@@ -1,1 +1,1 @@
-"""How a shop is read."""
+"""Sources: where a shop's data is, and the classes that read it, all behind one protocol."""

@@ -39,12 +39,12 @@ _OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 _REFUSED = object()
 
 
-def conform_document(document: bytes, source: SourceContract) -> Row:
-    """The document as a row of the source's raw table, with its faults; a field at fault is null."""
+def conform_document(document: bytes, contract: SourceContract) -> Row:
+    """The document as a row of the contract's raw table, with its faults; a field at fault is null."""
     values = bson.decode(document, _OPTIONS)
     faults: list[Fault] = []
-    row: Row = _identity(values.get("_id"), source, faults)
-    for field in source.fields:
+    row: Row = _identity(values.get("_id"), contract, faults)
+    for field in contract.fields:
         value = values.get(field.name)
         if field.name == ITEMS:
             row[ITEMS] = _items(value, faults)
@@ -54,10 +54,10 @@ def conform_document(document: bytes, source: SourceContract) -> Row:
     return row
 
 
-def _identity(identity: Any, source: SourceContract, faults: list[Fault]) -> Row:  # noqa: ANN401  (any BSON value)
+def _identity(identity: Any, contract: SourceContract, faults: list[Fault]) -> Row:  # noqa: ANN401  (any BSON value)
     if isinstance(identity, ObjectId):
         return {ID: str(identity), ARRIVED: int(identity.generation_time.timestamp()) * 1000}
-    if source.event:
+    if contract.event:
         # Only an ObjectId says when its document arrived.
         faults.append(_fault(None, "_id", WRONG_TYPE, identity))
     return {ID: _name_of(identity), ARRIVED: None}

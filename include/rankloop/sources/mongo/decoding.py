@@ -16,7 +16,6 @@ from pymongoarrow.context import PyMongoArrowContext
 from pymongoarrow.schema import Schema
 from pymongoarrow.types import ObjectIdType
 
-from rankloop.contracts.lake import DAY
 from rankloop.contracts.sources import ARRIVED, FAULTS, ID, ITEMS, FieldContract, SourceContract
 from rankloop.sources.mongo.conform import conform_document
 from rankloop.sources.mongo.list_items import unpack_lists
@@ -31,32 +30,29 @@ _HEX = np.frombuffer(b"".join(b"%02x" % number for number in range(256)), dtype=
 _length = struct.Struct("<i").unpack_from
 
 
-def projection(source: SourceContract) -> dict[str, int]:
+def projection(contract: SourceContract) -> dict[str, int]:
     """What is asked of MongoDB: the fields of the allow-list and no other."""
-    return {"_id": 1} | {field.name: 1 for field in source.fields}
+    return {"_id": 1} | {field.name: 1 for field in contract.fields}
 
 
-def decode_batch(batch: bytes, source: SourceContract) -> pa.Table:
-    """The documents of a batch as rows of the source's raw table, in no particular order."""
+def decode_batch(batch: bytes, contract: SourceContract) -> pa.Table:
+    """The documents of a batch as rows of the contract's raw table, in no particular order."""
     bounds = _documents(batch)
     try:
-        known = _typed(_read(batch, source), source)
+        known = _typed(_read(batch, contract), contract)
     except (ArithmeticError, TypeError, ValueError):  # Arrow's own errors are ValueErrors
         # PyMongoArrow gives up on a whole batch over one value, text that is no UTF-8 for one.
-        return _exactly(batch, source, np.ones(len(bounds[0]), dtype=np.bool_), bounds)
-    doubtful = _doubtful(batch, known, source, bounds)
-    if any(field.name == ITEMS for field in source.fields):
+        return _exactly(batch, contract, np.ones(len(bounds[0]), dtype=np.bool_), bounds)
+    doubtful = _doubtful(batch, known, contract, bounds)
+    if any(field.name == ITEMS for field in contract.fields):
         parts, doubtful = _with_items(batch, known, doubtful, bounds)
     else:
         parts = [known.filter(pa.array(~doubtful))]
-    schema = raw_rows(source)
+    schema = contract.row_schema
     whole = [part.append_column(FAULTS, pa.nulls(len(part), schema.field(FAULTS).type)) for part in parts]
-    return pa.concat_tables([*(part.select(schema.names) for part in whole), _exactly(batch, source, doubtful, bounds)])
-
-
-def raw_rows(source: SourceContract) -> pa.Schema:
-    """The columns of decoded rows: the raw table's without the day, which they do not know."""
-    return pa.schema(field for field in source.raw_schema if field.name != DAY)
+    return pa.concat_tables(
+        [*(part.select(schema.names) for part in whole), _exactly(batch, contract, doubtful, bounds)]
+    )
 
 
 def _documents(batch: bytes) -> Bounds:
@@ -68,12 +64,12 @@ def _documents(batch: bytes) -> Bounds:
     return starts, ends
 
 
-def _flat(source: SourceContract) -> list[FieldContract]:
-    return [field for field in source.fields if field.name != ITEMS]
+def _flat(contract: SourceContract) -> list[FieldContract]:
+    return [field for field in contract.fields if field.name != ITEMS]
 
 
-def _read(batch: bytes, source: SourceContract) -> pa.Table:
-    context = PyMongoArrowContext(Schema({"_id": ObjectIdType()} | _types(source)), allow_invalid=True)
+def _read(batch: bytes, contract: SourceContract) -> pa.Table:
+    context = PyMongoArrowContext(Schema({"_id": ObjectIdType()} | _types(contract)), allow_invalid=True)
     context.process_bson_stream(batch)
     table = context.finish()
     for column in table.columns:
@@ -82,20 +78,20 @@ def _read(batch: bytes, source: SourceContract) -> pa.Table:
     return table
 
 
-def _types(source: SourceContract) -> dict[str, Any]:
+def _types(contract: SourceContract) -> dict[str, Any]:
     """Whole numbers are read wide, since PyMongoArrow gives up on one that does not fit 32 bits."""
     types = {}
-    for field in _flat(source):
+    for field in _flat(contract):
         kind = pa.int64() if pa.types.is_integer(field.type) else field.type
         types[field.name] = pa.string() if field.text_instant else kind
     return types
 
 
-def _typed(read: pa.Table, source: SourceContract) -> pa.Table:
+def _typed(read: pa.Table, contract: SourceContract) -> pa.Table:
     """The rows in the types of the raw table; null where a value does not fit."""
     identity = read["_id"].combine_chunks()
     columns = dict(zip((ID, ARRIVED), _identities(identity), strict=True))
-    for field in _flat(source):
+    for field in _flat(contract):
         column = read[field.name].combine_chunks()
         if field.text_instant:
             column = _instants(column)
@@ -137,10 +133,10 @@ def _instants(text: pa.Array) -> pa.Array:
     return pc.if_else(real, instant, None).cast(pa.timestamp("ms", tz="UTC"))
 
 
-def _doubtful(batch: bytes, known: pa.Table, source: SourceContract, bounds: Bounds) -> Bools:
+def _doubtful(batch: bytes, known: pa.Table, contract: SourceContract, bounds: Bounds) -> Bools:
     """The rows that may not be what they seem."""
     doubtful = _nulls(known[ID])
-    for field in _flat(source):
+    for field in _flat(contract):
         nulls, key = _nulls(known[field.target]), field.name.encode() + b"\x00"
         if field.required:
             doubtful |= nulls
@@ -192,10 +188,10 @@ def _with_items(batch: bytes, known: pa.Table, doubtful: Bools, bounds: Bounds) 
     return parts, rest
 
 
-def _exactly(batch: bytes, source: SourceContract, rows: Bools, bounds: Bounds) -> pa.Table:
+def _exactly(batch: bytes, contract: SourceContract, rows: Bools, bounds: Bounds) -> pa.Table:
     starts, ends = bounds
-    conformed = [conform_document(batch[starts[row] : ends[row]], source) for row in np.flatnonzero(rows).tolist()]
-    return pa.Table.from_pylist(conformed, schema=raw_rows(source))
+    conformed = [conform_document(batch[starts[row] : ends[row]], contract) for row in np.flatnonzero(rows).tolist()]
+    return pa.Table.from_pylist(conformed, schema=contract.row_schema)
 
 
 def _nulls(column: Any) -> Bools:  # noqa: ANN401  (pyarrow ships no types)

@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 from bson import Int64, ObjectId
 
-from rankloop.contracts.marketplace import INTERACTIONS, PERSONAL, PRODUCTS
+from rankloop.calendar import day_bounds
+from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS, PERSONAL, PRODUCTS
 from rankloop.contracts.sources import FAULTS, SOURCES
 from rankloop.mongo import Client, connect
+from rankloop.settings.source import SourceSettings
 from rankloop.sources.mongo.decoding import projection
-from rankloop.sources.mongo.extraction import Reader, bounds, count_by_time, had_begun, read_day
+from rankloop.sources.mongo.reader import MongoSource
+from rankloop.sources.protocol import SourceConfig
 from rankloop_demo.simulator.loading import prepare
 
 pytestmark = pytest.mark.stack
@@ -46,9 +49,13 @@ def add(client: Client, *documents: dict[str, Any]) -> None:
     client["marketplace"][INTERACTIONS].insert_many(documents)
 
 
+def source_of(client: Client, zone: ZoneInfo = HANOI) -> MongoSource:
+    return MongoSource(SourceConfig(SourceSettings(), zone, lambda: client))
+
+
 def names(client: Client, day: date, zone: ZoneInfo = HANOI) -> list[str]:
-    tables = list(read_day(Reader(client, zone), SOURCES[INTERACTIONS], day).tables)
-    return sorted(name for table in tables for name in table["interaction_id"].to_pylist())
+    batches = list(source_of(client, zone).read_day(SOURCES[INTERACTIONS], day).batches)
+    return sorted(name for batch in batches for name in batch["interaction_id"].to_pylist())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +70,7 @@ def names(client: Client, day: date, zone: ZoneInfo = HANOI) -> list[str]:
 def test_a_day_holds_its_first_and_last_instant_and_none_beside_them(
     client: Client, zone: ZoneInfo, day: date, hours: int
 ) -> None:
-    begin, end = bounds(day, zone)
+    begin, end = day_bounds(day, zone)
     assert end - begin == timedelta(hours=hours)
     moments = {"before": begin - MS, "first": begin, "noon": begin + (end - begin) / 2, "last": end - MS, "after": end}
     add(client, *(click(name, moment) for name, moment in moments.items()))
@@ -72,7 +79,7 @@ def test_a_day_holds_its_first_and_last_instant_and_none_beside_them(
 
 def test_every_event_is_in_exactly_one_day(client: Client) -> None:
     day = date(2026, 10, 24)
-    begin, _ = bounds(day, BERLIN)
+    begin, _ = day_bounds(day, BERLIN)
     add(client, *(click(f"{minute:05}", begin + timedelta(minutes=minute)) for minute in range(0, 97 * 60, 7)))
     found = [name for offset in range(4) for name in names(client, day + timedelta(days=offset), BERLIN)]
     assert found == [f"{minute:05}" for minute in range(0, 97 * 60, 7)]
@@ -103,7 +110,7 @@ def test_an_event_whose_time_lies_before_its_arrival_is_of_the_day_of_its_time(c
 
 
 def test_clocks_may_differ_by_the_skew_and_no_more(client: Client) -> None:
-    _, end = bounds(date(2026, 11, 3), HANOI)
+    _, end = day_bounds(date(2026, 11, 3), HANOI)
     for name, ahead in (("near", 299), ("far", 302)):
         add(client, click(name, end + timedelta(seconds=10), end + timedelta(seconds=10 - ahead)))
     assert names(client, date(2026, 11, 3)) == ["far"]
@@ -116,8 +123,8 @@ def test_a_time_beyond_all_calendars_stops_nothing(client: Client) -> None:
     client["marketplace"].command(
         "update", INTERACTIONS, updates=[{"q": {}, "u": [{"$set": {"ts": {"$toDate": Int64(10**15)}}}]}]
     )
-    [table] = read_day(Reader(client, HANOI), SOURCES[INTERACTIONS], date(2026, 11, 3)).tables
-    assert table[FAULTS].to_pylist() == [
+    [batch] = source_of(client).read_day(SOURCES[INTERACTIONS], date(2026, 11, 3)).batches
+    assert batch[FAULTS].to_pylist() == [
         [{"item": None, "field": "ts", "reason": "future_time", "value": "1000000000000000 ms"}]
     ]
 
@@ -126,22 +133,23 @@ def test_the_documents_that_claim_a_time_within_the_day_are_counted(client: Clie
     noon = datetime(2026, 11, 3, 5, tzinfo=UTC)
     late, other = click("late", noon, noon + timedelta(days=1)), click("other", noon + timedelta(days=1))
     add(client, click("early", noon), late, other)
-    assert count_by_time(Reader(client, HANOI), SOURCES[INTERACTIONS], date(2026, 11, 3)) == 2
+    assert source_of(client).count_in_day(SOURCES[INTERACTIONS], date(2026, 11, 3)) == 2
 
 
 @pytest.mark.parametrize("stray", [None, 7, "own", {"a": 1}])
 def test_a_stray_id_does_not_hide_when_events_began(client: Client, stray: object) -> None:
-    reader, noon = Reader(client, HANOI), datetime(2026, 11, 3, 5, tzinfo=UTC)
-    add(client, click("stray", noon, _id=stray))
-    assert not had_begun(reader, SOURCES[INTERACTIONS], None)
-    add(client, click("second", noon + timedelta(days=1)), click("first", noon))
-    assert not had_begun(reader, SOURCES[INTERACTIONS], noon)
-    assert had_begun(reader, SOURCES[INTERACTIONS], noon + timedelta(seconds=1))
+    source, noon = source_of(client), datetime(2026, 11, 3, 5, tzinfo=UTC)
+    lists = client["marketplace"][IMPRESSIONS]
+    lists.insert_one({"_id": stray, "ts": noon})
+    assert not source.has_lists_before(None)
+    lists.insert_many([{"_id": ObjectId.from_datetime(noon + timedelta(days=days)), "ts": noon} for days in (1, 0)])
+    assert not source.has_lists_before(noon)
+    assert source.has_lists_before(noon + timedelta(seconds=1))
 
 
 def test_a_catalogue_is_read_whole_whatever_its_ids_are(client: Client) -> None:
     client["marketplace"][PRODUCTS].insert_many([{"_id": 7, "product_id": 7}, {"_id": ObjectId(), "product_id": 8}])
-    rows = pa.concat_tables(read_day(Reader(client, HANOI), SOURCES[PRODUCTS], date(2026, 11, 3)).tables)
+    rows = pa.Table.from_batches(source_of(client).read_day(SOURCES[PRODUCTS], date(2026, 11, 3)).batches)
     assert {row["product_id"]: row["id"] for row in rows.to_pylist()}[7].startswith("7 #")
     assert len(rows) == 2
 
