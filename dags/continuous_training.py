@@ -75,7 +75,7 @@ def compare(run: str) -> dict:
 
 @task.branch
 def gate(run: str) -> str:
-    """Judge by the rules, and write the report for whoever decides."""
+    """Apply the gate, and write the report for the ML lead."""
     from rankloop.training.judging import gate
 
     return "register" if gate(load_settings(), run)["passed"] else "record_rejection"

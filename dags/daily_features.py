@@ -123,7 +123,7 @@ def look_back(dag_run=None, params=None) -> list:
     tags=["features"],
     catchup=False,
     max_active_runs=2,
-    # A day looks back on those before it, so whoever switches it on asks for those by a backfill first.
+    # A day looks back on those before it: build those by a backfill before you switch it on.
     is_paused_upon_creation=True,
     dagrun_timeout=timedelta(hours=12),
     deadline=DeadlineAlert(

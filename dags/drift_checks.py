@@ -82,11 +82,11 @@ def tell() -> list:
 
 @task
 def newest_day(shown: str) -> str:
-    """The day to rank anew without the champion; skip where no day is built."""
+    """Return the day to rank again without the champion; skip if no day is built."""
     from rankloop.scoring.publish import newest_day
 
     if not (day := newest_day(load_settings())):
-        raise AirflowSkipException(f"no day is built that could be ranked anew; live is {shown or 'nothing'}")
+        raise AirflowSkipException(f"no day is built that could be ranked again; live is {shown or 'nothing'}")
     return str(day)
 
 

@@ -35,7 +35,7 @@ def build(part: int, params=None) -> list:
 
 @task(outlets=DAY_ASSETS)
 def publish(built: list, params=None, outlet_events=None) -> None:
-    """Tell of each day on the Assets page and to the DAGs that follow."""
+    """Publish each day to the Assets page and to the DAGs that depend on it."""
     days = [day for part in built for day in part]
     for asset in DAY_ASSETS:
         outlet_events[asset].extra = {"backfill": f"{params['first']} to {params['last']}"}

@@ -44,7 +44,7 @@ def show_again(params=None) -> str:
 
 @task
 def newest_day(shown: str) -> str:
-    """The day to rank anew, where the champion has no rankings any more that could be shown; skip where it has."""
+    """Return the day to rank again if the rankings of the champion are gone; skip if they are there."""
     from rankloop.scoring.publish import newest_day
 
     if shown:

@@ -110,7 +110,7 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
 
 
 def days_of_backfill(params: dict[str, Any], part: int, parts: int) -> list[date]:
-    """Return one of so many consecutive parts of the days that a backfill was asked for. Runs in the task worker."""
+    """Return one of several consecutive parts of a backfill's days. Runs in the task worker."""
     first, last = parse_day(params["first"]), parse_day(params["last"])
     if last < first:
         raise RankloopError(f"a backfill from {first} to {last} has no day: give `first` a day up to `last`")

@@ -29,7 +29,7 @@ def drift_report(day: date) -> Response:
 
 
 class DriftReports(AirflowPlugin):
-    """What Airflow is told of it."""
+    """The plugin as Airflow registers it."""
 
     name = "drift_reports"
     fastapi_apps = ({"app": app, "url_prefix": "/drift-reports", "name": "Drift reports"},)

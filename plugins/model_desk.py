@@ -12,7 +12,7 @@ app = FastAPI(title="Model Desk", openapi_url=None)
 
 @app.get("/", dependencies=[Depends(requires_access_dag("GET", param_dag_id="model_promotion"))])
 def model_desk() -> Response:
-    """Return the Model Desk page, built anew for each request."""
+    """Return the Model Desk page, built for each request."""
     from rankloop.desk.model_desk import render_model_page
     from rankloop.errors import RankloopError
 

@@ -33,7 +33,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def first_of(days: int, last: date) -> date:
-    """The first of so many days, of which this is the last."""
+    """Return the first of that number of days, of which this is the last."""
     return last - timedelta(days=days - 1)
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, said for the person who has to mend it."""
+"""Errors whose messages are for the person who has to fix them."""
 
 
 class RankloopError(Exception):
@@ -9,7 +9,7 @@ class RankloopError(Exception):
 
 
 class TransientError(RankloopError):
-    """What time may mend, such as a server that is down: a task that meets one is worth trying again.
+    """An error that may pass, such as a server that is down: a task that meets one is retried.
 
     Every other RankloopError is not: the same task on the same data would say the same.
     """

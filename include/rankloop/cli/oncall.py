@@ -1,4 +1,4 @@
-"""The commands of whoever is on duty: `rankloop alerts …` and `rankloop monitoring …`."""
+"""The commands of on-call: `rankloop alerts …` and `rankloop monitoring …`."""
 
 from datetime import UTC, datetime
 from getpass import getuser
@@ -17,8 +17,8 @@ alerts_app = typer.Typer(no_args_is_help=True, help="Alerts and incidents: list,
 monitoring_app = typer.Typer(no_args_is_help=True, help="Monitoring: verdicts, and what it may do by itself.")
 
 Name = Annotated[str, typer.Argument(help="the alert's name, as `rankloop alerts list` has it")]
-Note = Annotated[str, typer.Option(help="what you know, for whoever looks next")]
-Reason = Annotated[str, typer.Option(help="why, for whoever looks next")]
+Note = Annotated[str, typer.Option(help="what you know, for the next one on duty")]
+Reason = Annotated[str, typer.Option(help="why, for the next one on duty")]
 Number = Annotated[int, typer.Argument(help="the version's number")]
 
 
@@ -66,7 +66,7 @@ def alerts_ack(name: Name, note: Note = "") -> None:
 
 @alerts_app.command("close")
 def alerts_close(name: Name, note: Note = "") -> None:
-    """Close one; it opens anew if what it is about is seen again."""
+    """Close an alert; it opens again if its cause is seen again."""
     from rankloop.mongo import connect
     from rankloop.state.alerts import close_alert_manually
 
@@ -106,7 +106,7 @@ def monitoring_show(
 
 @monitoring_app.command("rules")
 def monitoring_rules(
-    write: Annotated[str, typer.Option(help="docs/monitoring.md: write its table of defaults anew")] = "",
+    write: Annotated[str, typer.Option(help="docs/monitoring.md: write its table of defaults")] = "",
 ) -> None:
     """Show every drift rule as it is set: what it says, what it reads, when a day is bad and what that leads to."""
     from rankloop.monitoring.policy.rule_set import open_policy
@@ -143,7 +143,7 @@ def monitoring_resume() -> None:
 
 @monitoring_app.command("hold")
 def monitoring_hold(version: Number, reason: Reason) -> None:
-    """Have a version rank no more, and show the newest other rankings at once; it stays champion if it is."""
+    """Hold a version back, and publish the newest other rankings at once; it stays champion if it is."""
     from rankloop.mongo import connect
     from rankloop.scoring.publish import show_another
     from rankloop.state import actions

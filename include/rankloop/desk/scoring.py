@@ -20,7 +20,7 @@ def progress(console: Console) -> Iterator[Callable[[int], None]]:
 
 
 def show_outcome(console: Console, outcome: Outcome, target: Path) -> None:
-    """What came of a file, and which rows could not be scored."""
+    """Print the result of a file, and which rows could not be scored."""
     for note in outcome.notes:
         console.print(note, style="yellow", highlight=False, soft_wrap=True)
     good = outcome.rows - sum(outcome.faults.values())

@@ -147,7 +147,7 @@ def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
             memory_limit=settings.memory,
             threads=settings.threads,
             temp_directory=str(folder),
-            # Whoever needs an order asks for it; keeping that of the files would cost memory.
+            # A caller that needs an order asks for it; keeping that of the files would cost memory.
             preserve_insertion_order=False,
         )
         # DuckDB 2.0 shows this limit when it is given at the start, but keeps to it only when it is set afterwards.

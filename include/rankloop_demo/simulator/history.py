@@ -72,7 +72,7 @@ def live_days(
         prepare(client)
         with _blocks(place, diary, client) as blocks:
             for day in missing:
-                # Before the first document: whoever lives the day again shows the same.
+                # Before the first document: simulating the day again shows the same.
                 shown = pin(client, day, place.control_share)
                 started, reports = monotonic(), []
                 for block in blocks(day, shown):

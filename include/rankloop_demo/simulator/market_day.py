@@ -63,7 +63,7 @@ def market_day(world: World, day: date, scenarios: Scenarios) -> MarketDay:
 
 
 def _discount(world: World, number: int) -> Floats:
-    """Promotions last a week; which product has one, and how deep, is drawn anew each week, on its own weekday."""
+    """Promotions last a week; which product has one, and how deep, is drawn again each week, on its own weekday."""
     count = len(world.products.id)
     weekday_of_change = np.arange(count) % 7
     week = (number + weekday_of_change) // 7

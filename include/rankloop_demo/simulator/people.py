@@ -31,7 +31,7 @@ def orders_by(world: World, number: int, buyers: Ints) -> Ints:
     """Orders of a buyer's whole life up to the end of this day, as the account system counts them.
 
     The count follows the buyer's habits, not the orders in `interactions`: those reach no further back than the
-    first day, and a counter that needed all of them could not be worked out for one day alone.
+    first day, and a counter that needed all of them could not be computed for one day alone.
     """
     people = world.buyers
     rate = np.minimum(people.activity[buyers] * np.exp(people.spending[buyers]) * 0.05, 2.0)

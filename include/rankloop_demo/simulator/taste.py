@@ -10,8 +10,8 @@ from rankloop_demo.simulator.world import World
 LEAF, DEPARTMENT, MIND = 1.35, 0.35, 1.1
 SHOP, WORD, PRICE, NOVELTY, POPULARITY = 1.3, 0.8, 2.2, 1.0, 0.6
 HABIT_LEFT, THRIFT, DEAR = 0.15, 6.0, 0.55
-"""Once tastes have moved: what is left of the pull of favourites, by what the dearest loses to the cheapest, and the
-price level that nobody minds, such that about as much is clicked as before."""
+"""Once tastes have moved: what is left of the pull of favourites, by what the most expensive loses to the cheapest, and
+the price level that nobody minds, such that about as much is clicked as before."""
 ATTENTION_HALF, ATTENTION_POWER = 20.0, 2.3
 """Attention at position i (from 0) is (1 + i / HALF) ** -POWER."""
 RELUCTANCE = 5.9

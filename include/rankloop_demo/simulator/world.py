@@ -1,7 +1,7 @@
 """The hidden truth of the marketplace: what products are worth and what buyers like.
 
 A world is a function of its seed and scale alone. Nothing in it changes with the day: whatever does (prices, moods,
-life cycles, demand) is worked out from the world and the day, so any day can be lived without the days before it.
+life cycles, demand) is computed from the world and the day, so any day can be lived without the days before it.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Products:
     words: Ints
     price: Floats
     price_level: Floats
-    """How dear it is within its leaf, 0 to 1."""
+    """How expensive it is within its leaf, 0 to 1."""
     quality: Floats
     launch: Ints
     """Days after the first day of the world; mostly negative."""
@@ -65,7 +65,7 @@ class Buyers:
     eagerness: Floats
     """How readily a click comes, added to every utility."""
     leaves: Ints
-    """Favourite leaves, the dearest first."""
+    """Favourite leaves, the most favoured first."""
     leaf_love: Floats
     department_love: Floats
     shops: Ints
@@ -233,7 +233,7 @@ def _favourite_shops(random: np.random.Generator, leaves: Ints, products: Produc
 
 
 def _favourite_words(random: np.random.Generator, leaves: Ints, words: Vocabulary) -> Ints:
-    """Two words of each of the three dearest leaves' sub-departments, and two that stand everywhere."""
+    """Two words of each of the three most favoured leaves' sub-departments, and two that stand everywhere."""
     table = np.array([np.resize(choices, 7) for choices in words.sub_words])
     own = [table[words.sub[leaves[:, i]], random.integers(7, size=len(leaves))] for i in (0, 0, 1, 1, 2, 2)]
     anywhere = words.everywhere[random.integers(len(words.everywhere), size=(len(leaves), 2))]

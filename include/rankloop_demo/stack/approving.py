@@ -49,7 +49,7 @@ def answer(settings: Settings, run: str, person: str, choice: str, reason: str |
 
 
 def wait_for_end(settings: Settings, run: str) -> None:
-    """Wait until the answer, whoever gives it, is carried out."""
+    """Wait until the decision is applied, no matter who answers."""
     api = signed_in(settings, "viewer")
     _until(api, run, lambda: state_of(api, run) == "success")
 

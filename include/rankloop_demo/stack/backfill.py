@@ -27,7 +27,7 @@ class Progress:
 
 
 def run_backfill(settings: Settings, days: Sequence[date], on_task: Callable[[str], None]) -> None:
-    """Build days of history by `features_backfill`; asked for again, a run of the same days goes on where it failed."""
+    """Build days of history by `features_backfill`; requested again, a run of the same days resumes where it failed."""
     switch_on(settings, BACKFILL)
     api, first, last = signed_in(settings, "admin"), days[0].isoformat(), days[-1].isoformat()
     run_id = f"backfill__{first}__{last}"

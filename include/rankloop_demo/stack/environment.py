@@ -135,7 +135,7 @@ def _airflow_people_and_keys(home: Path, keys: Keys) -> dict[str, str]:
 
 
 def _connections(settings: Settings) -> dict[str, str]:
-    # A promotion reads the answer from Airflow's own API, as somebody who may read and no more.
+    # A promotion reads the answer from Airflow's own API, as a user who may only read.
     here = {
         "conn_type": "http",
         "schema": "http",

@@ -58,7 +58,7 @@ def remove(home: Path) -> None:
     try:
         shutil.rmtree(home)
     except OSError as error:
-        raise HomeError(f"{home} could not be removed whole: {error}. Mend that and clean again.") from None
+        raise HomeError(f"{home} could not be removed completely: {error}. Fix that and clean again.") from None
 
 
 @contextmanager

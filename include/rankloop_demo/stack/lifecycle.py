@@ -1,4 +1,4 @@
-"""Starts, watches and ends the embedded stack, from the process of whoever asks: the command line, the demo, a test."""
+"""Start, watch and end the embedded stack, from the process of the caller: the command line, the demo, a test."""
 
 import signal
 import subprocess
@@ -49,7 +49,7 @@ class StackFacts:
     seconds: float
     """How long it took."""
     new_passwords: dict[str, str] = field(default_factory=dict, repr=False)
-    """Person to password, for those made by this very start: show them now, nobody else will."""
+    """Person to password, for those made by this very start: show them now, they are not shown again."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _ended_if_it_fails(settings: Settings, launch: Launch | None) -> Iterator[No
 
 
 class _Asker:
-    """Whoever asks us to end asks the stack: it ends first, then we do."""
+    """A request to end us is one to end the stack: it ends first, then we do."""
 
     def __init__(self) -> None:
         self.asked = False

@@ -34,7 +34,7 @@ def make_missing_passwords(home: Path) -> dict[str, str]:
 
 
 def api_token(settings: Settings, person: str) -> str:
-    """A bearer token with which this person speaks to Airflow's API; the stack must be up."""
+    """Return a bearer token of this person for Airflow's API; the stack must be up."""
     password = read_private(passwords_file(settings.home)).get(person)
     if password is None:
         raise SignInError(f"nobody is called '{person}'; there are {', '.join(PEOPLE)}. Is the stack started?")

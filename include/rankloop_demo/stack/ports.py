@@ -16,7 +16,7 @@ FIRST_FOR_EVERYBODY = 1024
 
 
 class PortTakenError(RankloopError):
-    """One or more ports that the stack needs are not to be had."""
+    """One or more ports that the stack needs are not available."""
 
 
 def refuse_taken_ports(ports: Ports, needed: list[str]) -> None:

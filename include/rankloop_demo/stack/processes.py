@@ -1,4 +1,4 @@
-"""Finds and ends the processes of one stack, whoever started them and whether or not their parents live.
+"""Find and end the processes of one stack, no matter who started them and whether their parents live.
 
 Every process of a stack carries its home in a variable of its environment, which children inherit. So the tasks that a
 worker forked, and what a killed supervisor left behind, are found without any file of process ids.
@@ -19,7 +19,7 @@ HOME_MARK = "_RANKLOOP_STACK"
 NAME_MARK = "_RANKLOOP_STACK_PROCESS"
 SUPERVISOR = "supervisor"
 
-# What the others speak to until their last moment: a task that is ended reports so to the API server.
+# The others connect to it until their last moment: a task that is ended reports so to the API server.
 LAST_TO_END = {"airflow-api-server", "mlflow", "mongo"}
 # A task in the middle of its work does not end when asked; the scheduler runs it again after the next start.
 TASKS_PATIENCE_S = 5.0
@@ -77,7 +77,7 @@ def end_stack(home: Path) -> None:
 
 
 def _end(find: Callable[[], Iterable[StackProcess]], patience_s: float) -> None:
-    """End whatever `find` finds, until it finds no more: asked politely first, killed when patience is over."""
+    """End whatever `find` finds, until it finds nothing: asked politely first, killed when patience is over."""
     deadline = time.monotonic() + patience_s
     asked: set[int] = set()
     while left := list(find()):

@@ -14,7 +14,7 @@ DAG = "continuous_training"
 def train_as_of(settings: Settings, day: date, reason: str, trials: int, on_task: Callable[[str], None]) -> str:
     """The id of the run that trained as of this day, once it has ended with success; a failed one is run again.
 
-    So many sets of parameters are tried. `on_task` is told of each task that begins. Asked for again, the day
+    `trials` sets of parameters are tried. `on_task` is called with each task that begins. Asked for again, the day
     is not trained again.
     """
     switch_on(settings, DAG)

@@ -36,7 +36,7 @@ def watch_on(api: AirflowApi, dag_id: str, run: dict[str, Any], on_task: Callabl
 
 
 def watch(api: AirflowApi, dag_id: str, run_id: str, on_task: Callable[[str], None]) -> None:
-    """Return once the run has ended with success; `on_task` is told of each task that begins."""
+    """Return once the run has ended with success; `on_task` is called with each task that begins."""
     told: set[str] = set()
     path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
     while True:
