@@ -64,3 +64,15 @@ def features_show(
     with open_context() as context:
         key = parse_day(day) if day else yesterday(context.clock(), context.settings.zone)
         pages.print_buyer_profile(Console(), buyer_profile(context.lake, context.engine, buyer, key))
+
+
+@features_app.command("stale")
+def features_stale() -> None:
+    """Name the days to rebuild: computed by another definition of a feature, or without it."""
+    from rankloop.context import open_context
+    from rankloop.desk import features as pages
+    from rankloop.features.partitions import find_stale_partitions
+
+    with open_context() as context:
+        settings = context.settings
+        pages.print_stale(Console(), find_stale_partitions(context.lake, settings.features, settings.zone))

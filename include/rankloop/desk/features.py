@@ -1,6 +1,7 @@
 """What the `rankloop features` commands print."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from rich.console import Console, Group
@@ -9,7 +10,13 @@ from rich.table import Table
 from rankloop.features.build import BuildResult
 from rankloop.features.buyer_profile import BuyerProfile
 from rankloop.features.catalogue import Catalogue
+from rankloop.features.partitions import StaleReport
 from rankloop.lake.commits import WriteResult
+
+StaleReason = tuple[tuple[str, ...], tuple[str, ...]]
+"""The columns that changed, and those that are missing."""
+MOST_NAMED = 4
+"""Columns that a line names."""
 
 
 def print_catalogue(console: Console, catalogue: Catalogue) -> None:
@@ -69,3 +76,51 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, 
 
 def _plain(value: object) -> str:
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def print_stale(console: Console, report: StaleReport) -> None:
+    """Print which days have to be rebuilt, and why."""
+    if report.unknown:
+        console.print(
+            f"{report.unknown} partitions do not say how they were computed: an earlier Rankloop wrote them. They are "
+            "taken to fit."
+        )
+    if not report.stale:
+        console.print("No day is stale: all were computed as this code and these settings would.")
+        return
+    table = Table("table", "days", "changed", "missing", title="Stale", title_justify="left")
+    for name, reasons in sorted(_by_reason(report).items()):
+        for (changed, lacking), days in reasons.items():
+            table.add_row(name, date_spans(days), _columns(changed), _columns(lacking))
+    console.print(table)
+    days = sorted({*report.aggregates, *report.features})
+    first = "aggregate and build" if report.aggregates else "build"
+    console.print(
+        f"Rebuild {len(days)} days, oldest first: {date_spans(days)}. Clear the tasks {first} of daily_features for "
+        "them, or run `rankloop features build --day` for each."
+    )
+
+
+def _by_reason(report: StaleReport) -> dict[str, dict[StaleReason, list[date]]]:
+    """Return, by table and by what is wrong, the days."""
+    tables: dict[str, dict[StaleReason, list[date]]] = {}
+    for partition in report.stale:
+        days = tables.setdefault(partition.table, {}).setdefault((partition.changed, partition.lacking), [])
+        days.append(partition.day)
+    return tables
+
+
+def _columns(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def date_spans(days: Sequence[date]) -> str:
+    """Return sorted days as spans, such as `2026-10-01 to 2026-10-03, 2026-10-07`."""
+    spans: list[list[date]] = []
+    for day in days:
+        if spans and day - spans[-1][-1] == timedelta(days=1):
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return ", ".join(f"{span[0]}" if len(span) == 1 else f"{span[0]} to {span[-1]}" for span in spans)

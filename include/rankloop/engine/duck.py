@@ -1,6 +1,7 @@
 """DuckDB in this process: bounded memory, and results that stream into the lake."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import count
@@ -16,9 +17,11 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.engine.spill import spill_folder
-from rankloop.lake.commits import WriteResult
+from rankloop.lake.commits import Definitions, WriteResult
 from rankloop.lake.tables import Lake
 from rankloop.settings.features import FeatureSettings
+
+log = logging.getLogger(__name__)
 
 BATCH_ROWS = 1 << 16
 MAPPED = "rankloop_mapped"
@@ -39,20 +42,39 @@ class DuckEngine:
         self._created: list[tuple[str, str]] = []
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
-        """The rows of these Parquet files, with `dt` from their path."""
+        """Return the rows of these Parquet files, with `dt` from their path; columns that files lack are empty."""
         asked = (tuple(files), schema)
         if asked not in self._tables:
-            self._tables[asked] = self._read(files, schema, f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}")
+            how = f"hive_partitioning = true, hive_types = {{'{DAY}': DATE}}"
+            if lacking := self._lacking(files, [name for name in schema.names if name != DAY]):
+                how += ", union_by_name = true"
+                root = files[0].partition(f"/{DAY}=")[0]
+                note = ", ".join(f"{name} ({count} of {len(files)} files)" for name, count in lacking.items())
+                log.warning("%s has files that are older than the columns %s, which are empty there.", root, note)
+            absent = {name for name, count in lacking.items() if count == len(files)}
+            self._tables[asked] = self._read(files, schema, how, absent)
         return self._tables[asked]
 
-    def _read(self, files: Sequence[str], schema: pa.Schema, how: str) -> ir.Table:
+    def _lacking(self, files: Sequence[str], columns: Sequence[str]) -> dict[str, int]:
+        """Return the columns that some of these files lack, and how many do, from the files' footers."""
+        if not files:
+            return {}
+        query = f"SELECT name, count(*) FROM parquet_schema([{_paths(files)}]) GROUP BY name"  # noqa: S608  (our own names)
+        counts = dict(self._ibis.raw_sql(query).fetchall())
+        return {name: len(files) - counts.get(name, 0) for name in columns if counts.get(name, 0) < len(files)}
+
+    def _read(self, files: Sequence[str], schema: pa.Schema, how: str, absent: Collection[str] = ()) -> ir.Table:
         name = self._new_name("VIEW" if files else "TABLE")
         if not files:
             return self._ibis.create_table(name, schema=ibis.schema(schema), temp=True)
-        places = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        columns = ", ".join(f'"{column}"' for column in schema.names)
+        columns = ", ".join(
+            f'CAST(NULL AS {TYPES.get(field.type, "VARCHAR")}) AS "{field.name}"'
+            if field.name in absent
+            else f'"{field.name}"'
+            for field in schema
+        )
         self._ibis.raw_sql(
-            f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet([{places}], {how})"  # noqa: S608  (our own names)
+            f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet([{_paths(files)}], {how})"  # noqa: S608  (our own names)
         )
         return self._ibis.table(name)
 
@@ -114,10 +136,12 @@ class DuckEngine:
         self._created.append((kind, name))
         return name
 
-    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
+    def write(
+        self, lake: Lake, spec: TableSpec, table: ir.Table, day: date, definitions: Definitions | None = None
+    ) -> WriteResult:
         """Stream these rows into the lake."""
         columns = pa.schema(field for field in spec.schema if field.name != DAY)
-        return lake.replace_day(spec.name, day, self.batches(table, columns, spec.keys), spec.schema)
+        return lake.replace_day(spec.name, day, self.batches(table, columns, spec.keys), spec.schema, definitions)
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
         """Stream the rows, cast to the schema and ordered by these columns, if any."""
@@ -129,6 +153,11 @@ class DuckEngine:
         if order:
             sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
         return sql
+
+
+def _paths(files: Sequence[str]) -> str:
+    """Return these paths as a list in SQL."""
+    return ", ".join("'" + file.replace("'", "''") + "'" for file in files)
 
 
 def _typed(schema: pa.Schema) -> str:

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.contracts.tables import TableSpec
-from rankloop.lake.commits import WriteResult
+from rankloop.lake.commits import Definitions, WriteResult
 from rankloop.lake.tables import Lake
 
 BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -24,7 +24,10 @@ class Engine(Protocol):
         ...
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
-        """Return the rows of these Parquet files of one table of the lake, with `dt` from their path."""
+        """Return the rows of these Parquet files of one table of the lake, with `dt` from their path.
+
+        A column of the schema that a file lacks is empty for its rows: the file is older than the column.
+        """
         ...
 
     def materialise(self, table: ir.Table) -> ir.Table:
@@ -51,8 +54,10 @@ class Engine(Protocol):
         """Drop what was materialised, sharded and read so far, for a task that goes on with another day."""
         ...
 
-    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
-        """Replace a table's day with these rows, in the order of its key."""
+    def write(
+        self, lake: Lake, spec: TableSpec, table: ir.Table, day: date, definitions: Definitions | None = None
+    ) -> WriteResult:
+        """Replace a table's day with these rows, in the order of its key, and note how they were computed."""
         ...
 
 

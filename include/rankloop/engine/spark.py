@@ -24,7 +24,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import BatchFunction
 from rankloop.errors import RankloopError, TransientError
-from rankloop.lake.commits import WriteResult
+from rankloop.lake.commits import Definitions, WriteResult
 from rankloop.lake.tables import Lake
 from rankloop.settings import variable
 from rankloop.settings.features import FeatureSettings
@@ -111,12 +111,14 @@ class SparkEngine:
 
         return self._named(self._typed(table, columns).mapInArrow(run, from_arrow_schema(result)))
 
-    def write(self, lake: Lake, spec: TableSpec, table: ir.Table, day: date) -> WriteResult:
+    def write(
+        self, lake: Lake, spec: TableSpec, table: ir.Table, day: date, definitions: Definitions | None = None
+    ) -> WriteResult:
         """Have the executors write these rows beside the table, then make the files the day's."""
         columns = pa.schema(field for field in spec.schema if field.name != DAY)
         landing = lake.landing(spec.name, day)
         self._typed(table, columns).orderBy(*spec.keys).write.parquet(_place(landing))
-        return lake.adopt(spec.name, day, landing, spec.schema)
+        return lake.adopt(spec.name, day, landing, spec.schema, definitions)
 
     def release(self) -> None:
         """Have the executors drop the rows that they cached."""

@@ -19,8 +19,10 @@ from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import load_catalogue
 from rankloop.features.declarations import TableBuilder
+from rankloop.features.definitions import table_definitions
 from rankloop.features.events import Events
 from rankloop.features.history import History
+from rankloop.features.partitions import require_one_definition, table_columns
 from rankloop.lake.commits import WriteResult
 from rankloop.lake.facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
@@ -100,6 +102,7 @@ def build_features(  # noqa: PLR0913, PLR0917  (likewise)
     _require_cleaned(lake, day)
     days, catalogue = window_days(lake, settings, day), load_catalogue(settings)
     schemas = {builder.spec.name: builder.spec.schema for builder in catalogue.daily}
+    require_one_definition(lake, settings, table_columns(catalogue.daily), days, f"features as of {day}")
 
     def read(table: str) -> ir.Table:
         return engine.read(lake.files(table, days), schemas[table])
@@ -171,8 +174,10 @@ def _events(engine: Engine, lake: Lake, table: str, day: date) -> ir.Table:
 def _write_tables(
     engine: Engine, lake: Lake, builders: Iterable[TableBuilder], source: Events | History, on_table: OnTable
 ) -> Iterable[WriteResult]:
+    known = table_definitions(source.settings, source.zone)
     for builder in builders:
-        written = engine.write(lake, builder.spec, builder.build(source), source.day)
+        definitions = known[builder.spec.name]
+        written = engine.write(lake, builder.spec, builder.build(source), source.day, definitions)
         on_table(written)
         yield written
 

@@ -229,6 +229,13 @@ class Lake(FileStore):
             return []
         return sorted(self._table(table, version).file_uris(file_pruning_predicate=[(DAY, "in", wanted)]))
 
+    def columns(self, table: str, day: date) -> set[str]:
+        """Return the columns that a day's files have; an older day may lack some of the table's."""
+        names: set[str] = set()
+        for file in self.files(table, [day]):
+            names.update(pq.read_schema(self._path(file), filesystem=self._store).names)
+        return names
+
     def batches(
         self, table: str, day: date, version: int | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:

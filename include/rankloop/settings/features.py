@@ -45,4 +45,5 @@ class FeatureSettings(BaseModel):
     fresh_days: int = Field(14, ge=1, description="days after its launch for which a product is new")
     top_words: int = Field(30, ge=1, description="important words kept for each buyer")
     city_tiers: tuple[int, ...] = Field((2, 10), description="the last city of each tier, by number of buyers")
+    allow_mixed: bool = Field(False, description="use days side by side that were computed by different definitions")
     allow_gaps: bool = Field(False, description="build features though a day within the window is missing")
