@@ -34,17 +34,17 @@ from watched_shop import Shop, servers
 
 from rankloop.calendar import days_between
 from rankloop.champions.current import current_champion
-from rankloop.context import open_context
+from rankloop.context import Context, open_context
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.concept import measure_concept
 from rankloop.monitoring.measure.drift import measure_drift, reference_on
 from rankloop.monitoring.measure.performance import measure_performance
 from rankloop.monitoring.measure.quality import measure_quality
 from rankloop.monitoring.policy.findings import relevant_rows
-from rankloop.monitoring.policy.judge import decide, importance_of, judge, rows_until
+from rankloop.monitoring.policy.judge import decide_verdict, feature_importance, judge_market_day, rows_until
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.verdict import Verdict
-from rankloop.monitoring.report.drift_report import drawn, rows_of_day
+from rankloop.monitoring.report.drift_report import rows_of_day, sample_rows
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.gate import GateSettings
@@ -145,33 +145,34 @@ class Watch:
 
 def watched(shop: Shop, day: date, *, peer: bool) -> Watched:
     """Let a day come, measure and judge it."""
-    settings, before, watch = shop.settings, day - timedelta(days=1), Watch()
+    before, watch = day - timedelta(days=1), Watch()
+    with watch.on("live"):
+        shop.live(day)
     work = {
-        "live": partial(shop.live, day),
-        "drift": partial(measure_drift, settings, day),
-        "quality": partial(measure_quality, settings, day),
-        "performance": partial(measure_performance, settings, before),
-        "concept": partial(measure_concept, settings, before),
+        "drift": partial(measure_drift, day=day),
+        "quality": partial(measure_quality, day=day),
+        "performance": partial(measure_performance, day=before),
+        "concept": partial(measure_concept, day=before),
+        "judge": partial(judge_market_day, day=day),
+        "peer": partial(peer_on, day=day) if peer else lambda _: None,
     }
+    results = {}
     for name, do in work.items():
-        with watch.on(name):
-            do()
-    with watch.on("judge"):
-        verdict = judge(settings, day)
-    with watch.on("peer"):
-        said = peer_on(settings, day) if peer else None
-    return Watched.of(settings.home.name, verdict, peer=said, seconds=watch.seconds)
+        # As its task does, each opens what it works with.
+        with watch.on(name), open_context(shop.settings) as context:
+            results[name] = do(context)
+    return Watched.of(shop.settings.home.name, results["judge"], peer=results["peer"], seconds=watch.seconds)
 
 
-def peer_on(settings: Settings, day: date) -> Peer | None:
+def peer_on(context: Context, day: date) -> Peer | None:
     """What Evidently's preset says of the samples of a day."""
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (takes seconds)
     from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
-    reference = reference_on(settings, day)
+    reference = reference_on(context, day)
     if isinstance(reference, str):
         return None
-    now, before = rows_of_day(settings, day, reference), drawn(reference, settings.drift.report_rows)
+    now, before = rows_of_day(context, day, reference), sample_rows(reference, context.settings.drift.report_rows)
     columns = [name for name in before if before[name].notna().any() and now[name].notna().any()]
     kind = DataDefinition(numerical_columns=columns)
     sides = [Dataset.from_pandas(side[columns], data_definition=kind) for side in (now, before)]
@@ -222,7 +223,7 @@ class Months:
         if number := self.shop.train(day):
             with open_context(self.shop.settings) as context:
                 champion = current_champion(context.state, context.registry)
-            goes_by = importance_of(self.shop.settings, champion)
+                goes_by = feature_importance(context.registry, champion)
             importance_in(self.shop.settings.home.parent, number).write_text(json.dumps(goes_by))
 
 
@@ -250,7 +251,7 @@ def judged_in(folder: Path) -> dict[str, list[Watched]]:
         day, shop, version, peer = date.fromisoformat(kept["day"]), kept["shop"], kept["version"], kept["peer"]
         rows = relevant_rows(rows_until(Lake(str(folder / shop / "lake")), day, policy), version)
         importance = json.loads(importance_in(folder, version).read_text())
-        verdict = decide(rows, policy, importance, (), day=day, version=version)
+        verdict = decide_verdict(rows, policy, importance, (), day=day, version=version)
         found[shop].append(Watched.of(shop, verdict, peer=Peer(**peer) if peer else None))
     return found
 

@@ -36,7 +36,7 @@ from rankloop.engine.opening import open_engine
 from rankloop.monitoring.measure.drift import most_of_days, of_column
 from rankloop.monitoring.measure.reference import Reference
 from rankloop.monitoring.measure.tally import added, count, packed, unpacked
-from rankloop.monitoring.report.drift_report import worth_a_look
+from rankloop.monitoring.report.drift_report import columns_to_show
 from rankloop.monitoring.report.evidently_page import evidently_page
 from rankloop.settings.drift import DriftSettings
 from rankloop.settings.features import FeatureSettings
@@ -147,7 +147,7 @@ def page_of_sample(folder: Path) -> dict[str, bool]:
     """A page of a sample, and its verdicts: a column that the page leaves out has not drifted on it."""
     reference = reference_in(folder)
     columns, sides = reference.columns[:-1], sampled(folder, reference)
-    limits = worth_a_look(*sides, dict.fromkeys(columns, LIMIT), DriftSettings().report_columns)
+    limits = columns_to_show(*sides, dict.fromkeys(columns, LIMIT), DriftSettings().report_columns)
     return dict.fromkeys(columns, False) | verdicts(evidently_page(*sides, limits))
 
 

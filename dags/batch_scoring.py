@@ -79,9 +79,11 @@ def tidy() -> list:
 @task
 def judge_shown(dag_run=None, params=None) -> dict:
     """Say what buyers made of the lists of the day before, now that all their answers are in: control and ours."""
-    from rankloop.monitoring.measure.live_results import judge_day
+    from rankloop.context import open_context
+    from rankloop.monitoring.measure.live_results import measure_live_results
 
-    return judge_day(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+    with open_context() as context:
+        return measure_live_results(context, market_day(dag_run, params) - timedelta(days=1))
 
 
 @dag(

@@ -11,7 +11,7 @@ If this fails: nobody learns of drift that day; rankings and trainings continue.
 Safe to clear: every task, alone or with what follows; an action is not repeated. See docs/runbook.md#drift_checks.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import PartitionedAssetTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
@@ -32,52 +32,64 @@ from rankloop.settings import load_settings
 @task
 def judge(dag_run=None, params=None) -> dict:
     """Judge the last days by the policy."""
-    from rankloop.monitoring.policy.judge import judge
+    from rankloop.context import open_context
+    from rankloop.monitoring.policy.judge import judge_market_day
 
-    return judge(load_settings(), market_day(dag_run, params)).summary()
+    with open_context() as context:
+        return judge_market_day(context, market_day(dag_run, params)).summary()
 
 
 @task(pool="mongo")
 def explain(dag_run=None, params=None) -> str:
-    """Name the causes; open, renew or close their incidents; what is news."""
-    from rankloop.monitoring.act.incidents import explain
+    """Open, renew or close an incident for each root cause; return the pages that are news to on-call."""
+    from rankloop.context import open_context
+    from rankloop.monitoring.act.incidents import update_incidents
 
-    return explain(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+    with open_context() as context:
+        return update_incidents(context, market_day(dag_run, params))
 
 
 @task.branch(pool="mongo")
 def act(dag_run=None, params=None) -> list:
-    """Choose what is done: nothing, a training, or taking our rankings off."""
-    from rankloop.monitoring.act.acting import choose
+    """Choose what to do: nothing, a retraining, or the fallback to other rankings."""
+    from rankloop.context import open_context
+    from rankloop.monitoring.act.actions import choose_action
 
     follows = {"retrain": ["why_retrain"], "fall back": ["fall_back"], "nothing": []}
-    return follows[choose(load_settings(), market_day(dag_run, params), datetime.now(UTC))]
+    with open_context() as context:
+        return follows[choose_action(context, market_day(dag_run, params))]
 
 
 @task
 def why_retrain(dag_run=None, params=None) -> dict:
-    """Say as of which day is trained, why, and since when the world is another, for the report and the ML lead."""
-    from rankloop.monitoring.act.acting import why_retrain
+    """Return as of which day to train, why, and since when something is wrong, for the report and the ML lead."""
+    from rankloop.context import open_context
+    from rankloop.monitoring.act.actions import retraining_request
 
-    return why_retrain(load_settings(), market_day(dag_run, params))
+    with open_context() as context:
+        return retraining_request(context, market_day(dag_run, params))
 
 
 @task(pool="mongo")
 def fall_back(dag_run=None, params=None) -> str:
-    """Hold the champion back, and show the newest other rankings at once."""
-    from rankloop.monitoring.act.acting import fall_back
+    """Hold the champion back, and publish the newest other rankings at once."""
+    from rankloop.context import open_context
+    from rankloop.monitoring.act.actions import apply_fallback
 
-    return fall_back(load_settings(), market_day(dag_run, params), datetime.now(UTC))
+    with open_context() as context:
+        return apply_fallback(context, market_day(dag_run, params))
 
 
 @task(pool="mongo", trigger_rule=TriggerRule.ALL_DONE)
 def tell() -> list:
-    """Send on-call every open alert that is news, whatever became of the tasks before; skip where no way is set."""
-    from rankloop.monitoring.act.incidents import tell_on_call
+    """Send on-call every open alert that is news, whatever became of the tasks before; skip where no channel is set."""
+    from rankloop.context import open_context
+    from rankloop.monitoring.act.incidents import notify_on_call
 
-    if not (connection := load_settings().monitoring.apprise):
-        raise AirflowSkipException("monitoring.apprise names no connection; `rankloop alerts list` has what is open")
-    return tell_on_call(load_settings(), apprise_sender(connection), datetime.now(UTC))
+    with open_context() as context:
+        if not (connection := context.settings.monitoring.apprise):
+            raise AirflowSkipException("monitoring.apprise names no connection; see `rankloop alerts list`")
+        return notify_on_call(context, apprise_sender(connection))
 
 
 @task

@@ -6,7 +6,6 @@ from airflow.sdk import BaseOperatorLink, task
 from airflow.sdk.configuration import conf
 
 from orchestration import market_day
-from rankloop.settings import load_settings
 
 
 class Page(BaseOperatorLink):
@@ -24,50 +23,62 @@ class Page(BaseOperatorLink):
 @task
 def measure_drift(dag_run=None, params=None) -> dict:
     """Hold the day's inputs and scores against those that the champion was judged on."""
+    from rankloop.context import open_context
     from rankloop.monitoring.measure.drift import measure_drift
 
-    return measure_drift(load_settings(), market_day(dag_run, params))
+    with open_context() as context:
+        return measure_drift(context, market_day(dag_run, params))
 
 
 @task
 def report(dag_run=None, params=None) -> dict:
     """Make the page that shows each feature then and now."""
+    from rankloop.context import open_context
     from rankloop.monitoring.report.drift_report import make_report
 
-    return make_report(load_settings(), market_day(dag_run, params))
+    with open_context() as context:
+        return make_report(context, market_day(dag_run, params))
 
 
 @task
 def measure_quality(dag_run=None, params=None) -> dict:
     """Hold the day's data, source by source and column by column, against what is usual."""
+    from rankloop.context import open_context
     from rankloop.monitoring.measure.quality import measure_quality
 
-    return measure_quality(load_settings(), market_day(dag_run, params))
+    with open_context() as context:
+        return measure_quality(context, market_day(dag_run, params))
 
 
 @task
 def measure_performance(dag_run=None, params=None) -> dict:
     """Say how buyers took the rankings of the day before, now that all their answers are in."""
+    from rankloop.context import open_context
     from rankloop.monitoring.measure.performance import measure_performance
 
-    return measure_performance(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+    with open_context() as context:
+        return measure_performance(context, market_day(dag_run, params) - timedelta(days=1))
 
 
 @task
 def measure_estimates(dag_run=None, params=None) -> dict:
     """Estimate how buyers will have taken the day's rankings, before their answers are in."""
+    from rankloop.context import open_context
     from rankloop.monitoring.measure.estimates import measure_estimates
 
-    return measure_estimates(load_settings(), market_day(dag_run, params))
+    with open_context() as context:
+        return measure_estimates(context, market_day(dag_run, params))
 
 
 # It takes longer than any other by far, so it is not to begin last.
 @task(priority_weight=10)
 def measure_concept(dag_run=None, params=None) -> dict:
     """Ask whether a fresh model would have ranked the day before better than the champion."""
+    from rankloop.context import open_context
     from rankloop.monitoring.measure.concept import measure_concept
 
-    return measure_concept(load_settings(), market_day(dag_run, params) - timedelta(days=1))
+    with open_context() as context:
+        return measure_concept(context, market_day(dag_run, params) - timedelta(days=1))
 
 
 def measured() -> list:

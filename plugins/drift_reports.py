@@ -13,12 +13,13 @@ app = FastAPI(title="Drift reports", openapi_url=None)
 @app.get("/{day}", dependencies=[Depends(requires_access_dag("GET", param_dag_id="batch_scoring"))])
 def drift_report(day: date) -> Response:
     """The page of a market day, as it was written."""
+    from rankloop.context import open_context
     from rankloop.errors import RankloopError
-    from rankloop.monitoring.report.drift_report import read_page
-    from rankloop.settings import load_settings
+    from rankloop.monitoring.report.drift_report import read_report
 
     try:
-        page = read_page(load_settings(), day)
+        with open_context() as context:
+            page = read_report(context.lake, day)
     except RankloopError as error:
         return PlainTextResponse(f"The drift report of {day} cannot be read: {error}", status_code=503)
     if page is None:

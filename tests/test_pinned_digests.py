@@ -22,11 +22,6 @@ from threadpoolctl import threadpool_limits
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import SCORES
 from rankloop.features.whole_day import build_days
-from rankloop.monitoring.measure.concept import measure_concept
-from rankloop.monitoring.measure.drift import measure_drift
-from rankloop.monitoring.measure.performance import measure_performance
-from rankloop.monitoring.measure.quality import measure_quality
-from rankloop.monitoring.policy.judge import judge
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.gate import GateSettings
@@ -40,6 +35,13 @@ from rankloop_demo.simulator.living import Marketplace
 from tests.building import lake_of
 from tests.mlflow_server import serving as mlflow_serving
 from tests.mongo_server import serving as mongo_serving
+from tests.monitoring.entries import (
+    judge_market_day,
+    measure_concept,
+    measure_drift,
+    measure_performance,
+    measure_quality,
+)
 from tests.promotion.shop import Shop
 from tests.scoring import batches
 
@@ -218,7 +220,7 @@ def test_the_same_days_leave_the_same_measures(watched: Settings) -> None:
 
 
 def test_the_same_measures_leave_the_same_verdict(watched: Settings) -> None:
-    verdict = judge(watched, SHOWN[1])
+    verdict = judge_market_day(watched, SHOWN[1])
     found = [
         {
             "kind": cause.kind,

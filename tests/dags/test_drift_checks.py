@@ -3,8 +3,10 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from threading import Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,13 @@ import pytest
 from tests.monitoring.measured_rows import DAY as DRIFTED
 from tests.monitoring.measured_rows import before, psi, verdict
 
+from rankloop import context
 from rankloop.errors import RankloopError
 from rankloop.mongo import connect
-from rankloop.monitoring.act import acting
-from rankloop.monitoring.act.acting import DOABLE, NOTHING
-from rankloop.monitoring.act.incidents import NotToldError
-from rankloop.monitoring.policy.verdict import keep_verdict
+from rankloop.monitoring.act import actions
+from rankloop.monitoring.act.actions import ACTIONS, NOTHING
+from rankloop.monitoring.act.incidents import NotificationError
+from rankloop.monitoring.policy.verdict import record_verdict
 from rankloop.settings import load_settings
 from rankloop.state.alerts import Alert, list_alerts
 
@@ -65,9 +68,9 @@ def test_an_incident_is_open_before_anything_is_done(dag_bag: "DagBag") -> None:
     assert dag.get_task("act").downstream_task_ids == {"why_retrain", "fall_back"}
 
 
-@pytest.mark.parametrize("choice", [*DOABLE, NOTHING])
+@pytest.mark.parametrize("choice", [*ACTIONS, NOTHING])
 def test_every_choice_has_its_branch(choice: str, dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acting, "choose", lambda *_: choice)
+    monkeypatch.setattr(actions, "choose_action", lambda *_: choice)
     dag = dag_bag.dags["drift_checks"]
     branch = dag.get_task("act").python_callable(dag_run=RUN, params={})
     assert branch == ([] if choice == NOTHING else [task for task in branch if task in dag.task_ids])
@@ -151,6 +154,44 @@ def kept_alerts() -> list[Alert]:
         return list_alerts(client)
 
 
+ENTRIES = {
+    "measure_drift": ("measure.drift", "measure_drift"),
+    "report": ("report.drift_report", "make_report"),
+    "measure_quality": ("measure.quality", "measure_quality"),
+    "measure_performance": ("measure.performance", "measure_performance"),
+    "measure_estimates": ("measure.estimates", "measure_estimates"),
+    "measure_concept": ("measure.concept", "measure_concept"),
+    "judge": ("policy.judge", "judge_market_day"),
+    "explain": ("act.incidents", "update_incidents"),
+    "act": ("act.actions", "choose_action"),
+    "why_retrain": ("act.actions", "retraining_request"),
+    "fall_back": ("act.actions", "apply_fallback"),
+}
+
+
+@pytest.mark.parametrize("task", ENTRIES)
+def test_a_task_opens_one_context_and_hands_it_on(
+    task: str, dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, entry = ENTRIES[task]
+    opened, given = [], []
+
+    @contextmanager
+    def opening() -> Iterator[object]:
+        opened.append(object())
+        yield opened[-1]
+
+    def answer(context: object, day: date) -> Any:  # noqa: ANN401  (what each entry answers)
+        given.append((context, day))
+        return NOTHING if task == "act" else SimpleNamespace(summary=dict)
+
+    monkeypatch.setattr(context, "open_context", opening)
+    monkeypatch.setattr(import_module(f"rankloop.monitoring.{module}"), entry, answer)
+    dag_bag.dags["drift_checks"].get_task(task).python_callable(dag_run=RUN, params={})
+    [[context_given, _]] = given
+    assert opened == [context_given]
+
+
 @pytest.mark.stack
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # what Apprise encrypts with imports it
 def test_what_did_not_arrive_is_sent_again_with_what_was_done_and_then_no_more(
@@ -158,12 +199,14 @@ def test_what_did_not_arrive_is_sent_again_with_what_was_done_and_then_no_more(
 ) -> None:
     run, task = SimpleNamespace(partition_key=DRIFTED.isoformat(), conf={}), tasks(dag_bag)
     with connect(load_settings().mongo) as client:
-        keep_verdict(client, verdict([*psi(DRIFTED, product_price=0.6), *psi(before(1), product_price=0.6)]))
+        record_verdict(client, verdict([*psi(DRIFTED, product_price=0.6), *psi(before(1), product_price=0.6)]))
     task["explain"](dag_run=run, params={})
     assert task["act"](dag_run=run, params={}) == ["why_retrain"]
     [incident] = kept_alerts()
 
-    with pytest.raises(NotToldError, match=rf"1 of 1 alerts by the Airflow connection night: '{incident.name}'.*clear"):
+    with pytest.raises(
+        NotificationError, match=rf"1 of 1 alerts by the Airflow connection night: '{incident.name}'.*clear"
+    ):
         task["tell"]()
     assert [alert.told_at for alert in kept_alerts()] == [None]
 

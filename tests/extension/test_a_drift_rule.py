@@ -11,11 +11,11 @@ from tests.monitoring.measured_rows import row, write
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measures import QUALITY
 from rankloop.monitoring.policy.findings import relevant_rows
-from rankloop.monitoring.policy.judge import decide, rows_until
+from rankloop.monitoring.policy.judge import decide_verdict, rows_until
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules_page import BEGIN, END, with_rules_table
 from rankloop.monitoring.policy.verdict import Verdict
-from rankloop.monitoring.report.pages import told
+from rankloop.monitoring.report.pages import render_cause
 from rankloop.settings import PREFIX, Settings, SettingsError, load_settings
 
 DAY = date(2026, 11, 20)
@@ -74,14 +74,14 @@ def judged(settings: Settings) -> Verdict:
         [row(QUALITY, DAY - timedelta(days=age), "column products.brand distinct", 4.0, **usual) for age in (0, 1)],
     )
     rows = relevant_rows(rows_until(lake, DAY, policy), None)
-    return decide(rows, policy, {}, (), day=DAY, version=None)
+    return decide_verdict(rows, policy, {}, (), day=DAY, version=None)
 
 
 def test_it_is_judged_and_its_finding_is_told_in_its_words(settings: Settings) -> None:
     verdict = judged(settings)
     assert (verdict.state, verdict.causes[0].key) == ("alert", "data bug: products")
     assert verdict.causes[0].reasons == ("The shop sells 4 brands, where 40 are usual, since 2026-11-19.",)
-    assert "The shop sells 4 brands" in told(settings, verdict.causes[0], verdict)
+    assert "The shop sells 4 brands" in render_cause(verdict.causes[0], verdict, settings.airflow, settings.mlflow)
 
 
 def test_its_threshold_is_a_setting(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

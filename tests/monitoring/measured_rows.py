@@ -10,7 +10,7 @@ import pyarrow as pa
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
 from rankloop.monitoring.policy.findings import relevant_rows
-from rankloop.monitoring.policy.judge import decide
+from rankloop.monitoring.policy.judge import decide_verdict
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.settings.monitoring import MonitoringSettings
@@ -98,10 +98,10 @@ def tables(rows: Iterable[Measured]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def verdict(rows: Iterable[Measured], **more: Any) -> Verdict:  # noqa: ANN401  (any argument of `decide`)
+def verdict(rows: Iterable[Measured], **more: Any) -> Verdict:  # noqa: ANN401  (any argument of `decide_verdict`)
     """The verdict of the day."""
     given = {"policy": POLICY, "importance": IMPORTANCE, "history": (), "day": DAY, "version": CHAMPION} | more
-    return decide(relevant_rows(tables(rows), CHAMPION), **given)
+    return decide_verdict(relevant_rows(tables(rows), CHAMPION), **given)
 
 
 def write(lake: Lake, rows: Iterable[Measured]) -> None:

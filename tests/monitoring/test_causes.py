@@ -10,8 +10,8 @@ from rankloop.monitoring.act.incidents import DRIFT as INCIDENTS
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.rule_set import open_policy
-from rankloop.monitoring.report.pages import told
-from rankloop.settings import Settings, SettingsError
+from rankloop.monitoring.report.pages import render_cause
+from rankloop.settings import SettingsError
 from rankloop.settings.monitoring import MonitoringSettings
 from tests.monitoring.measured_rows import (
     CHAMPION,
@@ -318,7 +318,7 @@ def test_scores_that_moved_alone_are_watched_without_a_cause() -> None:
 
 def test_the_page_says_first_what_to_do() -> None:
     found = verdict([*wrong_unit(DAY), *campaign()])
-    page = told(Settings(), found.causes[0], found)
+    page = render_cause(found.causes[0], found, "http://airflow", "http://mlflow")
     titles = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
     assert titles[:2] == ["What to do", "What is wrong"]
     assert titles[-2:] == ["Whom it concerns", "Read on"]

@@ -13,10 +13,9 @@ from rankloop.calendar import days_between
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
 from rankloop.monitoring.measure import seen as module
-from rankloop.monitoring.measure.drift import measure_drift
 from rankloop.monitoring.measure.measures import DRIFT
-from rankloop.monitoring.report.addresses import link_to, page_of
-from rankloop.monitoring.report.drift_report import make_report, read_page
+from rankloop.monitoring.report.addresses import report_link, report_path
+from rankloop.monitoring.report.drift_report import read_report
 from rankloop.settings import Settings
 from rankloop.settings.drift import DriftSettings
 from rankloop.settings.experiment import ExperimentSettings
@@ -28,6 +27,7 @@ from tests.building import aggregate_day, build_features, lake_of
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 from tests.mlflow_server import serving
 from tests.mongo_server import emptied
+from tests.monitoring.entries import make_report, measure_drift
 from tests.training.steps import EASY_GATE, SMALL, Told, champion_is
 
 pytestmark = pytest.mark.stack
@@ -137,13 +137,13 @@ def test_without_a_control_group_the_shops_own_lists_are_compared(shop: Settings
 def test_the_report_is_kept_with_the_day_and_says_what_drifted(shop: Settings) -> None:
     told = make_report(shop, BUG)
     assert "product_price" in told["drifted"]
-    assert Path(told["report"]) == Path(shop.lake_root) / page_of(BUG)
-    assert "product_price" in (read_page(shop, BUG) or "")
-    assert read_page(shop, BUG + timedelta(days=9)) is None
-    assert told["link"] == link_to(BUG) == f"/drift-reports/{BUG}"
+    assert Path(told["report"]) == Path(shop.lake_root) / report_path(BUG)
+    assert "product_price" in (read_report(lake_of(shop), BUG) or "")
+    assert read_report(lake_of(shop), BUG + timedelta(days=9)) is None
+    assert told["link"] == report_link(BUG) == f"/drift-reports/{BUG}"
     # Whatever else there is in the lake, pages are no tables.
     assert not [table for table in lake_of(shop).tables() if table.startswith("reports")]
-    assert [path.name for path in (Path(shop.lake_root) / page_of(BUG)).parent.iterdir()] == ["report.html"]
+    assert [path.name for path in (Path(shop.lake_root) / report_path(BUG)).parent.iterdir()] == ["report.html"]
 
 
 def test_the_report_shows_all_that_drifted_and_no_more_than_is_read(shop: Settings) -> None:

@@ -9,9 +9,6 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.mongo import connect
-from rankloop.monitoring.act.acting import choose, fall_back, why_retrain
-from rankloop.monitoring.act.incidents import explain
-from rankloop.monitoring.policy.judge import judge
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
@@ -26,6 +23,13 @@ from rankloop.state.rankings import Batch
 from rankloop.training.record import IMPORTANCE as NOTED
 from tests.building import lake_of
 from tests.mlflow_server import serving
+from tests.monitoring.entries import (
+    apply_fallback,
+    choose_action,
+    judge_market_day,
+    retraining_request,
+    update_incidents,
+)
 from tests.monitoring.measured_rows import DAY, IMPORTANCE, Measured, against, before, psi, write, wrong_unit
 from tests.promotion.shop import Shop
 
@@ -63,9 +67,9 @@ def drifted(number: int) -> list[Measured]:
 def done(settings: Settings, rows: list[Measured]) -> tuple[Verdict, str]:
     """What is said and done about the day."""
     write(lake_of(settings), rows)
-    verdict = judge(settings, DAY)
-    explain(settings, DAY, NOW)
-    return verdict, choose(settings, DAY, NOW)
+    verdict = judge_market_day(settings, DAY)
+    update_incidents(settings, DAY, now=NOW)
+    return verdict, choose_action(settings, DAY, now=NOW)
 
 
 def note_importance(shop: Shop, number: int, importance: dict[str, Any]) -> None:
@@ -92,7 +96,7 @@ def live(settings: Settings) -> str:
 
 
 def test_a_lake_without_measures_is_judged_ok(shop: Shop) -> None:
-    assert judge(shop.settings, DAY).state == "ok"
+    assert judge_market_day(shop.settings, DAY).state == "ok"
 
 
 def test_what_the_champion_goes_by_decides_whether_it_is_trained_anew(shop: Shop) -> None:
@@ -100,15 +104,15 @@ def test_what_the_champion_goes_by_decides_whether_it_is_trained_anew(shop: Shop
     note_importance(shop, champion, IMPORTANCE)
     verdict, choice = done(shop.settings, drifted(champion))
     assert (verdict.state, verdict.version, choice) == ("retrain", champion, "retrain")
-    assert why_retrain(shop.settings, DAY) == {
+    assert retraining_request(shop.settings, DAY) == {
         "day": "2026-11-20",
         "reason": "drift on 2026-11-20: covariate shift: The inputs have moved (inputs)",
         "since": "2026-11-19",
     }
     # Cleared and judged again, though it was begun meanwhile: the same.
-    assert (judge(shop.settings, DAY), choose(shop.settings, DAY, NOW)) == (verdict, "retrain")
+    assert (judge_market_day(shop.settings, DAY), choose_action(shop.settings, DAY, now=NOW)) == (verdict, "retrain")
     note_importance(shop, champion, IMPORTANCE | {"product_price": 0.01})
-    assert judge(shop.settings, DAY).state == "ok"
+    assert judge_market_day(shop.settings, DAY).state == "ok"
 
 
 def test_a_champion_promoted_since_is_judged_by_its_own_days(shop: Shop) -> None:
@@ -131,7 +135,7 @@ def test_rankings_that_are_worse_than_none_are_taken_off_until_they_are_released
     worse = of(champion, [against(before(1), -0.03, -0.01), against(before(2), -0.03, -0.01)])
     assert done(settings, worse)[1] == "fall back"
     assert live(settings) == ours
-    assert (fall_back(settings, DAY, NOW), live(settings)) == (base, base)
+    assert (apply_fallback(settings, DAY, now=NOW), live(settings)) == (base, base)
     assert choose_ranker(settings).version is None
     assert shop.aliases["champion"] == champion
     assert shop.alerts[f"held_back:version {champion}"] == "open"
@@ -141,7 +145,7 @@ def test_rankings_that_are_worse_than_none_are_taken_off_until_they_are_released
     assert publish(settings, ours, NOW).startswith(f"not made live: version {champion} is held back: {DAY}: ")
     # Cleared after another batch went live, it leaves that.
     newer = put_live(settings, DAY, None)
-    assert (fall_back(settings, DAY, NOW), live(settings)) == (newer, newer)
+    assert (apply_fallback(settings, DAY, now=NOW), live(settings)) == (newer, newer)
     with connect(settings.mongo) as client:
         assert actions.release_version(client, champion)
         assert actions.held_versions(client) == {}

@@ -10,11 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.mongo import connect
-from rankloop.monitoring.act.acting import choose
-from rankloop.monitoring.act.incidents import NotToldError, explain, tell_on_call
+from rankloop.monitoring.act.incidents import NotificationError
 from rankloop.monitoring.policy.rule_set import TABLES
-from rankloop.monitoring.policy.verdict import NotJudgedError, Verdict, keep_verdict
-from rankloop.monitoring.report.pages import incident_page
+from rankloop.monitoring.policy.verdict import NotJudgedError, Verdict, record_verdict
+from rankloop.monitoring.report.pages import render_incident
 from rankloop.settings import Settings
 from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.state import actions
@@ -27,6 +26,7 @@ from rankloop.state.alerts import (
     list_alerts,
     raise_alert,
 )
+from tests.monitoring.entries import choose_action, notify_on_call, update_incidents
 from tests.monitoring.measured_rows import DAY, Measured, against, before, psi, verdict, wrong_unit
 from tests.running import rankloop
 
@@ -48,7 +48,7 @@ def judged(settings: Settings, rows: Sequence[Measured], day: date = DAY, measur
     with connect(settings.mongo) as client:
         found = verdict(rows, day=day, history=actions.earlier_actions(client, day))
         found = found.model_copy(update={"measured": tuple(measured)})
-        keep_verdict(client, found)
+        record_verdict(client, found)
     return found
 
 
@@ -64,8 +64,8 @@ def days(settings: Settings, *of: date) -> list[str]:
     for day in of:
         shift = day - DAY
         judged(settings, [(table, one | {"dt": one["dt"] + shift}) for table, one in DRIFTED], day)
-        explain(settings, day, NOW)
-        found.append(choose(settings, day, NOW))
+        update_incidents(settings, day, now=NOW)
+        found.append(choose_action(settings, day, now=NOW))
     return found
 
 
@@ -77,11 +77,11 @@ def test_a_verdict_comes_back_as_it_was_kept(watched: Settings) -> None:
 
 def test_a_cause_is_one_incident_and_news_once(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
-    news = explain(watched, DAY, NOW)
+    news = update_incidents(watched, DAY, now=NOW)
     assert news.startswith("# The data of products is wrong")
-    assert explain(watched, DAY, NOW) == ""
+    assert update_incidents(watched, DAY, now=NOW) == ""
     judged(watched, [*wrong_unit(DAY), *wrong_unit(NEXT)], NEXT)
-    assert explain(watched, NEXT, NOW + timedelta(days=1)) == ""
+    assert update_incidents(watched, NEXT, now=NOW + timedelta(days=1)) == ""
     [incident] = there(watched).values()
     assert (incident.name, incident.facts["since"], incident.facts["day"]) == (BUG, str(DAY), str(NEXT))
 
@@ -91,33 +91,33 @@ def test_its_page_is_in_the_log_also_when_the_day_is_cleared(
 ) -> None:
     caplog.set_level(logging.INFO, "rankloop.monitoring.act.incidents")
     judged(watched, wrong_unit(DAY))
-    page = explain(watched, DAY, NOW)
+    page = update_incidents(watched, DAY, now=NOW)
     assert page in caplog.messages
     caplog.clear()
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     assert page in caplog.messages
     judged(watched, [], NEXT)
     caplog.clear()
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     assert page in caplog.messages
 
 
 def told(settings: Settings, *refused: str) -> list[str]:
     """Whom on-call is told of, where these are refused."""
-    return tell_on_call(settings, lambda title, _: title.removeprefix("Rankloop: ") not in refused, NOW)
+    return notify_on_call(settings, lambda title, _: title.removeprefix("Rankloop: ") not in refused, now=NOW)
 
 
 def test_on_call_is_told_once_of_every_alert_and_anew_of_one_that_came_back(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     with connect(watched.mongo) as client:
         raise_alert(client, "held_back", "version 7", "It is held back.", NOW)
     assert sorted(told(watched)) == [BUG, "held_back:version 7"]
-    explain(watched, DAY, NOW + timedelta(hours=1))
+    update_incidents(watched, DAY, now=NOW + timedelta(hours=1))
     assert told(watched) == []
     with connect(watched.mongo) as client:
         close_alert_manually(client, BUG, "oncall", "mended", NOW)
-    explain(watched, DAY, NOW + timedelta(hours=2))
+    update_incidents(watched, DAY, now=NOW + timedelta(hours=2))
     assert told(watched) == [BUG]
 
 
@@ -125,7 +125,7 @@ def test_what_is_refused_keeps_nothing_else_from_being_told(watched: Settings) -
     with connect(watched.mongo) as client:
         for version in ("version 7", "version 8"):
             raise_alert(client, "held_back", version, "It is held back.", NOW)
-    with pytest.raises(NotToldError, match=r"1 of 2 alerts by .*: 'held_back:version 7'"):
+    with pytest.raises(NotificationError, match=r"1 of 2 alerts by .*: 'held_back:version 7'"):
         told(watched, "held_back:version 7")
     assert told(watched) == ["held_back:version 7"]
 
@@ -134,19 +134,19 @@ def test_on_call_is_told_again_once_more_is_called_for_than_before(watched: Sett
     found = judged(watched, DRIFTED)
     for state, news in (("alert", True), ("retrain", True), ("retrain", False), ("alert", False)):
         with connect(watched.mongo) as client:
-            keep_verdict(client, found.model_copy(update={"state": state}))
-        assert bool(explain(watched, DAY, NOW)) == news
+            record_verdict(client, found.model_copy(update={"state": state}))
+        assert bool(update_incidents(watched, DAY, now=NOW)) == news
         assert bool(told(watched)) == news
 
 
 def test_it_closes_when_it_is_over_and_not_when_nothing_was_measured(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     judged(watched, [], NEXT, measured=["monitoring/drift"])
-    explain(watched, NEXT, NOW)
+    update_incidents(watched, NEXT, now=NOW)
     assert set(there(watched)) == {BUG}
     judged(watched, [], NEXT)
-    explain(watched, NEXT, NOW)
+    update_incidents(watched, NEXT, now=NOW)
     assert there(watched) == {}
     assert there(watched, closed=True)[BUG].state == "closed"
 
@@ -154,13 +154,13 @@ def test_it_closes_when_it_is_over_and_not_when_nothing_was_measured(watched: Se
 def test_an_earlier_day_judged_again_changes_no_incident_and_does_nothing(watched: Settings) -> None:
     judged(watched, [], NEXT)
     judged(watched, DRIFTED)
-    assert (explain(watched, DAY, NOW), choose(watched, DAY, NOW)) == ("", "nothing")
+    assert (update_incidents(watched, DAY, now=NOW), choose_action(watched, DAY, now=NOW)) == ("", "nothing")
     assert there(watched) == {}
 
 
 def test_what_is_only_watched_wakes_nobody(watched: Settings) -> None:
     assert judged(watched, DRIFTED[:3]).state == "watch"
-    assert explain(watched, DAY, NOW) == ""
+    assert update_incidents(watched, DAY, now=NOW) == ""
 
 
 def test_two_bad_days_train_once_and_cleared_it_is_the_same_once(watched: Settings) -> None:
@@ -177,7 +177,7 @@ def test_a_day_that_turns_out_worse_takes_rankings_off_though_a_training_was_beg
     assert days(watched, DAY) == ["retrain"]
     worse = [against(before(age), -0.08, -0.02) for age in (2, 1)]
     assert judged(watched, [*DRIFTED, *worse]).state == "fall back"
-    assert [choose(watched, DAY, NOW) for _ in range(2)] == ["fall back", "fall back"]
+    assert [choose_action(watched, DAY, now=NOW) for _ in range(2)] == ["fall back", "fall back"]
     with connect(watched.mongo) as client:
         assert {action.kind for action in actions.actions_of_day(client, DAY)} == {"retrain", "fall back"}
 
@@ -213,30 +213,30 @@ def test_paused_nothing_is_begun_until_it_is_resumed(watched: Settings) -> None:
 
 def test_who_acknowledged_stays_noted_until_it_is_over(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     with connect(watched.mongo) as client:
         acknowledge_alert(client, BUG, "oncall", "asked the catalogue team", NOW)
-    explain(watched, DAY, NOW + timedelta(hours=1))
+    update_incidents(watched, DAY, now=NOW + timedelta(hours=1))
     with connect(watched.mongo) as client:
-        page = incident_page(alert_by_name(client, BUG))
+        page = render_incident(alert_by_name(client, BUG))
         assert "oncall knows of it since 2026-11-21 03:00 UTC: asked the catalogue team" in page
         assert close_alert_manually(client, BUG, "oncall", "mended", NOW).state == "closed"
         with pytest.raises(NoSuchAlertError, match="is closed since"):
             acknowledge_alert(client, BUG, "oncall", "", NOW)
         with pytest.raises(NoSuchAlertError, match="there is no alert 'drift:none'; open are none"):
             close_alert_manually(client, "drift:none", "oncall", "", NOW)
-    assert explain(watched, DAY, NOW).startswith("# The data of products is wrong")
+    assert update_incidents(watched, DAY, now=NOW).startswith("# The data of products is wrong")
     assert there(watched)[BUG].acknowledged is None
 
 
 def test_a_day_without_a_verdict_is_named(watched: Settings) -> None:
     with pytest.raises(NotJudgedError, match=f"{DAY} is not judged"):
-        explain(watched, DAY, NOW)
+        update_incidents(watched, DAY, now=NOW)
 
 
 def test_on_call_reads_acknowledges_and_closes_at_the_command_line(watched: Settings) -> None:
     judged(watched, wrong_unit(DAY))
-    explain(watched, DAY, NOW)
+    update_incidents(watched, DAY, now=NOW)
     environment = {"RANKLOOP_MONGO_URI": watched.mongo, "COLUMNS": "200"}
 
     def said(*arguments: str) -> str:

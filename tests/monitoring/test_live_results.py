@@ -16,7 +16,7 @@ from hypothesis import settings as effort
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.experiment import is_control
 from rankloop.monitoring.measure import sums as module
-from rankloop.monitoring.measure.live_results import LIVE, judge_day, live_results
+from rankloop.monitoring.measure.live_results import LIVE, live_results
 from rankloop.monitoring.measure.sums import NAMES, Sums
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace, happen
@@ -24,6 +24,7 @@ from rankloop_demo.simulator.storefront import Rankings, as_rankings, personalis
 from rankloop_demo.simulator.taste import click_probability
 from tests.building import lake_of
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, day_of, instant, put, reaction, shown_list
+from tests.monitoring.entries import measure_live_results
 from tests.simulator.batches import oracle
 
 SHARE = 0.5
@@ -66,7 +67,7 @@ def results(settings: Settings, day: date) -> dict[Key, Row]:
 
 @pytest.fixture(scope="module")
 def judged(shop: Settings) -> dict[Key, Row]:
-    assert judge_day(shop, DAY)["rows"]
+    assert measure_live_results(shop, DAY)["rows"]
     return results(shop, DAY)
 
 
@@ -211,18 +212,18 @@ def test_a_day_judged_again_or_in_portions_is_the_same(
     assert judged
     before = lake_of(shop).digest(LIVE, DAY)
     monkeypatch.setattr(module, "PORTION_ROWS", 2000)
-    assert judge_day(shop, DAY)["digest"] == before
+    assert measure_live_results(shop, DAY)["digest"] == before
 
 
 def test_a_day_is_not_judged_before_the_day_after_is_there(shop: Settings) -> None:
-    assert "whose events are not in the lake yet" in judge_day(shop, AFTER)["skipped"]
-    assert "are not in the lake" in judge_day(shop, AFTER + timedelta(days=1))["skipped"]
-    assert "are not in the lake" in judge_day(shop, BASE_DAY - timedelta(days=1))["skipped"]
+    assert "whose events are not in the lake yet" in measure_live_results(shop, AFTER)["skipped"]
+    assert "are not in the lake" in measure_live_results(shop, AFTER + timedelta(days=1))["skipped"]
+    assert "are not in the lake" in measure_live_results(shop, BASE_DAY - timedelta(days=1))["skipped"]
     assert set(lake_of(shop).days(LIVE)) <= {BASE_DAY, DAY}
 
 
 def test_a_day_of_base_rankings_has_control_alone(shop: Settings) -> None:
-    assert judge_day(shop, BASE_DAY)["rows"]
+    assert measure_live_results(shop, BASE_DAY)["rows"]
     assert {key[0] for key in results(shop, BASE_DAY)} == {"control"}
 
 
@@ -230,7 +231,7 @@ def test_a_day_without_a_list_has_no_row(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     for day in (DAY, AFTER):
         put(settings, day, day_of(day))
-    assert judge_day(settings, DAY)["rows"] == 0
+    assert measure_live_results(settings, DAY)["rows"] == 0
 
 
 @pytest.mark.parametrize(("hours_after", "counted"), [(23, True), (25, False)])
@@ -245,7 +246,7 @@ def test_what_comes_later_than_a_day_after_its_list_does_not_count(
     told = [reaction(AFTER, kind, buyer, 3, **late) for kind in ("click", "order")]
     put(settings, DAY, day_of(DAY, shown=shown_list(DAY, "q1", buyer, range(1, 21))))
     put(settings, AFTER, day_of(AFTER, reactions=told))
-    judge_day(settings, DAY)
+    measure_live_results(settings, DAY)
     found = results(settings, DAY)
     place = ("control", "base", "home")
     assert found[*place, "ctr", 5]["value"] == (0.2 if counted else 0.0)

@@ -9,19 +9,18 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.mongo import connect
-from rankloop.monitoring.act.acting import choose, fall_back
 from rankloop.monitoring.act.incidents import DRIFT as OF_DRIFT
-from rankloop.monitoring.act.incidents import explain
 from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.finding import ALL, Finding
 from rankloop.monitoring.policy.rule_set import TABLES
 from rankloop.monitoring.policy.rules import RULES
-from rankloop.monitoring.policy.verdict import keep_verdict
+from rankloop.monitoring.policy.verdict import record_verdict
 from rankloop.monitoring.policy.wording import finding_sentence, finding_sentences
-from rankloop.monitoring.report.pages import incident_page, told
+from rankloop.monitoring.report.pages import render_cause, render_incident
 from rankloop.settings import Settings
 from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.state.alerts import Alert, list_alerts
+from tests.monitoring.entries import apply_fallback, choose_action, update_incidents
 from tests.monitoring.measured_rows import (
     DAY,
     POLICY,
@@ -78,13 +77,13 @@ PLAIN_WITH_SIGN = re.compile(r"(?<![+\-\d.,])\d[\d.,]*%? \[[^\]]*\+")
 def shown(settings: Settings, rows: Sequence[Measured]) -> str:
     """What `rankloop alerts show` has to print, once the tasks of `drift_checks` that come after judging have run."""
     with connect(settings.mongo) as client:
-        keep_verdict(client, verdict(rows).model_copy(update={"measured": TABLES}))
-    explain(settings, DAY, NOW)
-    if choose(settings, DAY, NOW) == "fall back":
-        fall_back(settings, DAY, NOW)
+        record_verdict(client, verdict(rows).model_copy(update={"measured": TABLES}))
+    update_incidents(settings, DAY, now=NOW)
+    if choose_action(settings, DAY, now=NOW) == "fall back":
+        apply_fallback(settings, DAY, now=NOW)
     with connect(settings.mongo) as client:
         [incident] = list_alerts(client, kind=OF_DRIFT)
-    return incident_page(incident)
+    return render_incident(incident)
 
 
 @pytest.mark.stack
@@ -97,11 +96,11 @@ def test_the_runbook_shows_the_page_as_it_is(rows: Sequence[Measured], mongo: st
 
 @pytest.mark.parametrize(("kind", "rows"), KINDS.items(), ids=KINDS)
 def test_a_page_of_each_kind_leaves_names_as_they_are_and_plain_values_without_a_sign(
-    kind: str, rows: Sequence[Measured], tmp_path: Path
+    kind: str, rows: Sequence[Measured]
 ) -> None:
     found = verdict(rows)
     assert [cause.kind for cause in found.causes] == [kind]
-    page = told(Settings(home=tmp_path), found.causes[0], found)
+    page = render_cause(found.causes[0], found, "http://airflow", "http://mlflow")
     assert CAPITALISED.findall(page) == []
     assert PLAIN_WITH_SIGN.findall(page) == []
 
@@ -177,15 +176,15 @@ def test_of_segments_a_page_names_the_worst_and_counts_the_rest() -> None:
     assert page[4:] == ["By the same rule 3 more segments are bad."]
 
 
-def test_a_page_links_to_the_drift_report_where_inputs_were_measured(tmp_path: Path) -> None:
-    settings, found = Settings(home=tmp_path, airflow_url="https://airflow.example/"), verdict(MOVED)
+def test_a_page_links_to_the_drift_report_where_inputs_were_measured() -> None:
+    found, addresses = verdict(MOVED), ("https://airflow.example", "https://mlflow.example")
     [cause] = found.causes
-    assert "Each feature then and now" not in told(settings, cause, found)
+    assert "Each feature then and now" not in render_cause(cause, found, *addresses)
     link = f"- Each feature then and now: https://airflow.example/drift-reports/{DAY}\n"
-    assert link in told(settings, cause, found.model_copy(update={"measured": (DRIFT,)}))
+    assert link in render_cause(cause, found.model_copy(update={"measured": (DRIFT,)}), *addresses)
 
 
 def test_a_page_of_what_is_over_says_since_when() -> None:
     then = datetime(2026, 11, 22, 3, tzinfo=UTC)
     over = Alert("late_day:x", "late_day", "x", "It is late.", "closed", NOW, NOW, closed_at=then)
-    assert "- closed at 2026-11-22 03:00 UTC; open since 2026-11-21 03:00; last seen" in incident_page(over)
+    assert "- closed at 2026-11-22 03:00 UTC; open since 2026-11-21 03:00; last seen" in render_incident(over)

@@ -1,19 +1,22 @@
 """How our rankings do, what was expected of them, and whether tastes moved, in shops where that is known."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
+from rankloop.engine.duck import DuckEngine
 from rankloop.experiment import is_control
-from rankloop.monitoring.measure.concept import measure_concept
-from rankloop.monitoring.measure.estimates import ESTIMATES, measure_estimates
+from rankloop.lake.tables import Lake
+from rankloop.monitoring.measure.estimates import ESTIMATES
 from rankloop.monitoring.measure.live_results import LIVE
 from rankloop.monitoring.measure.measured import Measured, read_measures
 from rankloop.monitoring.measure.measures import CONCEPT, PERFORMANCE, SCHEMA
-from rankloop.monitoring.measure.performance import FEWEST_REACTED, measure_performance
+from rankloop.monitoring.measure.performance import FEWEST_REACTED
 from rankloop.ranking.evaluation import Evaluation
 from rankloop.ranking.metrics import tally
 from rankloop.ranking.scored import OURS
@@ -22,6 +25,7 @@ from rankloop.registry.connection import Registry
 from rankloop.registry.versions import version
 from rankloop.training.record import EVALUATION, open_record
 from tests.building import lake_of
+from tests.monitoring.entries import measure_concept, measure_estimates, measure_performance
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
 
 pytestmark = pytest.mark.stack
@@ -147,6 +151,19 @@ def test_a_day_measured_again_is_the_same(measured: dict[Key, Measured], quiet: 
     for table, measure in ((ESTIMATES, measure_estimates), (PERFORMANCE, measure_performance)):
         before = lake.digest(table, RIPE)
         assert measure(quiet.settings, RIPE)["digest"] == before
+
+
+def test_an_estimate_opens_the_lake_the_engine_and_mlflow_once(quiet: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: Counter[str] = Counter()
+    for kind in (Lake, DuckEngine, Registry):
+
+        def counting(self: Any, *given: Any, kind: type = kind, init: Any = kind.__init__) -> None:  # noqa: ANN401
+            opened[kind.__name__] += 1
+            init(self, *given)
+
+        monkeypatch.setattr(kind, "__init__", counting)
+    assert measure_estimates(quiet.settings, RIPE)["rows"] == 2
+    assert opened == {"Lake": 1, "DuckEngine": 1, "Registry": 1}
 
 
 @pytest.fixture(scope="module")

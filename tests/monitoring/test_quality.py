@@ -21,7 +21,7 @@ from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summar
 from rankloop.events.validation_db import ValidationDatabase
 from rankloop.monitoring.measure.measured import Measured, read_measures
 from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
-from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP, measure_quality
+from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP
 from rankloop.monitoring.measure.usual import DEVIATIONS, usual
 from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings
@@ -29,6 +29,7 @@ from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
 from tests.building import lake_of
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
+from tests.monitoring.entries import measure_quality
 
 DAYS = list(days_between(FIRST_DAY, FIRST_DAY + timedelta(days=8)))
 TODAY = DAYS[-1]

@@ -214,18 +214,17 @@ def show_again(settings: Settings, now: datetime) -> str:
     return batch.name if batch else ""
 
 
-def show_another(settings: Settings, now: datetime) -> str:
-    """Where what is live was ranked by a version that is held back: the newest other batch is shown at once.
+def publish_fallback(state: Client, now: datetime) -> str:
+    """Publish the newest other batch where the live one was ranked by a version that is held back.
 
-    The name of what is live then; empty if there is no other batch.
+    Return the name of the live batch, or nothing if there is no other.
     """
-    with connect(settings.mongo) as client:
-        held, shown = actions.held_versions(client), rankings.live_batch(client)
-        if shown and shown.version not in held:
-            return shown.batch
-        others = (one for one in rankings.list_batches(client) if one.published_at and one.version not in held)
-        if batch := max(others, key=lambda batch: (batch.day, batch.published_at), default=None):
-            rankings.publish_batch(client, batch, now)
+    held, live = actions.held_versions(state), rankings.live_batch(state)
+    if live and live.version not in held:
+        return live.batch
+    others = (batch for batch in rankings.list_batches(state) if batch.published_at and batch.version not in held)
+    if batch := max(others, key=lambda batch: (batch.day, batch.published_at), default=None):
+        rankings.publish_batch(state, batch, now)
     return batch.name if batch else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markdown import Markdown
 
-from rankloop.monitoring.report.addresses import address_of
+from rankloop.monitoring.report.addresses import report_url
 from rankloop.settings import Settings
 from rankloop_demo.demo.days import Days, days_of, live_on
 from rankloop_demo.demo.screen import Screen
@@ -45,7 +45,7 @@ def recover(settings: Settings, screen: Screen) -> str:
         _tell(settings, screen, day)
     show_story(settings, screen, demo)
     if left:
-        page = address_of(settings, left[0] - timedelta(days=1))
+        page = report_url(settings.airflow, left[0] - timedelta(days=1))
         screen.say(f"Each feature then and now, as of that training: {page}")
     return _live_results(settings, demo.loop)
 
@@ -75,18 +75,18 @@ def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str]
     from rankloop.desk.monitoring import personalised_days, show_in_short  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
     from rankloop.mongo import connect  # noqa: PLC0415
-    from rankloop.monitoring.policy.verdict import verdict_of  # noqa: PLC0415
-    from rankloop.monitoring.report.pages import told  # noqa: PLC0415
+    from rankloop.monitoring.policy.verdict import load_verdict  # noqa: PLC0415
+    from rankloop.monitoring.report.pages import render_cause  # noqa: PLC0415
 
     lake, before = Lake(settings.lake_root), day - timedelta(days=1)
     if before in personalised_days(lake):
         show_in_short(screen.console, lake, before)
     with connect(settings.mongo) as client:
-        verdict = verdict_of(client, day)
+        verdict = load_verdict(client, day)
     screen.say(f"      {day} is judged: {verdict.state}. {verdict.reason}")
     news = [cause for cause in verdict.causes if verdict.state not in {"ok", "watch"} and cause.key not in known]
     for cause in news:
-        screen.say(Markdown(told(settings, cause, verdict)))
+        screen.say(Markdown(render_cause(cause, verdict, settings.airflow, settings.mlflow)))
     return {cause.key for cause in news}
 
 

@@ -23,17 +23,21 @@ import numpy as np
 import pyarrow.compute as pc
 
 from rankloop.champions.current import current_champion
+from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
-from rankloop.features.build import lake_of
 from rankloop.features.families import product
-from rankloop.lake.tables import Lake
-from rankloop.mongo import connect
 from rankloop.monitoring.measure.click_model import fit_clicks
-from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, not_ripe
+from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, why_incomplete
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import CONCEPT
-from rankloop.monitoring.measure.promise import promised_lists
-from rankloop.monitoring.measure.shown import against_nothing, buyers_of, by_the_shop, shown_lists, versions_shown
+from rankloop.monitoring.measure.promise import expected_lists, training_of_version
+from rankloop.monitoring.measure.shown import (
+    ListReader,
+    base_lists,
+    buyer_numbers,
+    open_list_reader,
+    zero_parts,
+)
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.fitting import fit_options, sampled
 from rankloop.ranking.lists import prepare_day
@@ -45,9 +49,7 @@ from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import Segment, segments
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, Windows
-from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_model_of
-from rankloop.settings import Settings
 from rankloop.settings.training import XGBOOST, TrainingSettings
 
 FRESH, RESIDUAL = "fresh", "residual"
@@ -63,47 +65,47 @@ FEWEST_CLICKS = 10
 """Expected clicks below which nothing is said of a segment."""
 
 
-def measure_concept(settings: Settings, day: date) -> dict[str, Any]:
-    """Write whether the champion still knows what buyers like, or say why that cannot be told."""
-    lake = lake_of(settings)
-    if why := not_ripe(lake, day):
+def measure_concept(context: Context, day: date) -> dict[str, Any]:
+    """Write whether the champion still knows what buyers like, or return why that cannot be told."""
+    lake, reader = context.lake, open_list_reader(context)
+    if why := why_incomplete(lake, day):
         return {"skipped": why}
-    if (number := _champion(settings, day)) is None:
+    if (number := _version(context, reader, day)) is None:
         return {"skipped": f"no version of ours ranks as of {day}"}
-    models = {OURS: load_model_of(Registry(settings.mlflow), number)}
-    if fresh := _fresh(settings, lake, day):
-        models[SCORE] = fresh
-    lists = shown_lists(settings, day, by_the_shop, models)
-    found = [*_gain(lists, number), *_residuals(settings, lists, number)]
+    models = {OURS: load_model_of(context.registry, number)}
+    if data := _recent_lists(context, day):
+        models[SCORE] = _fitted(context.settings.training, data)
+    lists = reader.lists(day, base_lists, models)
+    evaluated = expected_lists(training_of_version(context, number), number)
+    found = [*_gain(lists, number), *_residuals(lists, evaluated, number)]
     written = keep_measures(lake, CONCEPT, day, found)
     return written if found else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
 
 
-def _champion(settings: Settings, day: date) -> int | None:
+def _version(context: Context, reader: ListReader, day: date) -> int | None:
     """The version that ranked the day, so that a day measured again tells of the same one; else who ranks now."""
-    if shown := versions_shown(settings, day):
+    if shown := reader.versions(day):
         return shown[0]
-    with connect(settings.mongo) as client:
-        now = current_champion(client, Registry(settings.mlflow))
+    now = current_champion(context.state, context.registry)
     return now.number if now else None
 
 
 # What recent days teach
 
 
-def _fresh(settings: Settings, lake: Lake, day: date) -> Model | None:
-    """A small model of the days just before; None where they are too few, or nothing was clicked on them."""
-    featured, cleaned = set(lake.days(product.TABLE.name)), set(lake.days(CLEANED))
+def _recent_lists(context: Context, day: date) -> TrainingSet | None:
+    """The lists of the days just before; None where they are too few, or nothing was clicked in them."""
+    featured, cleaned = set(context.lake.days(product.TABLE.name)), set(context.lake.days(CLEANED))
     before = [day - timedelta(days=back) for back in range(LEARNED_DAYS, 0, -1)]
     days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
     if len(days) < FEWEST_DAYS:
         return None
     for one in days:
-        prepare_day(settings, one)
-    data = open_training_set(settings, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
+        prepare_day(context.settings, one)
+    data = open_training_set(context.settings, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
         return None
-    return _fitted(settings.training, data)
+    return data
 
 
 def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
@@ -127,7 +129,7 @@ def _gain(lists: ScoredLists, number: int) -> Iterator[Measured]:
     if SCORE not in lists.table.column_names or not lists.reacted.any():
         return
     fresh, champion = (tally(lists.score(name), lists.judged, (NDCG,)) for name in (SCORE, OURS))
-    low, high = intervals(fresh, champion, BOOTSTRAP, stream=FRESH, groups=buyers_of(lists))
+    low, high = intervals(fresh, champion, BOOTSTRAP, stream=FRESH, groups=buyer_numbers(lists))
     value = fresh.means()[NDCG] - champion.means()[NDCG]
     yield Measured(FRESH, ALL, NDCG, value, float(low[0]), float(high[0]), 0.0, int(lists.reacted.sum()), number)
 
@@ -135,9 +137,8 @@ def _gain(lists: ScoredLists, number: int) -> Iterator[Measured]:
 # What the champion's scores promise
 
 
-def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[Measured]:
+def _residuals(lists: ScoredLists, judged_on: ScoredLists | None, number: int) -> Iterator[Measured]:
     """Clicks over what the champion's scores and the places let expect, less 1, over all lists and by segment."""
-    judged_on = promised_lists(settings, number)
     if judged_on is None or not lists.reacted.any():
         return
     score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
@@ -148,7 +149,7 @@ def _residuals(settings: Settings, lists: ScoredLists, number: int) -> Iterator[
         if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
             subject = segment.name if segment else ALL
             rows = int(_members(lists, segment).sum())
-            found = against_then(subject, (now, buyers_of(lists)), (before, buyers_of(judged_on)))
+            found = against_then(subject, (now, buyer_numbers(lists)), (before, buyer_numbers(judged_on)))
             yield Measured(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
 
 
@@ -180,9 +181,7 @@ def against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float
         value = clicks.means()[CALIBRATION]
         low, high = (
             float(bound[0])
-            for bound in intervals(
-                clicks, against_nothing(clicks), BOOTSTRAP, stream=f"{RESIDUAL} {subject}", groups=buyers
-            )
+            for bound in intervals(clicks, zero_parts(clicks), BOOTSTRAP, stream=f"{RESIDUAL} {subject}", groups=buyers)
         )
         if not value:
             return (-1.0, -1.0, -1.0) if now else (math.nan, math.nan, math.nan)

@@ -18,15 +18,16 @@ their list and product. Memory is bounded: rows are counted in portions, in one 
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rankloop.champions.current import current_champion
+from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
-from rankloop.engine.opening import open_engine
-from rankloop.features.build import lake_of
 from rankloop.features.families import product
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure import grid as grids
@@ -34,10 +35,9 @@ from rankloop.monitoring.measure.domain_classifier import Apart, Side, ranks, to
 from rankloop.monitoring.measure.grid import Column, Floats, Grid
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import DRIFT
-from rankloop.monitoring.measure.reference import SCORE, Reference, reference_of, version_of
+from rankloop.monitoring.measure.reference import SCORE, Reference, load_reference, ranking_version
 from rankloop.monitoring.measure.seen import Seen, comparable_lists, seen_on
 from rankloop.monitoring.measure.tally import Counted
-from rankloop.settings import Settings
 from rankloop.settings.drift import DriftSettings
 
 CALM_PSI = 0.1
@@ -46,26 +46,27 @@ CALM_PSI = 0.1
 Measure = Callable[[Grid, Floats, Floats], float]
 
 
-def measure_drift(settings: Settings, day: date) -> dict[str, Any]:
-    """Write the drift of a day, or say why there is none to be measured."""
-    reference = reference_on(settings, day)
+def measure_drift(context: Context, day: date) -> dict[str, Any]:
+    """Write the drift of a day, or return why there is none to be measured."""
+    reference = reference_on(context, day)
     if isinstance(reference, str):
         return {"skipped": reference}
-    with open_engine(settings.features) as engine:
-        lists = comparable_lists(engine, settings, day)
-        if not lists.rows:
-            return {"skipped": shown_to_nobody(day)}
-        seen = seen_on(engine, settings, day, reference, lists)
-    return keep_measures(lake_of(settings), DRIFT, day, measures(reference, seen, settings.drift))
+    settings, engine = context.settings, context.engine
+    lists = comparable_lists(engine, settings, day)
+    if not lists.rows:
+        return {"skipped": shown_to_nobody(day)}
+    seen = seen_on(engine, settings, day, reference, lists)
+    return keep_measures(context.lake, DRIFT, day, measures(reference, seen, settings.drift))
 
 
-def reference_on(settings: Settings, day: date) -> Reference | str:
-    """What a day is held against, or why it cannot be."""
-    if why := _not_there(lake_of(settings), day):
+def reference_on(context: Context, day: date) -> Reference | str:
+    """Return the reference that a day is compared with, or why there is none."""
+    if why := _not_there(context.lake, day):
         return why
-    if (number := version_of(settings, day)) is None:
+    champion = partial(current_champion, context.state, context.registry)
+    if (number := ranking_version(context.lake, day, champion)) is None:
         return f"no model ranked as of {day}, so there is nothing that it was judged on"
-    return reference_of(settings, number)
+    return load_reference(context.registry, number, context.settings.experiment.control_share)
 
 
 def shown_to_nobody(day: date) -> str:

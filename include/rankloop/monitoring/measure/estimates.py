@@ -21,26 +21,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
-from rankloop.features.build import lake_of
 from rankloop.features.families import product
-from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.click_model import ClickModel, cells
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.shown import (
-    buyers_of,
-    by_us,
-    by_version,
-    personalised,
-    shown_lists,
-    versions_shown,
+    ListReader,
+    buyer_numbers,
+    lists_of_models,
+    lists_of_version,
+    open_list_reader,
+    without_control,
 )
 from rankloop.ranking.metrics import Floats, Ints, Judged, Tally, divide, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
-from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_model_of
-from rankloop.settings import Settings
 
 ESTIMATES = "monitoring/estimates"
 ESTIMATED, ALL = "estimated", "all"
@@ -53,21 +50,23 @@ DRAWS, RESAMPLES, SEED = 60, 20, 7
 TAILS = (0.025, 0.975)
 
 
-def measure_estimates(settings: Settings, day: date) -> dict[str, Any]:
-    """Write what the lists of a day that our versions ranked will come to, or say why that cannot be told."""
-    lake, before = lake_of(settings), day - timedelta(days=1)
+def measure_estimates(context: Context, day: date) -> dict[str, Any]:
+    """Write the estimated performance of the day's lists that our versions ranked, or return why there is none."""
+    lake, before = context.lake, day - timedelta(days=1)
     if day not in lake.days(CLEANED) or before not in lake.days(product.TABLE.name):
         return {"skipped": f"there are no events of {day}, or no features as of {before}"}
-    found = [one for number in versions_shown(settings, day) for one in _of_version(settings, lake, day, number)]
+    reader, control_share = open_list_reader(context), context.settings.experiment.control_share
+    found: list[Measured] = []
+    for number in reader.versions(day):
+        found += _of_version(reader, day, number, load_model_of(context.registry, number), control_share)
     written = keep_measures(lake, ESTIMATES, day, found)
     why = f"no list of {day} is ours, or lists of ours had too few clicks on the {LEARNED_DAYS} days before"
     return written if found else {"skipped": why}
 
 
-def _of_version(settings: Settings, lake: Lake, day: date, number: int) -> Iterator[Measured]:
-    model = load_model_of(Registry(settings.mlflow), number)
-    lists = personalised(shown_lists(settings, day, by_version(number), {OURS: model}, judged=False), _share(settings))
-    if not len(lists) or (learned := _learned(settings, lake, day, model)) is None:
+def _of_version(reader: ListReader, day: date, number: int, model: Model, control_share: float) -> Iterator[Measured]:
+    lists = without_control(reader.lists(day, lists_of_version(number), {OURS: model}, labelled=False), control_share)
+    if not len(lists) or (learned := _learned(reader, day, model, control_share)) is None:
         return
     value, drawn = estimated(learned, lists)
     low, high = np.nanquantile(drawn, TAILS, axis=0)
@@ -77,26 +76,22 @@ def _of_version(settings: Settings, lake: Lake, day: date, number: int) -> Itera
         yield Measured(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
 
 
-def _learned(settings: Settings, lake: Lake, day: date, model: Model) -> ScoredLists | None:
+def _learned(reader: ListReader, day: date, model: Model, control_share: float) -> ScoredLists | None:
     """Our lists of the newest days whose reactions were all in by the end of this one; None where clicks are few."""
-    featured, cleaned = set(lake.days(product.TABLE.name)), set(lake.days(CLEANED))
+    featured, cleaned = set(reader.lake.days(product.TABLE.name)), set(reader.lake.days(CLEANED))
     before = (day - timedelta(days=back) for back in range(1, LEARNED_DAYS + 1))
     days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
-    found = [personalised(shown_lists(settings, one, by_us, {OURS: model}), _share(settings)) for one in days]
+    found = [without_control(reader.lists(one, lists_of_models, {OURS: model}), control_share) for one in days]
     if sum(int((one.label > 0).sum()) for one in found) < ENOUGH_CLICKS:
         return None
     return scored_lists(pa.concat_tables([one.table for one in found]))
-
-
-def _share(settings: Settings) -> float:
-    return settings.experiment.control_share
 
 
 def estimated(learned: ScoredLists, lists: ScoredLists) -> tuple[Floats, Floats]:
     """What these lists will come to by each of `NAMES`, and the same drawn again and again."""
     random = np.random.default_rng(SEED)
     laid, levels = cells(learned.score(OURS), _position(learned)), _levels(learned.label)
-    teachers, came = buyers_of(learned), buyers_of(lists)
+    teachers, came = buyer_numbers(learned), buyer_numbers(lists)
     values, drawn = [], []
     for _ in range(DRAWS):
         weight = _drawn_buyers(random, teachers)[teachers]

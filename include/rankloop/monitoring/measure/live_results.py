@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED, DAY
 from rankloop.contracts.marketplace import BASE_POLICY
-from rankloop.engine.opening import open_engine
 from rankloop.experiment import is_control
-from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.sums import NAMES, Sums, sums_of
 from rankloop.ranking.comparison import Bootstrap, draws
 from rankloop.ranking.metrics import Floats, Tally, divide
-from rankloop.settings import Settings
 
 LIVE = "monitoring/live_results"
 CONTROL, PERSONALISED, DIFFERENCE = "control", "personalised", "difference"
@@ -62,21 +60,20 @@ class Result:
     resampled: Floats
 
 
-def judge_day(settings: Settings, day: date) -> dict[str, Any]:
-    """Write the live results of a day's lists, or say why they cannot be known yet."""
-    lake = lake_of(settings)
-    if why := not_ripe(lake, day):
+def measure_live_results(context: Context, day: date) -> dict[str, Any]:
+    """Write the live results of a day's lists, or return why they cannot be known yet."""
+    lake = context.lake
+    if why := why_incomplete(lake, day):
         return {"skipped": why}
-    with open_engine(settings.features) as engine:
-        sums = sums_of(engine, lake, day)
-    rows = live_results(sums, settings.experiment.control_share, day)
+    sums = sums_of(context.engine, lake, day)
+    rows = live_results(sums, context.settings.experiment.control_share, day)
     table = pa.Table.from_pylist(rows, pa.schema(field for field in SCHEMA if field.name != DAY))
     written = lake.replace_day(LIVE, day, table, SCHEMA)
     return {"rows": written.rows, "version": written.version, "digest": written.digest}
 
 
-def not_ripe(lake: Lake, day: date) -> str:
-    """Why the day's lists cannot be judged yet, if they cannot."""
+def why_incomplete(lake: Lake, day: date) -> str:
+    """Return why the reactions to the day's lists are not complete yet, or nothing."""
     there, after = lake.days(CLEANED), day + timedelta(days=1)
     if day not in there:
         return f"the events of {day} are not in the lake"

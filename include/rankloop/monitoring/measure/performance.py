@@ -20,31 +20,35 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from rankloop.context import Context
 from rankloop.contracts.marketplace import BASE_POLICY
-from rankloop.features.build import lake_of
 from rankloop.monitoring.measure.estimates import ESTIMATED, ESTIMATES
-from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, DIFFERENCE, LIVE, PERSONALISED, judge_day
+from rankloop.monitoring.measure.live_results import (
+    ALL,
+    BOOTSTRAP,
+    DIFFERENCE,
+    LIVE,
+    PERSONALISED,
+    measure_live_results,
+)
 from rankloop.monitoring.measure.measured import Measured, keep_measures, read_measures
 from rankloop.monitoring.measure.measures import PERFORMANCE
-from rankloop.monitoring.measure.promise import promised_lists
+from rankloop.monitoring.measure.promise import expected_lists, training_of_version
 from rankloop.monitoring.measure.shown import (
-    against_nothing,
-    as_shown,
-    buyers_of,
-    by_anybody,
-    of_policy,
-    personalised,
-    shown_lists,
-    versions_shown,
+    all_lists,
+    buyer_numbers,
+    in_shown_order,
+    open_list_reader,
+    with_policy,
+    without_control,
+    zero_parts,
 )
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.metrics import Judged, tally
 from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import segment_lists, segments
-from rankloop.registry.connection import Registry
 from rankloop.scoring.batch import SURFACE
 from rankloop.scoring.ranker import load_model_of, policy_of, version_of
-from rankloop.settings import Settings
 
 NAMES = ("map@10", "recall@30", "ndcg@10", "ctr@10")
 COMPARED = {"ctr@10": SURFACE, "ndcg@10": SURFACE, "orders_per_buyer": ALL, "gmv_per_buyer": ALL}
@@ -56,17 +60,21 @@ LIVE_SIGNAL, RERANKED, AGAINST_CONTROL, ERROR = "live", "reranked", "against_con
 Row = dict[str, Any]
 
 
-def measure_performance(settings: Settings, day: date) -> dict[str, Any]:
-    """Write how well our rankings did on a day, or say why that cannot be known."""
-    judged = judge_day(settings, day)
+def measure_performance(context: Context, day: date) -> dict[str, Any]:
+    """Write how well our rankings did on a day, or return why that cannot be known."""
+    judged = measure_live_results(context, day)
     if "skipped" in judged:
         return judged
-    lake = lake_of(settings)
+    lake, reader = context.lake, open_list_reader(context)
     results = lake.read(LIVE, [day]).to_pylist()
-    numbers = versions_shown(settings, day)
+    numbers = reader.versions(day)
     found = [*_overall(results), *_against_control(results, numbers)]
     for number in numbers:
-        found += _of_version(settings, day, number)
+        lists = reader.lists(day, all_lists, {OURS: load_model_of(context.registry, number)})
+        found += _live_by_segment(lists, number, context.settings.experiment.control_share)
+        base = with_policy(lists, BASE_POLICY)
+        if len(base):
+            found += _reranked(base, expected_lists(training_of_version(context, number), number), number)
     estimates = [one for one in read_measures(lake, ESTIMATES, day) if one.version in numbers]
     written = keep_measures(lake, PERFORMANCE, day, [*found, *estimates, *_errors(estimates, found)])
     return written if numbers else {"skipped": f"on {day} nobody was shown a ranking of ours"}
@@ -95,18 +103,13 @@ def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measure
             yield Measured(AGAINST_CONTROL, ALL, name, *known, rows=row["lists"], version=version)
 
 
-def _of_version(settings: Settings, day: date, number: int) -> Iterator[Measured]:
-    """What needs features: live by segment, and the shop's lists as the version would have ranked them."""
-    model = load_model_of(Registry(settings.mlflow), number)
-    lists = shown_lists(settings, day, by_anybody, {OURS: model})
-    ours = as_shown(personalised(of_policy(lists, policy_of(number)), settings.experiment.control_share))
+def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measured]:
+    """The live metrics of a version's lists, segment by segment."""
+    ours = in_shown_order(without_control(with_policy(lists, policy_of(number)), control_share))
     for segment in segments(ours):
         some, judged = segment_lists(ours, segment)
         if some.reacted.sum() >= FEWEST_REACTED:
             yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
-    shops = of_policy(lists, BASE_POLICY)
-    if len(shops):
-        yield from _reranked(shops, promised_lists(settings, number), number)
 
 
 def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measured]:
@@ -128,7 +131,7 @@ def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
     """Each metric of these lists by `pscore`."""
     ours = tally(lists.score(OURS), judged, NAMES)
     stream = f"{signal} {subject}"
-    low, high = intervals(ours, against_nothing(ours), BOOTSTRAP, stream=stream, groups=buyers_of(lists))
+    low, high = intervals(ours, zero_parts(ours), BOOTSTRAP, stream=stream, groups=buyer_numbers(lists))
     for column, (name, value) in enumerate(ours.means().items()):
         bounds = float(low[column]), float(high[column])
         yield Measured(signal, subject, name, value, *bounds, expected.get(name), len(lists), version)

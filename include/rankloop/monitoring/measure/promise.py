@@ -6,32 +6,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rankloop.context import Context
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.lake.tables import LakeError
 from rankloop.ranking.scored import ScoredLists
 from rankloop.registry import versions
-from rankloop.registry.connection import Registry
-from rankloop.settings import Settings
 from rankloop.training import record
 from rankloop.training.record import Training, open_record
 
 log = logging.getLogger(__name__)
 
 
-def promised_lists(settings: Settings, number: int) -> ScoredLists | None:
-    """Those test lists of a version's training that the shop had ranked, with its scores; None where they are gone.
+def training_of_version(context: Context, number: int) -> Training:
+    """Return the record of the training that a version comes from."""
+    return open_record(context.settings, versions.version(context.registry, number).run_id)
+
+
+def expected_lists(training: Training, number: int) -> ScoredLists | None:
+    """Return the test lists of a version's training that the shop had ranked, with its scores; None if they are gone.
 
     Its evaluation is over all test lists. Once our rankings are shown, some of those are in an order of ours, and a
     figure over both kinds would promise what the shop's lists alone cannot hold.
     """
-    training = open_record(settings, versions.version(Registry(settings.mlflow), number).run_id)
     if not training.run.has(record.SCORED):
         return None
     try:
         names = _of_the_shop(training)
     except LakeError as error:
         # Old versions of tables are removed some day; what has no promise left is measured all the same.
-        log.warning("version %s: its test lists cannot be told apart any more: %s", number, error)
+        log.warning("version %s: its test lists cannot be told from the others any more: %s", number, error)
         return None
     lists = training.scored().of_sets(*training.tests)
     found = lists.take(np.isin(lists.of_list("request_id").astype(str), names))

@@ -21,18 +21,16 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from rankloop.calendar import days_between
+from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED, EVENT_SCHEMAS, PRODUCTS
 from rankloop.contracts.sources import SOURCES
-from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.events.checks import weeks_before
 from rankloop.events.summaries import DaySummary, SourceSummary, day_summaries
-from rankloop.features.build import lake_of
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measured import Measured, keep_measures
 from rankloop.monitoring.measure.measures import CATALOGUES, QUALITY
 from rankloop.monitoring.measure.usual import FEWEST, usual
-from rankloop.settings import Settings
 
 RECENT_DAYS = 7
 READ_ROWS = 1 << 20
@@ -65,8 +63,8 @@ Figures = dict[Key, tuple[float, int]]
 
 
 @dataclass(frozen=True)
-class Days:
-    """A day and those that it is held against."""
+class DayWithBaseline:
+    """A day, and the days that it is compared with."""
 
     day: date
     weekdays: tuple[date, ...]
@@ -78,30 +76,29 @@ class Days:
         return sorted({self.day, *self.weekdays, *self.recent})
 
 
-def measure_quality(settings: Settings, day: date) -> dict[str, Any]:
-    """Write what a day's events are like and what is usual, or say why that cannot be known."""
-    lake = lake_of(settings)
-    days = _days(settings, lake, day)
+def measure_quality(context: Context, day: date) -> dict[str, Any]:
+    """Write what a day's events are like, beside the baseline, or return why that cannot be known."""
+    lake, engine = context.lake, context.engine
+    days = _with_baseline(lake, day, context.settings.cleaning.usual_weeks)
     facts = {date.fromisoformat(one.day): one for one in day_summaries(lake, days.all)}
     if day not in facts:
         return {"skipped": f"the events of {day} are not in the lake"}
     found = {one: _of_facts(known) for one, known in facts.items()}
-    with open_engine(settings.features) as engine:
-        for one, known in facts.items():
-            found[one] |= _of_rows(engine, lake, one, known)
-        held = list(_held_against(days, found))
-        held += _of_shops(held, _marked(engine, lake, day, facts[day]), engine, days, found)
+    for one, known in facts.items():
+        found[one] |= _of_rows(engine, lake, one, known)
+    held = list(_held_against(days, found))
+    held += _of_shops(held, _marked(engine, lake, day, facts[day]), engine, days, found)
     return keep_measures(lake, QUALITY, day, held)
 
 
-def _days(settings: Settings, lake: Lake, day: date) -> Days:
+def _with_baseline(lake: Lake, day: date, weeks: int) -> DayWithBaseline:
     there = set(lake.days(CLEANED))
     recent = days_between(day - timedelta(days=RECENT_DAYS), day - timedelta(days=1))
-    weekdays = (one for one in weeks_before(day, settings.cleaning.usual_weeks) if one in there)
-    return Days(day, tuple(weekdays), tuple(one for one in recent if one in there))
+    weekdays = (one for one in weeks_before(day, weeks) if one in there)
+    return DayWithBaseline(day, tuple(weekdays), tuple(one for one in recent if one in there))
 
 
-def _held_against(days: Days, found: Mapping[date, Figures]) -> Iterator[Measured]:
+def _held_against(days: DayWithBaseline, found: Mapping[date, Figures]) -> Iterator[Measured]:
     """Each figure of the day beside what is usual for it."""
     for key in sorted({key for figures in found.values() for key in figures}):
         value, rows = found[days.day].get(key, _absent(key))
@@ -110,7 +107,7 @@ def _held_against(days: Days, found: Mapping[date, Figures]) -> Iterator[Measure
         yield Measured(*key, value, low, high, expected, rows)
 
 
-def _history(days: Days, found: Mapping[date, Figures], key: Key) -> list[float]:
+def _history(days: DayWithBaseline, found: Mapping[date, Figures], key: Key) -> list[float]:
     """What a figure was on the same weekdays, or where those are too few, on the last days."""
     weekdays, recent = (
         [value for one in some if one in found and math.isfinite(value := found[one].get(key, _absent(key))[0])]
@@ -234,7 +231,11 @@ def _snapshot_before(lake: Lake, day: date) -> date | None:
 
 
 def _of_shops(
-    held: Sequence[Measured], marked: Mapping[str, ir.Table], engine: Engine, days: Days, found: Mapping[date, Figures]
+    held: Sequence[Measured],
+    marked: Mapping[str, ir.Table],
+    engine: Engine,
+    days: DayWithBaseline,
+    found: Mapping[date, Figures],
 ) -> Iterator[Measured]:
     """Of prices that are off more often than usual, the shops that hold most of them.
 

@@ -1,5 +1,6 @@
 """Who ranked a day, and the lists that this version was judged on before it was promoted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -12,28 +13,28 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rankloop.champions.current import current_champion
 from rankloop.contracts.lake import DAY, SCORES
 from rankloop.errors import RankloopError
-from rankloop.features.build import lake_of
-from rankloop.mongo import connect
+from rankloop.features.catalogue import FEATURES
+from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.grid import Column, Floats, Grid, grid_of
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
+from rankloop.registry.tracking import training_run
+from rankloop.registry.versions import Version
 from rankloop.scoring.ranker import load_version
 from rankloop.scoring.shelf import Scorer, scorer_of
-from rankloop.settings import Settings
-from rankloop.training.record import REFERENCE, open_record
+from rankloop.training.record import REFERENCE
 
 SCORE = "score"
 """What the score is called among the columns that drift is measured of."""
-CALENDAR = frozenset({"context_weekday"})
-"""What the date alone decides: one day against many has always drifted."""
+SAME_ALL_DAY = frozenset(feature.name for feature in FEATURES if feature.same_all_day)
+"""Features that the date alone decides: one day against many has always drifted."""
 FACTS = (DAY, "shops_own", "control", "buyer_group", "weight", OURS)
 
 
-class UnlikeError(RankloopError):
+class IncomparableVersionError(RankloopError):
     """A version that no day can be compared with."""
 
 
@@ -48,7 +49,7 @@ class Reference:
     @property
     def columns(self) -> tuple[str, ...]:
         """What drift is measured of: the model's features, then its score."""
-        return (*(name for name in self.scorer.features if name not in CALENDAR), SCORE)
+        return (*(name for name in self.scorer.features if name not in SAME_ALL_DAY), SCORE)
 
     def values(self, column: str) -> Column:
         """A column as it was scored, unknown values as NaN."""
@@ -87,32 +88,30 @@ class Reference:
         )
 
 
-def version_of(settings: Settings, day: date) -> int | None:
-    """The version that ranked the batch as of a day; where none was published, the champion, if there is one."""
-    lake = lake_of(settings)
+def ranking_version(lake: Lake, day: date, champion: Callable[[], Version | None]) -> int | None:
+    """Return the version that ranked the batch as of a day; where none was published, the champion, if there is one."""
     for batch in lake.batches(SCORES, day, columns=["version"]):
         if batch.num_rows:
             return batch["version"][0].as_py()  # type: ignore[no-any-return]
-    with connect(settings.mongo) as client:
-        champion = current_champion(client, Registry(settings.mlflow))
-    return None if champion is None else champion.number
+    current = champion()
+    return None if current is None else current.number
 
 
-def reference_of(settings: Settings, number: int) -> Reference:
-    """What a version was judged on: lists that the shop ranked, of the control group where there is one."""
-    ranker = load_version(Registry(settings.mlflow), number)
-    run_id = versions.version(Registry(settings.mlflow), number).run_id
+def load_reference(registry: Registry, number: int, control_share: float) -> Reference:
+    """Return what a version was judged on: lists that the shop ranked, of the control group where there is one."""
+    ranker = load_version(registry, number)
+    run = training_run(registry, versions.version(registry, number).run_id)
     with TemporaryDirectory() as folder:
-        table = pq.read_table(open_record(settings, run_id).run.get_file(REFERENCE, Path(folder) / REFERENCE))
+        table = pq.read_table(run.get_file(REFERENCE, Path(folder) / REFERENCE))
     if missing := [name for name in FACTS if name not in table.column_names]:
-        raise UnlikeError(
+        raise IncomparableVersionError(
             f"the reference of version {number} lacks {', '.join(missing)}: an earlier Rankloop wrote it, and drift "
             "cannot be measured against it. Clear the task `register` of its training, which writes it anew."
         )
-    of = "control" if settings.experiment.control_share > 0 else "shops_own"
+    of = "control" if control_share > 0 else "shops_own"
     table = table.filter(table[of])
     if ranker.model is None or not table.num_rows:
-        raise UnlikeError(
+        raise IncomparableVersionError(
             f"the reference of version {number} has no list that the shop ranked; nothing can be compared with it."
         )
     return Reference(number, scorer_of(ranker.model, ranker.digest), table)

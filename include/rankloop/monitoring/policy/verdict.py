@@ -38,19 +38,19 @@ class Verdict(BaseModel):
         return {"day": str(self.day), "version": self.version, "state": self.state, "reason": self.reason}
 
 
-def keep_verdict(client: Client, verdict: Verdict) -> None:
+def record_verdict(client: Client, verdict: Verdict) -> None:
     """Make this the verdict of its day."""
     actions.save_verdict(client, verdict.day, verdict.model_dump(mode="json"))
 
 
-def verdict_of(client: Client, day: date) -> Verdict:
+def load_verdict(client: Client, day: date) -> Verdict:
     """The verdict of a day."""
     if found := actions.verdict_of_day(client, day):
         return Verdict.model_validate(found)
     raise NotJudgedError(f"{day} is not judged. Clear the task `judge` of drift_checks for that day.")
 
 
-def judged_later(client: Client, day: date) -> date | None:
+def newer_verdict_day(client: Client, day: date) -> date | None:
     """The newest day with a verdict, if it is after this one."""
     newest = date.fromisoformat(actions.recent_verdicts(client, 1)[0]["day"])
     return newest if newest > day else None

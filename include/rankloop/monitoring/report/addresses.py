@@ -2,22 +2,20 @@
 
 from datetime import date
 
-from rankloop.settings import Settings
-
 PAGES = "reports/drift"
 ADDRESS = "/drift-reports"
 
 
-def page_of(day: date) -> str:
-    """Where in the lake the page of a day is."""
+def report_path(day: date) -> str:
+    """Return where in the lake the report of a day is."""
     return f"{PAGES}/dt={day.isoformat()}/report.html"
 
 
-def link_to(day: date) -> str:
-    """The address of a day's page within Airflow, whoever asks."""
+def report_link(day: date) -> str:
+    """Return the address of a day's report within Airflow, whatever its own address is."""
     return f"{ADDRESS}/{day.isoformat()}"
 
 
-def address_of(settings: Settings, day: date) -> str:
-    """The whole address of a day's page, for a mail or a terminal."""
-    return f"{settings.airflow}{link_to(day)}"
+def report_url(airflow: str, day: date) -> str:
+    """Return the whole address of a day's report, for a mail or a terminal."""
+    return f"{airflow}{report_link(day)}"

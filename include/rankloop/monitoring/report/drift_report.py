@@ -13,60 +13,59 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rankloop.engine.opening import open_engine
-from rankloop.features.build import lake_of
+from rankloop.context import Context
+from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.drift import most_of_days, reference_on, shown_to_nobody
 from rankloop.monitoring.measure.reference import Reference
 from rankloop.monitoring.measure.seen import comparable_lists, seen_on
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules.input_drift import InputDriftRule
-from rankloop.monitoring.report.addresses import link_to, page_of
+from rankloop.monitoring.report.addresses import report_link, report_path
 from rankloop.monitoring.report.evidently_page import evidently_page, psi_of
-from rankloop.settings import Settings
 
 SEED = 7
 
 
-def make_report(settings: Settings, day: date) -> dict[str, Any]:
-    """Write the page of a day, or say why there is none: where it is, which features drifted, Evidently's verdicts."""
-    reference = reference_on(settings, day)
+def make_report(context: Context, day: date) -> dict[str, Any]:
+    """Write the page of a day; return where it is, what drifted and Evidently's tests, or why there is none."""
+    rule = open_policy(context.settings.monitoring).rule_of(InputDriftRule)
+    reference = reference_on(context, day)
     if isinstance(reference, str):
         return {"skipped": reference}
-    now = rows_of_day(settings, day, reference)
+    now = rows_of_day(context, day, reference)
     if not len(now):
         return {"skipped": shown_to_nobody(day)}
-    before = drawn(reference, settings.drift.report_rows)
-    limits = worth_a_look(before, now, thresholds(reference, settings), settings.drift.report_columns)
-    page, told = evidently_page(before, now, limits)
-    lake = lake_of(settings)
-    lake.put(page_of(day), page.encode())
-    drifted = sorted(test["column"] for test in told if test["drifted"])
+    lake, drift = context.lake, context.settings.drift
+    before = sample_rows(reference, drift.report_rows)
+    limits = columns_to_show(before, now, drift_limits(reference, rule), drift.report_columns)
+    page, tests = evidently_page(before, now, limits)
+    lake.put(report_path(day), page.encode())
+    drifted = sorted(test["column"] for test in tests if test["drifted"])
     return {
-        "report": f"{lake.root}/{page_of(day)}",
-        "link": link_to(day),
+        "report": f"{lake.root}/{report_path(day)}",
+        "link": report_link(day),
         "drifted": drifted,
-        "tests": told,
+        "tests": tests,
         "rows": len(now),
         "version": reference.version,
     }
 
 
-def read_page(settings: Settings, day: date) -> str | None:
-    """The page of a day, or None if there is none."""
-    content = lake_of(settings).get(page_of(day))
+def read_report(lake: Lake, day: date) -> str | None:
+    """Return the page of a day, or None if there is none."""
+    content = lake.get(report_path(day))
     return None if content is None else content.decode()
 
 
-def thresholds(reference: Reference, settings: Settings) -> dict[str, float]:
-    """By column, the PSI from which it has drifted."""
-    rule = open_policy(settings.monitoring).rule_of(InputDriftRule)
+def drift_limits(reference: Reference, rule: InputDriftRule) -> dict[str, float]:
+    """Return by column the PSI from which it has drifted."""
     return {name: rule.feature_limit(most_of_days(reference, number)) for number, name in enumerate(reference.columns)}
 
 
-def worth_a_look(
+def columns_to_show(
     before: pd.DataFrame, now: pd.DataFrame, limits: Mapping[str, float], at_most: int
 ) -> dict[str, float]:
-    """The limits of the columns that have drifted, and of those that moved most up to so many, in their order.
+    """Return the limits of the columns that have drifted, and of those that moved most up to so many, in their order.
 
     Evidently draws each column several times: all 131 take it most of a minute, and nobody reads them.
     """
@@ -77,19 +76,19 @@ def worth_a_look(
     return {name: limit for name, limit in limits.items() if name in kept}
 
 
-def rows_of_day(settings: Settings, day: date, reference: Reference) -> pd.DataFrame:
-    """Whole lists of the day, about as many rows as the report takes."""
+def rows_of_day(context: Context, day: date, reference: Reference) -> pd.DataFrame:
+    """Return complete lists of the day, about as many rows as the report takes."""
+    settings, engine = context.settings, context.engine
     # All rows of the lists that are chosen are kept.
     drift = settings.drift.model_copy(update={"sample_rows": 2 * settings.drift.report_rows})
     wide = settings.model_copy(update={"drift": drift})
-    with open_engine(settings.features) as engine:
-        lists = comparable_lists(engine, settings, day, settings.drift.report_rows)
-        sample = seen_on(engine, wide, day, reference, lists).sample if lists.rows else None
+    lists = comparable_lists(engine, settings, day, settings.drift.report_rows)
+    sample = seen_on(engine, wide, day, reference, lists).sample if lists.rows else None
     return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
 
 
-def drawn(reference: Reference, rows: int) -> pd.DataFrame:
-    """Rows of the reference, each by its weight, so that they look as what was shown."""
+def sample_rows(reference: Reference, rows: int) -> pd.DataFrame:
+    """Return rows drawn from the reference by their weights, so that they look as what was shown."""
     share = reference.weights / reference.weights.sum()
     chosen = np.random.default_rng(SEED).choice(len(share), min(rows, len(share)), p=share)
     return pd.DataFrame({name: reference.values(name)[chosen] for name in reference.columns})
