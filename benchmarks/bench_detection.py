@@ -2,12 +2,12 @@
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/bench_detection.py [--scale 0.3] [--quiet 60]
 
-A shop lives 26 days, trains a champion, and then 60 quiet days, over Tết and its weekends: half of the buyers see the
-champion's rankings, made anew every third day, and each week a challenger is trained and promoted if the gate lets it.
-Each day is measured and judged as `drift_checks` does. Estimates are left out, which lead to no more than a watch.
-Meanwhile, on known days, the shop is copied, and in the copy a scenario begins, which is found on the day whose verdict
-is the first to say alert, retrain or fall back. What buyers did is known a day later, so what only that shows has one
-day less of ripe evidence than days.
+A shop lives 26 days from `--first` on, trains a champion, and then 60 quiet days, by default over Tết and its weekends:
+half of the buyers see the champion's rankings, made anew every third day, and each week a challenger is trained and
+promoted if the gate lets it. Each day is measured and judged as `drift_checks` does. Estimates are left out, which lead
+to no more than a watch. Meanwhile, on known days, the shop is copied, and in the copy a scenario begins, which is found
+on the day whose verdict is the first to say alert, retrain or fall back. What buyers did is known a day later, so what
+only that shows has one day less of ripe evidence than days.
 
 Its peer is Evidently's `DataDriftPreset` with its defaults, on the samples that our report has of the same days: it
 finds something when it says that the data set has drifted, which is when half of all columns have. On quiet days it is
@@ -30,6 +30,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from seeded import parse_seeded
 from watched_shop import Shop, servers
 
 from rankloop.calendar import days_between
@@ -53,7 +54,6 @@ from rankloop.settings.training import TrainingSettings
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
 
-FIRST = date(2026, 11, 22)
 HISTORY, WEEK = 26, 7
 SCENARIOS = {
     "tet_campaign": "covariate shift",
@@ -193,8 +193,8 @@ class Months:
 
     def lived(self) -> Iterator[Watched]:
         """All of their days, one by one."""
-        as_of, asked = FIRST + timedelta(days=HISTORY - 1), self.asked
-        for day in days_between(FIRST, as_of):
+        as_of, asked = self.asked.first + timedelta(days=HISTORY - 1), self.asked
+        for day in days_between(asked.first, as_of):
             self.shop.live(day, features=day > as_of - timedelta(days=TRAINING.list_days + 3))
         self.train(as_of)
         self.shop.rank(as_of)
@@ -236,7 +236,7 @@ def live_in(folder: Path, asked: argparse.Namespace) -> None:
     """Live all days, and note what was said of each."""
     with servers(folder, asked.port) as (mlflow, mongo), (folder / DAYS).open("a", encoding="utf-8") as kept:
         settings = settings_in(folder, mlflow, mongo)
-        place = Marketplace(7, asked.scale, FIRST, settings.timezone, dirt=False)
+        place = Marketplace(asked.seed, asked.scale, asked.first, settings.timezone, dirt=False)
         for one in Months(Shop(settings, place), asked).lived():
             kept.write(json.dumps(asdict(one), default=str) + "\n")
             kept.flush()
@@ -315,7 +315,10 @@ def main() -> None:
     given.add_argument("--peer-every", type=int, default=6, help="quiet days from one to the next that Evidently sees")
     given.add_argument("--port", type=int, default=21200, help="MLflow's; MongoDB has the one after it")
     given.add_argument("--home", type=Path, help="where all of it is kept; if it is there, it is judged again")
-    asked, began = given.parse_args(), time.perf_counter()
+    given.add_argument(
+        "--first", type=date.fromisoformat, default=date(2026, 11, 22), help="the shop's first day; default %(default)s"
+    )
+    asked, began = parse_seeded(given), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as name:
         folder = asked.home or Path(name)
         if not (folder / DAYS).exists():
@@ -323,7 +326,8 @@ def main() -> None:
         found = judged_in(folder)
     print_scenarios(found)
     print_quiet(found["shop"])
-    print(f"\nScale {asked.scale}, {(time.perf_counter() - began) / 60:.0f} minutes.")
+    shop = f"seed {asked.seed}, from {asked.first}, scale {asked.scale}"
+    print(f"\nThe shop: {shop}; {(time.perf_counter() - began) / 60:.0f} minutes.")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from bench_features import peak_mb
 from rich.console import Console
 from rich.table import Table
+from seeded import parse_seeded, seed
 
 from rankloop.engine.opening import open_engine
 from rankloop.monitoring.measure.drift import most_of_days, of_column
@@ -67,7 +68,7 @@ def make(path: Path, rows: int, columns: int, *, moved: bool) -> None:
         for start in range(0, rows, 1 << 17):
             many, made = min(1 << 17, rows - start), {}
             for number, name in enumerate(names(columns)):
-                draw = np.random.default_rng([7, number, start, moved])
+                draw = np.random.default_rng([seed(), number, start, moved])
                 values = DRAWS[name.partition("_")[0]](draw, many).astype(np.float32)
                 shift = 1 + 0.05 * number * (moved and number % MOVED == number // MOVED % MOVED)
                 made[name] = values * np.float32(shift)
@@ -189,7 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=60)
-    asked, console = parser.parse_args(), Console()
+    asked, console = parse_seeded(parser), Console()
     table = Table("the day's check", "seconds", "peak MB", "times ours", "columns called drifted")
     with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as name:
         folder = Path(name)

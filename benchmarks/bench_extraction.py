@@ -28,6 +28,7 @@ from pymongoarrow.api import Schema, find_arrow_all
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from seeded import parse_seeded, seed
 
 from rankloop.calendar import day_bounds
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS, SCHEMAS
@@ -97,7 +98,7 @@ def main() -> None:
     """Measure, or be one of those measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contender", nargs=3, metavar=("NAME", "ADDRESS", "COLLECTION"), help=argparse.SUPPRESS)
-    chosen = parser.parse_args().contender
+    chosen = parse_seeded(parser).contender
     if chosen:
         name, address, collection = chosen
         started = monotonic()
@@ -135,7 +136,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 def fill(address: str, bar: Progress) -> dict[str, int]:
     """One day of the simulated marketplace, its documents copied under other names."""
-    place, client = Marketplace(7, SCALE, DAY, ZONE.key), connect(address)
+    place, client = Marketplace(seed(), SCALE, DAY, ZONE.key), connect(address)
     prepare(client)
     step = bar.add_task("filling MongoDB", total=place.blocks)
     for block in range(place.blocks):

@@ -7,6 +7,7 @@ aggregates as ours, one as a notebook does, from the events of the whole window.
 of 20 million shown products, which takes some minutes to make.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from feature_events import LAST, make_lake, settings_in
 from features_in_pandas import build_day, build_day_from_events
 from rich.console import Console
 from rich.table import Table
+from seeded import parse_seeded
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
@@ -170,8 +172,9 @@ def show_join(console: Console, home: Path) -> None:
 
 def main() -> None:
     """Make the lakes, measure, print."""
-    console = Console()
-    sizes = [SMALL, MEDIUM] if "--without-large" in sys.argv else [SMALL, MEDIUM, LARGE]
+    parser, console = argparse.ArgumentParser(), Console()
+    parser.add_argument("--without-large", action="store_true", help="leave out the largest lake")
+    sizes = [SMALL, MEDIUM] if parse_seeded(parser).without_large else [SMALL, MEDIUM, LARGE]
     with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
         homes = {size: Path(folder) / str(size) for size in sizes}
         for size, home in homes.items():

@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from building import lake_of
+from seeded import parse_seeded, seed
 from simulated_market import Truth, live_in_lake, truth_of
 
 from rankloop.features.families.product import TABLE
@@ -63,10 +64,10 @@ def main() -> None:
     given.add_argument("--home", type=Path)
     given.add_argument("--scale", type=float, default=1.0)
     given.add_argument("--debias", action="store_true")
-    asked = given.parse_args()
+    asked = parse_seeded(given)
     with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
         settings = Settings(home=asked.home or Path(folder))
-        place = Marketplace(7, asked.scale, FIRST, settings.timezone, dirt=False)
+        place = Marketplace(asked.seed, asked.scale, FIRST, settings.timezone, dirt=False)
         data = simulated(settings, place)
         (print_debias if asked.debias else print_quality)(settings, place, data)
 
@@ -249,7 +250,7 @@ def print_table(rankings: Mapping[str, tuple[np.ndarray, float, int]], test: Tes
     """A row a ranking: each metric with its interval, and how far it is from base to ceiling."""
     block = test.block
     figures = {name: list_metrics(score, block.label, block.sizes) for name, (score, *_) in rankings.items()}
-    draws = np.random.default_rng(7).multinomial(
+    draws = np.random.default_rng(seed()).multinomial(
         len(block.sizes), np.full(len(block.sizes), 1 / len(block.sizes)), 1000
     )
     mean = {name: {m: float(np.mean(values[m])) for m in SHOWN_METRICS} for name, values in figures.items()}

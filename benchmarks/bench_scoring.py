@@ -31,6 +31,7 @@ from bench_features import peak_mb
 from bench_simulator import server
 from building import aggregate_day, build_features
 from pymongo import MongoClient
+from seeded import parse_seeded, seed
 
 from rankloop.candidates.generation import candidates
 from rankloop.candidates.pool import BUYER_SHARDS, CandidatePool, open_candidate_pool
@@ -72,7 +73,7 @@ def make(home: Path, buyers: int) -> None:
     columns = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.schema.names}
     preprocessing = learn(PreprocessingSettings(), columns.items())
     values = preprocessing.apply(rows)
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed())
     wish = columns["category4_share"] + columns["product_ctr"] * 5 + random.gumbel(size=len(values)) / 4
     params = {"max_depth": DEPTH, "nthread": THREADS, "max_bin": 64}
     booster = xgb.train(params, xgb.DMatrix(values, (wish > np.quantile(wish, 0.98)).astype(int)), TREES)
@@ -209,7 +210,7 @@ def main() -> None:
     given = argparse.ArgumentParser()
     given.add_argument("--buyers", type=int, default=10_000)
     given.add_argument("--large", action="store_true", help="rank for 100 000 buyers, for the peak memory")
-    asked = given.parse_args()
+    asked = parse_seeded(given)
     with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
         home = Path(folder)
         make(home, LARGE if asked.large else asked.buyers)

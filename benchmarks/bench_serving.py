@@ -32,6 +32,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import xgboost as xgb
+from seeded import parse_seeded, seed
 from simulated_market import live_in_lake
 
 from rankloop.champions.current import reconcile_aliases
@@ -285,7 +286,7 @@ def meanwhile(every_s: float, does: Callable[[], None]) -> Iterator[None]:
 
 def some_lists(settings: Settings) -> list[dict[str, Any]]:
     """Lists to rank, each of a buyer and of products that the features know."""
-    lake, draw = Lake(settings.lake_root), np.random.default_rng(7)
+    lake, draw = Lake(settings.lake_root), np.random.default_rng(seed())
     goods = lake.read("features/product", [AS_OF], ["product_id"])["product_id"].to_numpy()
     buyers = lake.read("features/buyer", [AS_OF], ["account_id"])["account_id"].to_numpy()
     at = datetime(2026, 10, 9, 13, tzinfo=UTC).isoformat()
@@ -332,7 +333,7 @@ def main(arguments: argparse.Namespace) -> None:
         serving = ServingSettings(requests_a_minute=10_000_000, look_every_s=0.5)
         address = f"mongodb://127.0.0.1:{ports.mongo}"
         settings = Settings(home=folder / "home", ports=ports, serving=serving, mongo_uri=address)
-        place = Marketplace(seed=7, scale=SCALE, first_day=FIRST, timezone=settings.timezone, dirt=False)
+        place = Marketplace(seed=seed(), scale=SCALE, first_day=FIRST, timezone=settings.timezone, dirt=False)
         for _ in live_in_lake(settings, place, [FIRST + timedelta(days=day) for day in range(DAYS)], AS_OF):
             pass
         running.enter_context(servers(folder, ports))
@@ -392,5 +393,5 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--connections", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lists", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parse_seeded(parser)
     main_client(given) if given.client else main(given)

@@ -6,6 +6,7 @@ Each measurement runs in a process of its own, against a server of its own. `--l
 shown products, which takes some minutes and 8 GB of disk.
 """
 
+import argparse
 import json
 import resource
 import subprocess
@@ -22,6 +23,7 @@ import bson
 from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table
+from seeded import parse_seeded, seed
 
 from rankloop.contracts.marketplace import IMPRESSIONS, INTERACTIONS
 from rankloop.mongo import Client
@@ -37,7 +39,7 @@ ROUNDS = 3
 
 def marketplace(scale: float) -> Marketplace:
     """The demo's marketplace at this scale."""
-    return Marketplace(seed=7, scale=scale, first_day=FIRST_DAY, timezone="Asia/Ho_Chi_Minh")
+    return Marketplace(seed=seed(), scale=scale, first_day=FIRST_DAY, timezone="Asia/Ho_Chi_Minh")
 
 
 @contextmanager
@@ -150,13 +152,18 @@ def print_memory(console: Console, *, large: bool) -> None:
 
 def main() -> None:
     """Print the tables, or make the one measurement that is asked for."""
-    if len(sys.argv) > 1 and sys.argv[1] in {"loading", "memory"}:
-        scale, *rest = sys.argv[2:]
-        print(json.dumps(globals()[sys.argv[1]](float(scale), *map(int, map(float, rest)))))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="a market of millions too")
+    parser.add_argument("measure", nargs="*", help=argparse.SUPPRESS)
+    asked = parse_seeded(parser)
+    if asked.measure:
+        name, scale, *rest = asked.measure
+        measures: dict[str, Any] = {"loading": loading, "memory": memory}
+        print(json.dumps(measures[name](float(scale), *map(int, map(float, rest)))))
         return
     console = Console(width=110)
     print_speed(console)
-    print_memory(console, large="--large" in sys.argv)
+    print_memory(console, large=asked.large)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 from bench_features import peak_mb
 from building import build_features, lake_of
+from seeded import parse_seeded, seed
 
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.blocks import lists_with_reaction, put_together
@@ -77,7 +78,7 @@ def make(settings: Settings, rows: int) -> None:
 
 def made_day(day: date, lists: int) -> pa.Table:
     """A day's rows: one click a list, told by the first few features and chance."""
-    random = np.random.default_rng(day.toordinal())
+    random = np.random.default_rng([seed(), day.toordinal()])
     count = lists * PER_LIST
     values = random.random((len(feature_names()), count), dtype=np.float32)
     wish = (values[:8].sum(axis=0) * 4 + random.gumbel(size=count)).reshape(lists, PER_LIST)
@@ -169,7 +170,7 @@ def main() -> None:
     given = argparse.ArgumentParser()
     given.add_argument("--millions", type=float, nargs="+", default=[1, 5])
     print("| work | rows, million | seconds | peak MB |\n| --- | ---: | ---: | ---: |")
-    for size in given.parse_args().millions:
+    for size in parse_seeded(given).millions:
         with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
             market, home = Path(folder) / "market", Path(folder) / "training"
             make_market(settings_in(market), round(size * MILLION))

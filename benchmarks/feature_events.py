@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from building import aggregate_day, lake_of
+from seeded import seed
 
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
@@ -43,7 +44,7 @@ class Crowd(NamedTuple):
 
 def crowd(shown: int) -> Crowd:
     """A marketplace that shows about so many products a day."""
-    world = make_world(7, shown / PER_SCALE, LAST - timedelta(days=60))
+    world = make_world(seed(), shown / PER_SCALE, LAST - timedelta(days=60))
     total = np.cumsum(world.buyers.activity)
     names = pa.array([product_name(world, product) for product in range(len(world.products.id))])
     return Crowd(world, total / total[-1], names)
@@ -68,7 +69,7 @@ def make_lake(settings: Settings, shown: int, days: int, *, whole: bool) -> None
 def put_day(settings: Settings, people: Crowd, day: date, lists_of: date | None, size: tuple[int, int]) -> None:
     """One day's events: so many lists of so many products, its own or those of another day."""
     lists, per_list = size
-    random = np.random.default_rng((lists_of or day).toordinal())
+    random = np.random.default_rng([seed(), (lists_of or day).toordinal()])
     start = int(start_of(day, settings.zone).timestamp() * 1000)
     buyer = np.sort(np.searchsorted(people.share, random.random(lists)))
     row = np.repeat(np.arange(lists), per_list)
@@ -78,7 +79,7 @@ def put_day(settings: Settings, people: Crowd, day: date, lists_of: date | None,
     tables = {}
     if lists_of in {None, day}:
         tables[SHOWN] = _shown(people, (buyer, row, product, request, at), per_list, random)
-    random = np.random.default_rng(day.toordinal())
+    random = np.random.default_rng([seed(), day.toordinal()])
     total = np.cumsum(appeal)
     looked = np.sort(np.searchsorted(total, random.random(round(lists * PER_LIST * LOOKS_PER_SHOWN)) * total[-1]))
     tables[REACTIONS] = _reactions(people, (buyer[row[looked]], product[looked], request[row[looked]]), start, random)
