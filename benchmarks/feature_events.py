@@ -19,7 +19,7 @@ from seeded import seed
 from rankloop.calendar import start_of
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import KINDS, TIMESTAMP
-from rankloop.lake.facts import write_facts
+from rankloop.lake.day_facts import write_facts
 from rankloop.settings import Settings
 from rankloop_demo.simulator.catalogue import product_name
 from rankloop_demo.simulator.world import FIRST_SHOP_ID, World, make_world

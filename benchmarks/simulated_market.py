@@ -15,7 +15,7 @@ from building import aggregate_day, build_features, lake_of
 
 from rankloop.contracts.lake import BUYERS, CLEANED, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
-from rankloop.lake.facts import write_facts
+from rankloop.lake.day_facts import write_facts
 from rankloop.settings import Settings
 from rankloop_demo.simulator.catalogue import product_documents, products_changed
 from rankloop_demo.simulator.clock import clock

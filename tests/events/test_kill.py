@@ -21,7 +21,7 @@ from tests.killing import Point, forks
 
 pytestmark = pytest.mark.stack
 
-COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_file"
+COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_partition_file"
 QUARANTINE = "rankloop.events.cleaning:replace_quarantine"
 BULK = "pymongo.collection:Collection.bulk_write"
 POINTS = [

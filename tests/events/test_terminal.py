@@ -12,7 +12,7 @@ from rankloop.cli.main import app
 from rankloop.contracts.lake import REACTIONS
 from rankloop.contracts.marketplace import INTERACTIONS
 from rankloop.desk import events as terminal
-from rankloop.lake.comparison import diff
+from rankloop.lake.comparison import diff_partition
 from rankloop.settings import load_settings
 from tests.events.shop import DAY, NIGHT, Shop, a_reaction, at
 
@@ -82,7 +82,7 @@ def test_a_difference_shows_the_rows_that_changed(shop: Shop) -> None:
     shop.client["marketplace"]["interactions"].update_one({"interaction_id": "i1"}, {"$set": {"price": Int64(5)}})
     shop.clean()
     console = page()
-    terminal.print_partition_diff(console, diff(shop.ingestion.lake, REACTIONS, DAY))
+    terminal.print_partition_diff(console, diff_partition(shop.ingestion.lake, REACTIONS, DAY))
     assert "Columns whose values differ: price." in said(console)
     assert "Only after, the first 1 of 1:" in said(console)
     assert "price = 5," in said(console)
@@ -92,5 +92,5 @@ def test_a_day_that_is_the_same_is_said_to_be(shop: Shop) -> None:
     shop.clean()
     shop.clean()
     console = page()
-    terminal.print_partition_diff(console, diff(shop.ingestion.lake, REACTIONS, DAY))
+    terminal.print_partition_diff(console, diff_partition(shop.ingestion.lake, REACTIONS, DAY))
     assert "events/interactions 2026-11-03: the same 2 rows in version 1 and version 2" in said(console)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.engine.duck import DuckEngine
-from rankloop.lake.facts import write_facts
+from rankloop.lake.day_facts import write_facts
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop_demo.simulator.living import Marketplace, live

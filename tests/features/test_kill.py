@@ -16,7 +16,7 @@ from tests.killing import Point, forks
 
 pytestmark = pytest.mark.stack
 
-COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_file"
+COMMIT, STREAM = "rankloop.lake.tables:Lake._commit", "rankloop.lake.tables:write_partition_file"
 DAY, NEXT_DAY = FIRST_DAY, FIRST_DAY + timedelta(days=1)
 TABLES = [builder.spec.name for builder in (*DAILY, *AS_OF)]
 # The day is marked as under way, its tables follow, and at last it is marked as whole.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankloop.lake.comparison import diff
+from rankloop.lake.comparison import diff_partition
 from rankloop.lake.tables import Lake, LakeError
 
 TABLE = "events/things"
@@ -24,7 +24,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_a_day_is_compared_with_what_it_was_before_it_was_last_replaced(lake: Lake) -> None:
-    found = diff(lake, TABLE, MONDAY)
+    found = diff_partition(lake, TABLE, MONDAY)
     assert (found.before.version, found.after.version) == (2, 4)
     assert (found.before.rows, found.after.rows) == (4, 3)
     assert found.before.examples == [{"id": 1, "price": 6}, {"id": 3, "price": 7}]
@@ -33,16 +33,16 @@ def test_a_day_is_compared_with_what_it_was_before_it_was_last_replaced(lake: La
 
 
 def test_only_columns_whose_values_differ_are_named(lake: Lake) -> None:
-    assert diff(lake, TABLE, TUESDAY).columns == ["price"]
-    assert diff(lake, TABLE, MONDAY).columns == ["id", "price"]
+    assert diff_partition(lake, TABLE, TUESDAY).columns == ["price"]
+    assert diff_partition(lake, TABLE, MONDAY).columns == ["id", "price"]
 
 
 def test_a_day_that_no_commit_touched_is_the_same(lake: Lake) -> None:
-    found = diff(lake, TABLE, MONDAY, 3, 4)
+    found = diff_partition(lake, TABLE, MONDAY, 3, 4)
     assert found.same
     assert found.columns == found.before.examples == found.after.examples == []
 
 
 def test_a_day_that_was_never_written_is_named(lake: Lake) -> None:
     with pytest.raises(LakeError, match="2026-11-09: no version up to 4 holds this day"):
-        diff(lake, TABLE, date(2026, 11, 9))
+        diff_partition(lake, TABLE, date(2026, 11, 9))

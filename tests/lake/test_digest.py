@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rankloop.lake.digest import Digest, digest_of
+from rankloop.lake.digest import Digest, rows_digest
 
 SCHEMA = pa.schema(
     {
@@ -49,7 +49,7 @@ def table(of: list[dict[str, Any]]) -> pa.Table:
 
 
 def digest(data: pa.Table) -> str:
-    return str(digest_of(data.to_batches()))
+    return str(rows_digest(data.to_batches()))
 
 
 @settings(deadline=None)  # a shared machine

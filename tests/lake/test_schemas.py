@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rankloop.lake.maintenance import compact_tables
 from rankloop.lake.tables import Lake, LakeError
-from rankloop.lake.upkeep import compact
 
 TABLE = "features/toy"
 BEFORE, DAY, AFTER = date(2026, 10, 1), date(2026, 10, 2), date(2026, 10, 3)
@@ -56,7 +56,7 @@ def test_definitions_stand_in_the_commit_and_outlive_compaction(tmp_path: Path) 
     for number in range(8):
         pq.write_table(pa.table({"a": [number], "b": [0.5]}), landing / f"{number}.parquet")
     lake.adopt(TABLE, DAY, str(landing), NEW, definitions)
-    assert compact(lake) == {TABLE: 1}
+    assert compact_tables(lake) == {TABLE: 1}
     commits = lake.last_commits(TABLE)
     assert commits[BEFORE].definitions is None
     assert commits[DAY].definitions == definitions

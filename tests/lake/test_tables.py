@@ -155,8 +155,8 @@ def test_tidying_removes_what_no_kept_version_needs(lake: Lake) -> None:
     abandoned = Path(lake.landing(TABLE, MONDAY))
     abandoned.mkdir(parents=True)
     (abandoned / "part-0.parquet").write_bytes(b"cut short")
-    assert not lake.tidy(TABLE, keep_days=1)
-    lake.tidy(TABLE, keep_days=0, keep_versions=[pinned.version])
+    assert not lake.remove_old_files(TABLE, keep_days=1)
+    lake.remove_old_files(TABLE, keep_days=0, keep_versions=[pinned.version])
     assert numbers(lake, MONDAY, version=pinned.version) == [2]
     assert numbers(lake, MONDAY) == [3]
     assert not any(abandoned.iterdir())

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from rankloop.lake.maintenance import compact_tables, vacuum_lake
 from rankloop.lake.tables import Lake
-from rankloop.lake.upkeep import compact, vacuum
 from tests.killing import Point, mine
 
 TABLE = "events/things"
@@ -49,5 +49,5 @@ def keep_up(root: str, point: Point | None) -> None:
     if point:
         mine(point)
     lake = Lake(root)
-    compact(lake)
-    vacuum(lake, {TABLE: {2: [1]}}, keep_days=1)
+    compact_tables(lake)
+    vacuum_lake(lake, {TABLE: {2: [1]}}, keep_days=1)

@@ -18,7 +18,7 @@ COMMIT, ROUND = "rankloop.lake.tables:Lake._commit", "xgboost:Booster.update"
 FINISH = "rankloop.registry.tracking:TrainingRun.finish"
 POINTS = {
     "plan": (Point("mlflow:MlflowClient.create_run", 1, after=True), Point(UPLOAD, 1), Point(UPLOAD, 2, after=True)),
-    "build": (Point(COMMIT, 3, after=True), Point("rankloop.lake.tables:write_file", 5), Point(UPLOAD, 1)),
+    "build": (Point(COMMIT, 3, after=True), Point("rankloop.lake.tables:write_partition_file", 5), Point(UPLOAD, 1)),
     "tune": (
         Point(ROUND, 4),
         Point(FINISH, 1),

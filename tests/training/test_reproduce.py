@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rankloop.lake.upkeep import compact, vacuum
+from rankloop.lake.maintenance import compact_tables, vacuum_lake
 from rankloop.ranking import training_set
 from rankloop.ranking.lists import LISTS, LISTS_SCHEMA
 from rankloop.registry import evidence
@@ -60,9 +60,9 @@ def test_the_same_model_comes_of_a_registered_run_after_upkeep_though_its_rows_w
     pins = {table: {version: [number]} for table, version in trained_on(moved_on)[number].items()}
     lake = lake_of(moved_on)
     lake.replace_day(LISTS, DAY, lake.read(LISTS, [DAY]).slice(0, 20), LISTS_SCHEMA)
-    compact(lake)
+    compact_tables(lake)
     # The rows between those that it learned from and the newest are nobody's.
-    assert {gone.table: gone.files for gone in vacuum(lake, pins, keep_days=0)}[LISTS] == 1
+    assert {gone.table: gone.files for gone in vacuum_lake(lake, pins, keep_days=0)}[LISTS] == 1
     assert reproduce(moved_on, clean.run_id).same
 
 
@@ -83,7 +83,7 @@ def test_a_model_that_is_another_is_told(shop: Settings, clean: Told) -> None:
 
 
 def test_rows_that_were_tidied_away_are_refused_by_name(moved_on: Settings, clean: Told) -> None:
-    lake_of(moved_on).tidy(LISTS, keep_days=0)
+    lake_of(moved_on).remove_old_files(LISTS, keep_days=0)
     with pytest.raises(ReproductionError, match=rf"run {clean.run_id}.* version 5 of training/lists .* are gone"):
         reproduce(moved_on, clean.run_id)
 

@@ -42,10 +42,12 @@ def lake_diff(
 ) -> None:
     """Say what changed in a day of a table from one version to another."""
     from rankloop.desk import events as pages
-    from rankloop.lake.comparison import diff
+    from rankloop.lake.comparison import diff_partition
     from rankloop.lake.tables import Lake
 
-    pages.print_partition_diff(Console(), diff(Lake(load_settings().lake_root), table, parse_day(day), before, after))
+    pages.print_partition_diff(
+        Console(), diff_partition(Lake(load_settings().lake_root), table, parse_day(day), before, after)
+    )
 
 
 @lake_app.command("tidy")

@@ -10,7 +10,7 @@ from rankloop.contracts.marketplace import BUYERS, IMPRESSIONS, INTERACTIONS, PR
 from rankloop.events.late_events import LATE, late_counts
 from rankloop.events.summaries import DaySummary, day_summaries
 from rankloop.lake.commits import TableCommit
-from rankloop.lake.comparison import Difference, Side
+from rankloop.lake.comparison import PartitionDiff, PartitionVersion
 from rankloop.lake.tables import Lake
 
 SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
@@ -72,7 +72,7 @@ def print_table_versions(console: Console, versions: list[TableCommit]) -> None:
     console.print(table)
 
 
-def print_partition_diff(console: Console, found: Difference) -> None:
+def print_partition_diff(console: Console, found: PartitionDiff) -> None:
     """What changed in a day from one version to another."""
     title = f"{found.table} {found.day}"
     if found.same:
@@ -88,7 +88,7 @@ def print_partition_diff(console: Console, found: Difference) -> None:
         _show_examples(console, name, side)
 
 
-def _show_examples(console: Console, name: str, side: Side) -> None:
+def _show_examples(console: Console, name: str, side: PartitionVersion) -> None:
     if side.examples:
         console.print(f"Only {name}, the first {len(side.examples)} of {_count(side.own_rows)}:")
     for row in side.examples:

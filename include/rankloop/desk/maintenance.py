@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Column, Table
 
-from rankloop.lake.upkeep import Removed
+from rankloop.lake.maintenance import RemovedFiles
 from rankloop.maintenance import chores
 from rankloop.settings import Settings
 
@@ -19,7 +19,7 @@ def tidy(console: Console, settings: Settings, keep_days: int | None, *, dry_run
     show_removed(console, gone, reports, dry_run=dry_run)
 
 
-def show_removed(console: Console, gone: Sequence[Removed], reports: Sequence[str], *, dry_run: bool) -> None:
+def show_removed(console: Console, gone: Sequence[RemovedFiles], reports: Sequence[str], *, dry_run: bool) -> None:
     """What went, or would go, by table, and which reports."""
     would = "would be removed" if dry_run else "removed"
     if not gone and not reports:

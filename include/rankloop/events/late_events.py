@@ -8,7 +8,7 @@ from typing import Any
 from rankloop.contracts.sources import SOURCES
 from rankloop.events.ingestion import Ingestion
 from rankloop.events.summaries import MissingStepError, day_summaries
-from rankloop.lake.facts import read_facts, write_facts
+from rankloop.lake.day_facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
 from rankloop.settings import variable
 from rankloop.state.alerts import close_alert, raise_alert

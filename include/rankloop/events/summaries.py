@@ -7,7 +7,7 @@ from typing import Any
 
 from rankloop.contracts.lake import CLEANED
 from rankloop.errors import RankloopError
-from rankloop.lake.facts import read_facts, write_facts
+from rankloop.lake.day_facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
 
 

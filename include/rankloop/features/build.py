@@ -24,7 +24,7 @@ from rankloop.features.events import Events
 from rankloop.features.history import History
 from rankloop.features.partitions import require_one_definition, table_columns
 from rankloop.lake.commits import WriteResult
-from rankloop.lake.facts import read_facts, write_facts
+from rankloop.lake.day_facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
 from rankloop.settings import Settings, variable
 from rankloop.settings.features import FeatureSettings

@@ -1,4 +1,4 @@
-"""What changed in a day from one version of a table to another."""
+"""Compares a day in two versions of a table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,42 +15,42 @@ EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Side:
-    """The day in one of the two versions."""
+class PartitionVersion:
+    """The day in one version of the table."""
 
     version: int
     rows: int
     digest: str
     own_rows: int
-    """Rows that the other version has not, or has less often."""
+    """Rows that the other version lacks, or has fewer times."""
     examples: list[dict[str, Any]]
-    """The first of them."""
+    """The first of those rows."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class PartitionDiff:
     """A day in two versions of a table."""
 
     table: str
     day: date
-    before: Side
-    after: Side
+    before: PartitionVersion
+    after: PartitionVersion
     columns: list[str]
-    """The columns whose values differ; none if the day is the same."""
+    """The columns whose values differ."""
 
     @property
     def same(self) -> bool:
-        """Whether both hold the same rows."""
+        """Whether both versions hold the same rows."""
         return self.before.digest == self.after.digest
 
 
-def diff(
+def diff_partition(
     lake: Lake,
     table: str,
     day: date,
     version_a: int | None = None,
     version_b: int | None = None,
-) -> Difference:
+) -> PartitionDiff:
     """Compare a day in version a, by default before it was last replaced, with version b, by default the newest."""
     newest = lake.version(table)
     to_version = newest if version_b is None else version_b
@@ -59,7 +59,7 @@ def diff(
     for version in {from_version, to_version}:
         digests[version], hashes[version] = _summary(lake, table, day, version)
     before, after = (
-        Side(
+        PartitionVersion(
             version=mine,
             rows=digests[mine].rows,
             digest=str(digests[mine]),
@@ -70,12 +70,12 @@ def diff(
     )
     a, b = digests[from_version].columns, digests[to_version].columns
     changed = [name for name in {**a, **b} if a.get(name) != b.get(name)]
-    return Difference(table, day, before, after, changed)
+    return PartitionDiff(table, day, before, after, changed)
 
 
 def _before(lake: Lake, table: str, day: date, version: int) -> int:
-    """The version before the commit that made the day what it is in this version."""
-    commits = [entry.number for entry in lake.versions(table) if entry.day == day and entry.number <= version]
+    """Return the version before the commit that last replaced the day, up to this version."""
+    commits = [commit.number for commit in lake.versions(table) if commit.day == day and commit.number <= version]
     if not commits:
         raise LakeError(f"{table} {day}: no version up to {version} holds this day. See `rankloop lake days {table}`.")
     return commits[0] - 1
@@ -90,21 +90,21 @@ def _summary(lake: Lake, table: str, day: date, version: int) -> tuple[Digest, H
 
 
 def _more_often(mine: Hashes, others: Hashes) -> dict[int, int]:
-    """By row hash, how many more such rows there are in the first than in the second; only those that are more."""
-    kinds, count = np.unique(mine, return_counts=True)
-    other_kinds, other_count = np.unique(others, return_counts=True)
-    _, here, there = np.intersect1d(kinds, other_kinds, assume_unique=True, return_indices=True)
-    count[here] -= other_count[there]
-    return dict(zip(kinds[count > 0].tolist(), count[count > 0].tolist(), strict=True))
+    """Return, by row hash, how many more such rows the first has than the second, where it has more."""
+    hashes, count = np.unique(mine, return_counts=True)
+    other_hashes, other_count = np.unique(others, return_counts=True)
+    _, at, other_at = np.intersect1d(hashes, other_hashes, assume_unique=True, return_indices=True)
+    count[at] -= other_count[other_at]
+    return dict(zip(hashes[count > 0].tolist(), count[count > 0].tolist(), strict=True))
 
 
 def _rows_of(batches: Iterable[pa.RecordBatch], hashes: set[int]) -> list[dict[str, Any]]:
-    """The first rows that have one of these hashes."""
+    """Return the first rows that have one of these hashes."""
     wanted = np.array(sorted(hashes), dtype=np.uint64)
-    found: list[dict[str, Any]] = []
+    examples: list[dict[str, Any]] = []
     for batch in batches if hashes else ():
-        rows = np.flatnonzero(np.isin(row_hashes(batch), wanted))[: EXAMPLES - len(found)]
-        found += batch.take(pa.array(rows)).to_pylist()
-        if len(found) == EXAMPLES:
+        rows = np.flatnonzero(np.isin(row_hashes(batch), wanted))[: EXAMPLES - len(examples)]
+        examples += batch.take(pa.array(rows)).to_pylist()
+        if len(examples) == EXAMPLES:
             break
-    return found
+    return examples

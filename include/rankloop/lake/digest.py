@@ -1,4 +1,4 @@
-"""What a day's rows amount to, as sixteen hex digits.
+"""The digest of a day's rows, as sixteen hex digits.
 
 Two partitions have the same digest if they hold the same rows, whatever their order, files, row groups, compression or
 Delta version; any change of a value, a null, a column's name or the number of times a row occurs gives another one.
@@ -28,7 +28,7 @@ _STRINGS_AT_A_TIME = 1 << 13
 
 
 class Digest:
-    """Sums up batches of rows, and each column by itself."""
+    """Adds up the hashes of batches of rows, and of each column by itself."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -37,7 +37,7 @@ class Digest:
         self._total = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count in these rows."""
+        """Add these rows."""
         for start in range(0, batch.num_rows, BATCH_ROWS):
             piece = batch.slice(start, BATCH_ROWS)
             self.rows += piece.num_rows
@@ -55,7 +55,7 @@ class Digest:
         return f"{self._total % 2**64:016x}"
 
 
-def digest_of(batches: Iterable[pa.RecordBatch]) -> Digest:
+def rows_digest(batches: Iterable[pa.RecordBatch]) -> Digest:
     """The digest of all these rows."""
     digest = Digest()
     for batch in batches:
@@ -64,7 +64,7 @@ def digest_of(batches: Iterable[pa.RecordBatch]) -> Digest:
 
 
 def row_hashes(batch: pa.RecordBatch) -> Hashes:
-    """One number a row, equal for equal rows."""
+    """Return one number a row, equal for equal rows."""
     rows = np.zeros(batch.num_rows, dtype=np.uint64)
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         rows += column_hashes(name, column)
@@ -72,7 +72,7 @@ def row_hashes(batch: pa.RecordBatch) -> Hashes:
 
 
 def column_hashes(name: str, column: pa.Array) -> Hashes:
-    """One number a value, equal for equal values of columns of one name; null is a value of its own."""
+    """Return one number a value, equal for equal values of columns of one name; null is a value of its own."""
     seed = np.uint64(int.from_bytes(sha256(name.encode()).digest()[:8], "big"))
     return _mixed(_value_hashes(column) ^ seed)
 
@@ -94,7 +94,7 @@ def _value_hashes(column: pa.Array) -> Hashes:
 
 
 def _bits(column: pa.Array) -> Hashes:
-    """Numbers, flags and instants as 64 bits that do not depend on the width that they are stored in."""
+    """Return numbers, flags and timestamps as 64 bits that do not depend on the width that they are stored in."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         column = column.cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
@@ -104,7 +104,7 @@ def _bits(column: pa.Array) -> Hashes:
         column = column.cast(pa.int8()).cast(pa.int64())
     elif pa.types.is_floating(kind):
         numbers = pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(np.float64)
-        # All the bit patterns that are no number are one value.
+        # All bit patterns of NaN are one value.
         return np.where(np.isnan(numbers), np.float64("nan"), numbers).view(np.uint64)
     elif pa.types.is_integer(kind):
         column = column if pa.types.is_uint64(kind) else column.cast(pa.int64())
@@ -122,7 +122,7 @@ def _string_hashes(strings: pa.Array) -> Hashes:
 
 
 def _few_strings(strings: pa.Array) -> Hashes:
-    """Each byte is hashed with its place in the string, and a string is the sum of its bytes and its length."""
+    """Hash each byte with its place in the string, and add up a string's bytes and its length."""
     _, offset_buffer, data = strings.buffers()
     ends = np.frombuffer(offset_buffer, dtype=np.int64)[strings.offset : strings.offset + len(strings) + 1]
     size = ends[-1] - ends[0]
@@ -145,7 +145,7 @@ def _summed_by_place(values: Hashes, ends: npt.NDArray[np.int64]) -> Hashes:
 
 
 def _taken(hashes: Hashes, places: pa.Array) -> Hashes:
-    """The hashes at these places, and null's where there is no place."""
+    """Return the hashes at these places, and that of null where there is no place."""
     with_null = np.append(hashes, _MIX[1])
     return np.asarray(with_null[pc.fill_null(places.cast(pa.int64()), len(hashes)).to_numpy(zero_copy_only=False)])
 
@@ -157,7 +157,7 @@ def _without_nulls(hashes: Hashes, column: pa.Array) -> Hashes:
 
 
 def _mixed(numbers: Hashes) -> Hashes:
-    """The finaliser of SplitMix64: every bit of the input reaches every bit of the output."""
+    """Apply the finaliser of SplitMix64: every bit of the input reaches every bit of the output."""
     mixed = numbers + _MIX[2]
     for shift, factor in zip(_SHIFTS[:2], _MIX[:2], strict=True):
         mixed ^= mixed >> shift

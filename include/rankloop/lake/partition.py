@@ -1,4 +1,4 @@
-"""A day's rows as one Parquet file: written in a stream, with the digest taken on the way."""
+"""Writes a day's rows as one Parquet file: in a stream, computing the digest on the way."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -25,23 +25,23 @@ class RowsError(RankloopError):
     """Rows that do not fit the table they were meant for."""
 
 
-def stored(schema: pa.Schema) -> pa.Schema:
-    """The schema as the lake keeps it: Delta knows no instant but in microseconds."""
+def delta_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema as Delta stores it: timestamps in microseconds."""
     return pa.schema(
         field.with_type(pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
         for field in schema
     )
 
 
-def refuse_without_day(table: str, schema: pa.Schema) -> None:
-    """A table without the day could be made, and never opened again."""
+def require_day_column(table: str, schema: pa.Schema) -> None:
+    """Refuse a schema without the market day: such a table could be created, and never opened again."""
     if DAY not in schema.names or not pa.types.is_date32(schema.field(DAY).type):
         raise RowsError(f"{table}: its schema needs the column {DAY} of type date32, the market day; it has {schema}.")
 
 
-def write_file(sink: Any, data: Rows, schema: pa.Schema, day: date, table: str) -> Digest:  # noqa: ANN401  (any file)
-    """Write the rows of the day and give back their digest, which counts them too."""
-    digest, inside = Digest(), pa.schema(field for field in stored(schema) if field.name != DAY)
+def write_partition_file(sink: Any, data: Rows, schema: pa.Schema, day: date, table: str) -> Digest:  # noqa: ANN401  (any file)
+    """Write the rows of the day and return their digest, which counts them too."""
+    digest, inside = Digest(), pa.schema(field for field in delta_schema(schema) if field.name != DAY)
     with pq.ParquetWriter(sink, inside, compression="zstd") as writer:
         for group in _row_groups(_fitting(data, schema, day, table)):
             for batch in group.to_batches():
@@ -51,23 +51,25 @@ def write_file(sink: Any, data: Rows, schema: pa.Schema, day: date, table: str) 
 
 
 def _fitting(data: Rows, schema: pa.Schema, day: date, table: str) -> Iterator[pa.RecordBatch]:
-    """The rows in the columns and types of the table, without the day, which is in the file's path."""
+    """Return the rows cast to the table's columns, without the day, which is in the file's path."""
     missing = [name for name in schema.names if name != DAY and name not in data.schema.names]
     if missing or (extra := [name for name in data.schema.names if name not in schema.names]):
-        wrong = f"have no column {', '.join(missing)}" if missing else f"have columns it has not: {', '.join(extra)}"
+        wrong = f"have no column {', '.join(missing)}" if missing else f"have unknown columns: {', '.join(extra)}"
         raise RowsError(f"{table} {day}: the rows {wrong}. The table has {', '.join(schema.names)}.")
     for batch in data.to_batches() if isinstance(data, pa.Table) else data:
         if DAY in batch.schema.names and batch.num_rows:
             _refuse_other_days(batch.column(DAY), day, table)
-        columns = [_cast(batch.column(field.name), field, day, table) for field in stored(schema) if field.name != DAY]
+        columns = [
+            _cast(batch.column(field.name), field, day, table) for field in delta_schema(schema) if field.name != DAY
+        ]
         yield pa.RecordBatch.from_arrays(columns, [name for name in schema.names if name != DAY])
 
 
 def _refuse_other_days(days: pa.Array, day: date, table: str) -> None:
-    found = {value for value in pc.unique(days).to_pylist() if value != day}
-    if found:
-        others = ", ".join(sorted(map(str, found))[:3])
-        raise RowsError(f"{table} {day}: rows of other days ({others}) are among those of this one.")
+    others = {value for value in pc.unique(days).to_pylist() if value != day}
+    if others:
+        examples = ", ".join(sorted(map(str, others))[:3])
+        raise RowsError(f"{table} {day}: rows of other days ({examples}) are among them.")
 
 
 def _cast(column: pa.Array, field: pa.Field, day: date, table: str) -> pa.Array:
@@ -80,7 +82,7 @@ def _cast(column: pa.Array, field: pa.Field, day: date, table: str) -> pa.Array:
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches put together until they make row groups worth having."""
+    """Concatenate batches until they are large enough for a row group."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
@@ -89,9 +91,9 @@ def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         size += batch.nbytes
         if rows >= ROW_GROUP or size >= GROUP_BYTES:
             table = pa.Table.from_batches(waiting)
-            whole = rows - rows % ROW_GROUP if rows >= ROW_GROUP else rows
-            yield table.slice(0, whole)
-            waiting = table.slice(whole).to_batches()
-            rows, size = rows - whole, sum(rest.nbytes for rest in waiting)
+            full = rows - rows % ROW_GROUP if rows >= ROW_GROUP else rows
+            yield table.slice(0, full)
+            waiting = table.slice(full).to_batches()
+            rows, size = rows - full, sum(batch.nbytes for batch in waiting)
     if rows:
         yield pa.Table.from_batches(waiting)

@@ -1,8 +1,8 @@
-"""A lake: tables in a folder or an object store, read by day, replaced a whole day at a time, old versions kept.
+"""The lake: Delta tables in a folder or an object store, partitioned by market day, with their old versions.
 
-A day's files are written first and made part of their table by one commit after that, so a process that dies in
-between leaves files that nobody sees. The commit is refused if any other came between, and is then tried again on top
-of that one: left to itself, delta-rs lets two first writes of one day through and keeps the rows of both.
+A day's files are written first and then added to their table by one commit, so a process that dies in between leaves
+files that no reader sees. The commit is refused if another came between, and is then retried on top of that one: left
+to itself, delta-rs lets two first writes of one day through and keeps the rows of both.
 """
 
 import json
@@ -22,31 +22,31 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from rankloop.errors import RankloopError
 from rankloop.lake.commits import Definitions, TableCommit, WriteResult, commit_metadata, table_commit
-from rankloop.lake.digest import Digest, digest_of
-from rankloop.lake.partition import DAY, Rows, refuse_without_day, stored, write_file
+from rankloop.lake.digest import Digest, rows_digest
+from rankloop.lake.partition import DAY, Rows, delta_schema, require_day_column, write_partition_file
 from rankloop.lake.store import FileStore
-from rankloop.lake.vacuum import CHECKPOINTS, KEEP_LOG, NO_CLEANUP, newest_since, vacuum
+from rankloop.lake.vacuum import CHECKPOINTS, KEEP_LOG, NO_CLEANUP, vacuum_table, versions_newest_since
 
 log = logging.getLogger(__name__)
 
 COMMIT_TRIES = 500
-"""A refusal means that another commit went through, so this many others must have before we give up."""
+"""Each refusal means that another commit went through; after so many we give up."""
 LOG = "_delta_log"
 
 
 class LakeError(RankloopError):
-    """A table, a day or a version that is not there, or cannot be written."""
+    """A table, a day or a version that does not exist, or cannot be written."""
 
 
 @dataclass(frozen=True)
 class _Landed:
-    """Files that are to become a day's."""
+    """Files that are to replace a day."""
 
     paths: Sequence[str]
     digest: Digest
     definitions: Definitions | None
     instead_of: Sequence[str] | None = None
-    """The files that must still be the day's; None if whatever it has by then may be replaced."""
+    """The files that the day must still have; None if it may be replaced whatever it has."""
 
 
 class Lake(FileStore):
@@ -65,35 +65,35 @@ class Lake(FileStore):
         A stream is read in bounded memory and in its order. The rows may lack `dt`. A column that the table has and
         this schema lacks stays in the table, empty on this day.
         """
-        refuse_without_day(table, schema)
+        require_day_column(table, schema)
         path = f"{self.landing(table, day)}/part-0.parquet"
         with self._store.open_output_stream(self._path(path)) as sink:
-            digest = write_file(sink, data, schema, day, table)
+            digest = write_partition_file(sink, data, schema, day, table)
         paths = [path] if digest.rows else []
         return self._commit(table, day, schema, _Landed(paths, digest, definitions))
 
     def landing(self, table: str, day: date) -> str:
-        """A new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
+        """Return a new folder for an engine that writes a day's Parquet files by itself, without `dt`; see `adopt`."""
         return f"{self.uri(table)}/{DAY}={day}/{uuid.uuid4().hex}"
 
     def adopt(
         self, table: str, day: date, landing: str, schema: pa.Schema, definitions: Definitions | None = None
     ) -> WriteResult:
         """Replace the day by the Parquet files in a landing, as `replace_day` does by rows."""
-        refuse_without_day(table, schema)
+        require_day_column(table, schema)
         folder = self._path(landing)
         selector = pyarrow.fs.FileSelector(folder, recursive=True, allow_not_found=True)
         names = sorted(entry.path for entry in self._store.get_file_info(selector) if entry.path.endswith(".parquet"))
-        expected = {field.name: field.type for field in stored(schema) if field.name != DAY}
+        expected = {field.name: field.type for field in delta_schema(schema) if field.name != DAY}
         for name in names:
-            found = stored(pq.read_schema(name, filesystem=self._store))
-            if {field.name: field.type for field in found} != expected:
-                raise LakeError(f"{table} {day}: the file {name} has columns {found}, the table {expected}.")
+            own = delta_schema(pq.read_schema(name, filesystem=self._store))
+            if {field.name: field.type for field in own} != expected:
+                raise LakeError(f"{table} {day}: the file {name} has columns {own}, the table {expected}.")
         paths = [f"{self.root}/{name}" for name in names]
-        return self._commit(table, day, schema, _Landed(paths, digest_of(self._batches(paths)), definitions))
+        return self._commit(table, day, schema, _Landed(paths, rows_digest(self._batches(paths)), definitions))
 
-    def gather(self, table: str, day: date) -> WriteResult | None:
-        """Put a day's files into one, the same rows in the same order; None if the day was replaced meanwhile."""
+    def merge_files(self, table: str, day: date) -> WriteResult | None:
+        """Merge a day's files into one with the same rows in the same order; None if the day was replaced meanwhile."""
         if not (files := self.files(table, [day])):
             return None
         with self._store.open_input_file(self._path(files[0])) as first:
@@ -101,7 +101,7 @@ class Lake(FileStore):
         path = f"{self.landing(table, day)}/part-0.parquet"
         rows = pa.RecordBatchReader.from_batches(own, (batch.select(own.names) for batch in self._batches(files)))
         with self._store.open_output_stream(self._path(path)) as sink:
-            digest = write_file(sink, rows, own.append(pa.field(DAY, pa.date32())), day, table)
+            digest = write_partition_file(sink, rows, own.append(pa.field(DAY, pa.date32())), day, table)
         noted = self.last_commit(table, day)
         if files == self.files(table, [day]) and str(digest) != noted.digest:
             raise LakeError(
@@ -119,7 +119,7 @@ class Lake(FileStore):
         note = commit_metadata(day, digest.rows, str(digest), landed.definitions)
         properties = CommitProperties(custom_metadata=note, max_commit_retries=0)
         for _ in range(COMMIT_TRIES):
-            target = self._opened_or_made(table, schema)
+            target = self._open_or_create(table, schema)
             before = target.version()
             try:
                 target.create_write_transaction(
@@ -127,7 +127,7 @@ class Lake(FileStore):
                     "overwrite",
                     _schema_after(target, table, day, schema)
                     if landed.instead_of is None
-                    else _of_day(target, day, landed.instead_of),
+                    else _schema_if_unchanged(target, day, landed.instead_of),
                     [DAY],
                     [(DAY, "=", day.isoformat())],
                     commit_properties=properties,
@@ -156,12 +156,12 @@ class Lake(FileStore):
             stats=json.dumps({"numRecords": rows}),
         )
 
-    def _opened_or_made(self, table: str, schema: pa.Schema) -> DeltaTable:
+    def _open_or_create(self, table: str, schema: pa.Schema) -> DeltaTable:
         if not self.has(table):
             try:
                 DeltaTable.create(
                     self.uri(table),
-                    stored(schema),
+                    delta_schema(schema),
                     mode="error",
                     partition_by=[DAY],
                     configuration=KEEP_LOG | CHECKPOINTS,
@@ -169,7 +169,7 @@ class Lake(FileStore):
                     commit_properties=CommitProperties(max_commit_retries=0),
                 )
             except Exception:
-                # Somebody else may have made it in the meantime; delta-rs says so in more than one way.
+                # Another writer may have created it meanwhile; delta-rs reports that in more than one way.
                 if not self.has(table):
                     raise
         return self._table(table)
@@ -177,7 +177,7 @@ class Lake(FileStore):
     # Reading
 
     def tables(self) -> list[str]:
-        """The names of all tables."""
+        """Return the names of all tables."""
         return sorted(self._tables_below(""))
 
     def _tables_below(self, folder: str) -> Iterator[str]:
@@ -193,21 +193,21 @@ class Lake(FileStore):
         return DeltaTable.is_deltatable(self.uri(table), self.options)
 
     def uri(self, table: str) -> str:
-        """Where a table's files are."""
+        """Return where a table's files are."""
         return f"{self.root}/{table}"
 
     def version(self, table: str) -> int:
-        """The newest version of a table."""
+        """Return the newest version of a table."""
         return self._table(table).version()
 
     def days(self, table: str, version: int | None = None) -> list[date]:
-        """The days that a table holds, oldest first; none if there is no such table."""
+        """Return the days that a table has, oldest first; none if there is no such table."""
         if not self.has(table):
             return []
         return sorted(date.fromisoformat(entry[DAY]) for entry in self._table(table, version).partitions())
 
     def rows(self, table: str, version: int | None = None) -> dict[date, int]:
-        """By day, how many rows there are, from the log alone."""
+        """Return how many rows each day has, from the log alone."""
         counts: dict[date, int] = {}
         actions = pa.table(self._table(table, version).get_add_actions(flatten=True))
         for day, count in zip(actions[f"partition.{DAY}"].to_pylist(), actions["num_records"].to_pylist(), strict=True):
@@ -215,7 +215,7 @@ class Lake(FileStore):
         return dict(sorted(counts.items()))
 
     def file_sizes(self, table: str) -> dict[date, list[int]]:
-        """By day, how many bytes each of its files has, from the log alone."""
+        """Return the bytes of each file of each day, from the log alone."""
         sizes: dict[date, list[int]] = {}
         actions = pa.table(self._table(table).get_add_actions(flatten=True))
         for day, size in zip(actions[f"partition.{DAY}"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True):
@@ -223,7 +223,7 @@ class Lake(FileStore):
         return dict(sorted(sizes.items()))
 
     def files(self, table: str, days: Iterable[date], version: int | None = None) -> list[str]:
-        """The Parquet files of these days, all of one version, for an engine's `read_parquet` with Hive partitions."""
+        """Return the Parquet files of these days in one version, for an engine to read with Hive partitions."""
         wanted = [day.isoformat() for day in days]
         if not wanted or not self.has(table):
             return []
@@ -239,7 +239,7 @@ class Lake(FileStore):
     def batches(
         self, table: str, day: date, version: int | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of a day in a stream, without `dt`; all columns, or these in the table's order."""
+        """Stream the rows of a day without `dt`; all columns, or these in the table's order."""
         return self._batches(self.files(table, [day], version), columns)
 
     def _batches(self, files: Sequence[str], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -251,7 +251,7 @@ class Lake(FileStore):
     def read(
         self, table: str, days: Iterable[date], columns: Sequence[str] | None = None, version: int | None = None
     ) -> pa.Table:
-        """The rows of these days in memory."""
+        """Read the rows of these days into memory."""
         target = self._table(table, version)
         schema = pa.schema(pa.schema(target.schema().to_arrow()))
         files = [self._path(file) for file in self.files(table, days, target.version())]
@@ -260,8 +260,8 @@ class Lake(FileStore):
         return data.to_table(list(columns) if columns is not None else schema.names)
 
     def digest(self, table: str, day: date, version: int | None = None) -> str:
-        """What the rows of a day amount to, worked out from the files; see `rankloop.lake.digest`."""
-        return str(digest_of(self.batches(table, day, version)))
+        """Compute the digest of a day's rows from the files; see `rankloop.lake.digest`."""
+        return str(rows_digest(self.batches(table, day, version)))
 
     def last_commit(self, table: str, day: date) -> TableCommit:
         """Return the commit that last wrote a day; nothing is read but the log."""
@@ -288,28 +288,31 @@ class Lake(FileStore):
         return {day: commits[day].digest if day in commits else None for day in days}
 
     def versions(self, table: str) -> list[TableCommit]:
-        """The commits of a table, newest first."""
+        """Return the commits of a table, newest first."""
         return [table_commit(entry) for entry in self._table(table).history()]
 
-    # Upkeep
+    # Maintenance
 
-    def tidy(
+    def remove_old_files(
         self, table: str, *, keep_days: int, keep_versions: Sequence[int] = (), dry_run: bool = False
     ) -> dict[str, int]:
-        """Remove files that no version of the last so many days needs, nor any of these; their names and bytes.
+        """Remove the files that no version of the last `keep_days` days needs, nor any of these; return their bytes.
 
-        What a killed writer left is removed too, once it is as old. Older versions can then no longer be read.
+        What a killed writer left behind is removed too, once it is as old. Older versions can then no longer be read.
         """
         since = datetime.now(UTC) - timedelta(days=keep_days)
-        kept = {*newest_since(((one.number, one.written_at) for one in self.versions(table)), since), *keep_versions}
+        kept = {
+            *versions_newest_since(((commit.number, commit.written_at) for commit in self.versions(table)), since),
+            *keep_versions,
+        }
         target = self._table(table)
-        found = self._there(table, vacuum(target, keep_days, kept, dry_run=True))
-        if found and not dry_run:
-            vacuum(target, keep_days, kept, dry_run=False)
-        return found
+        unneeded = self._sizes_of(table, vacuum_table(target, keep_days, kept, dry_run=True))
+        if unneeded and not dry_run:
+            vacuum_table(target, keep_days, kept, dry_run=False)
+        return unneeded
 
-    def _there(self, table: str, names: Sequence[str]) -> dict[str, int]:
-        """Those of the files that exist, with their bytes: a vacuum names what former ones removed again."""
+    def _sizes_of(self, table: str, names: Sequence[str]) -> dict[str, int]:
+        """Return the bytes of those files that exist: a vacuum also names what earlier ones removed."""
         paths = [f"{table}/{name.removeprefix(f'{self.uri(table)}/')}" for name in names]
         sizes = self.file_sizes_of(paths)
         return {path.removeprefix(f"{table}/"): sizes[path] for path in paths if path in sizes}
@@ -318,8 +321,8 @@ class Lake(FileStore):
         try:
             return DeltaTable(self.uri(table), version=version, storage_options=self.options)
         except TableNotFoundError:
-            known = ", ".join(self.tables()) or "none"
-            raise LakeError(f"the lake {self.root} has no table {table}; there are: {known}.") from None
+            existing = ", ".join(self.tables()) or "none"
+            raise LakeError(f"the lake {self.root} has no table {table}; there are: {existing}.") from None
         except Exception as error:
             if version is None or version in {entry.number for entry in self.versions(table)}:
                 raise
@@ -329,11 +332,11 @@ class Lake(FileStore):
 
 
 class _ReplacedError(LakeError):
-    """The day is not what it was when its files were read."""
+    """The day was replaced since its files were read."""
 
 
-def _of_day(target: DeltaTable, day: date, files: Sequence[str]) -> pa.Schema:
-    """The table's schema, where these are still the day's files."""
+def _schema_if_unchanged(target: DeltaTable, day: date, files: Sequence[str]) -> pa.Schema:
+    """Return the table's schema, if these are still the day's files."""
     if sorted(target.file_uris(file_pruning_predicate=[(DAY, "=", day.isoformat())])) != sorted(files):
         raise _ReplacedError(f"{day} was replaced meanwhile")
     return pa.schema(target.schema().to_arrow())
@@ -344,7 +347,7 @@ def _schema_after(target: DeltaTable, table: str, day: date, schema: pa.Schema) 
 
     Left to itself, delta-rs takes the schema of the last writer, and a column that this one lacks is gone for all days.
     """
-    current, written = pa.schema(target.schema().to_arrow()), stored(schema)
+    current, written = pa.schema(target.schema().to_arrow()), delta_schema(schema)
     types = {field.name: pa.field(field.name, field.type).type for field in current}
     for field in written:
         if field.name in types and types[field.name] != field.type:

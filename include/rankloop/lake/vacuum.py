@@ -1,4 +1,4 @@
-"""What delta-rs must be told so that neither a file nor an entry of the log goes that some version still needs."""
+"""How delta-rs is kept from removing a file or a log entry that a version still needs."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -15,13 +15,13 @@ CHECKPOINTS = {"delta.checkpointInterval": "10"}
 """Opening a table reads its log from the last checkpoint on; by itself delta-rs makes one in a hundred commits. After
 thirty days that was 12 ms, a hundred times a task; so it is 3."""
 NO_CLEANUP = PostCommitHookProperties(cleanup_expired_logs=False)
-"""Says the same of one commit; a vacuum (delta-rs 1.6) takes it and heeds it not."""
+"""The same for one commit; a vacuum of delta-rs 1.6 accepts it and ignores it."""
 
 
-def vacuum(target: DeltaTable, keep_days: int, versions: Collection[int], *, dry_run: bool) -> list[str]:
-    """The files, existing or not, that are older than so many days and that none of these versions needs.
+def vacuum_table(target: DeltaTable, keep_days: int, versions: Collection[int], *, dry_run: bool) -> list[str]:
+    """Remove the files that are older than `keep_days` days and that none of these versions needs; return their names.
 
-    Unless this is a dry run they are removed, which makes two versions of the table, though there be nothing to remove.
+    Some may be gone already. Without a dry run this makes two versions of the table, even if nothing is removed.
     """
     if not dry_run:
         _keep_log(target)
@@ -31,18 +31,18 @@ def vacuum(target: DeltaTable, keep_days: int, versions: Collection[int], *, dry
 
 
 def _keep_log(target: DeltaTable) -> None:
-    """Have a table keep its log that was made before tables were told to, or by another program."""
-    known = target.metadata().configuration
-    if missing := {name: value for name, value in KEEP_LOG.items() if known.get(name) != value}:
+    """Set the retention of the log on a table that was made without it, such as by another program."""
+    current = target.metadata().configuration
+    if missing := {name: value for name, value in KEEP_LOG.items() if current.get(name) != value}:
         target.alter.set_table_properties(missing)
 
 
-def newest_since(commits: Iterable[tuple[int, datetime]], moment: datetime) -> set[int]:
-    """Of a table's versions, each with its instant, those that were the newest at some time since this moment.
+def versions_newest_since(commits: Iterable[tuple[int, datetime]], moment: datetime) -> set[int]:
+    """Return the versions, of these with their times, that were the newest at some time since this moment.
 
     By itself delta-rs keeps a file that was replaced lately only as long as the log says when that was. A checkpoint
     forgets it after a week, and from then on the file's own age decides, which may be years though a version of
-    yesterday had it. So a vacuum is told of these versions, each by its number.
+    yesterday had it. So the vacuum is given the numbers of these versions.
     """
     at = dict(commits)
     first = min((number for number, instant in at.items() if instant >= moment), default=max(at) + 1)

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from rankloop.lake import upkeep
+from rankloop.lake import maintenance
+from rankloop.lake.maintenance import RemovedFiles
 from rankloop.lake.tables import Lake
-from rankloop.lake.upkeep import Removed
 from rankloop.maintenance.pins import pins
 from rankloop.settings import Settings
 
 
 def compact(settings: Settings) -> dict[str, int]:
     """Put days that lie in many small files into one each; by table, how many."""
-    return upkeep.compact(Lake(settings.lake_root))
+    return maintenance.compact_tables(Lake(settings.lake_root))
 
 
 def vacuum(settings: Settings) -> dict[str, Any]:
@@ -19,12 +19,12 @@ def vacuum(settings: Settings) -> dict[str, Any]:
     return {gone.table: {"files": gone.files, "bytes": gone.bytes} for gone in unneeded(settings, dry_run=False)}
 
 
-def unneeded(settings: Settings, *, keep_days: int | None = None, dry_run: bool) -> list[Removed]:
+def unneeded(settings: Settings, *, keep_days: int | None = None, dry_run: bool) -> list[RemovedFiles]:
     """Remove, or only name, files that neither a version of the last days needs nor one that a model was trained on."""
     days = settings.maintenance.keep_days if keep_days is None else keep_days
-    return upkeep.vacuum(Lake(settings.lake_root), pins(settings), days, dry_run=dry_run)
+    return maintenance.vacuum_lake(Lake(settings.lake_root), pins(settings), days, dry_run=dry_run)
 
 
 def remove_reports(settings: Settings, *, dry_run: bool = False) -> list[str]:
     """Remove drift reports that are older than they are kept; the days whose report went."""
-    return upkeep.remove_reports(Lake(settings.lake_root), settings.maintenance.report_days, dry_run=dry_run)
+    return maintenance.remove_reports(Lake(settings.lake_root), settings.maintenance.report_days, dry_run=dry_run)

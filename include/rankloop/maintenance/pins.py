@@ -2,7 +2,7 @@
 
 from rankloop.champions.history import champion_number
 from rankloop.errors import RankloopError
-from rankloop.lake.upkeep import Pins
+from rankloop.lake.maintenance import PinnedVersions
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL, trained_on
@@ -14,7 +14,7 @@ class OtherRegistryError(RankloopError):
     """The MLflow that was asked does not know the champion."""
 
 
-def pins(settings: Settings) -> Pins:
+def pins(settings: Settings) -> PinnedVersions:
     """By table, each version that some registered model was trained on, and which models.
 
     Every registered version counts, whatever became of it: one that is archived may be asked about years later. What

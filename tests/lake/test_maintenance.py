@@ -18,10 +18,10 @@ from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rankloop.lake import upkeep
+from rankloop.lake import maintenance
 from rankloop.lake.commits import WriteResult
+from rankloop.lake.maintenance import FRAGMENTED, PinnedVersionMissingError, compact_tables, remove_reports, vacuum_lake
 from rankloop.lake.tables import Lake, LakeError
-from rankloop.lake.upkeep import SCATTERED, PinnedVersionMissingError, compact, remove_reports, vacuum
 
 TABLE, OTHER = "features/things", "features/others"
 SCHEMA = pa.schema({"dt": pa.date32(), "n": pa.int64(), "at": pa.timestamp("ms", tz="UTC")})
@@ -68,7 +68,7 @@ def content(lake: Lake, version: int) -> dict[date, str]:
 
 
 HISTORIES = st.lists(
-    st.tuples(st.sampled_from(DAYS), st.lists(st.integers(0, 99), max_size=12), st.sampled_from([1, 1, SCATTERED])),
+    st.tuples(st.sampled_from(DAYS), st.lists(st.integers(0, 99), max_size=12), st.sampled_from([1, 1, FRAGMENTED])),
     min_size=1,
     max_size=7,
 )
@@ -90,22 +90,22 @@ def test_whatever_was_written_every_pinned_version_and_the_newest_read_as_before
         needed = {file for version in kept for file in lake.files(TABLE, DAYS, version)}
         # Twice, as a task that is cleared: the second finds nothing to do.
         for _ in range(2):
-            compact(lake)
-            vacuum(lake, pinned(kept), keep_days=0)
+            compact_tables(lake)
+            vacuum_lake(lake, pinned(kept), keep_days=0)
         assert {version: content(lake, version) for version in kept} == {version: held[version] for version in kept}
         assert content(lake, lake.version(TABLE)) == newest
         assert lake.digests(TABLE, newest) == newest
         assert files_on_disk(lake) == needed | set(lake.files(TABLE, DAYS))
-        assert vacuum(lake, pinned(kept), keep_days=0) == []
+        assert vacuum_lake(lake, pinned(kept), keep_days=0) == []
 
 
 def test_a_dry_run_names_what_would_go_and_removes_nothing(lake: Lake) -> None:
     for number in range(3):
         write(lake, MONDAY, number)
     before, version = files_on_disk(lake), lake.version(TABLE)
-    foreseen = vacuum(lake, {}, keep_days=0, dry_run=True)
+    foreseen = vacuum_lake(lake, {}, keep_days=0, dry_run=True)
     assert (files_on_disk(lake), lake.version(TABLE)) == (before, version)
-    assert vacuum(lake, {}, keep_days=0) == foreseen
+    assert vacuum_lake(lake, {}, keep_days=0) == foreseen
     assert [(gone.table, gone.files) for gone in foreseen] == [(TABLE, 2)]
     assert foreseen[0].bytes > 0
 
@@ -113,9 +113,9 @@ def test_a_dry_run_names_what_would_go_and_removes_nothing(lake: Lake) -> None:
 def test_a_vacuum_that_finds_nothing_makes_no_version(lake: Lake) -> None:
     write(lake, MONDAY, 1)
     write(lake, MONDAY, 2)
-    vacuum(lake, {}, keep_days=0)
+    vacuum_lake(lake, {}, keep_days=0)
     version = lake.version(TABLE)
-    assert vacuum(lake, {}, keep_days=0) == []
+    assert vacuum_lake(lake, {}, keep_days=0) == []
     assert lake.version(TABLE) == version
 
 
@@ -153,7 +153,7 @@ def test_a_version_of_the_last_days_stays_though_its_files_are_older(aged: Lake,
     """A checkpoint forgets when a file was replaced, and delta-rs would then go by the age of the file."""
     if checkpoint:
         DeltaTable(aged.uri(TABLE)).create_checkpoint()
-    [gone] = vacuum(aged, {}, keep_days=30)
+    [gone] = vacuum_lake(aged, {}, keep_days=30)
     assert gone.files == 1
     assert [numbers(aged, MONDAY, version) for version in (2, 3)] == [[2], [3]]
     with pytest.raises(FileNotFoundError):
@@ -169,7 +169,7 @@ def test_a_pinned_version_stays_however_old_the_log_is_and_whatever_it_was_told(
     for version in range(6):
         age(lake, version, 60 - version)
     DeltaTable(lake.uri(TABLE)).create_checkpoint()
-    assert vacuum(lake, pinned([2]), keep_days=0)
+    assert vacuum_lake(lake, pinned([2]), keep_days=0)
     write(lake, MONDAY, 9)
     assert numbers(lake, MONDAY, 2) == [2]
     assert numbers(lake, MONDAY) == [9]
@@ -183,32 +183,32 @@ def test_what_a_writer_left_goes_when_it_is_old_and_not_before(lake: Lake) -> No
         file.write_bytes(b"cut short")
     then = time.time() - 3 * DAY_S
     os.utime(old, (then, then))
-    vacuum(lake, {}, keep_days=2)
+    vacuum_lake(lake, {}, keep_days=2)
     assert (young.exists(), old.exists()) == (True, False)
 
 
 def test_a_reader_that_was_begun_before_reads_to_its_end(lake: Lake) -> None:
-    write(lake, MONDAY, *range(100), files=SCATTERED)
+    write(lake, MONDAY, *range(100), files=FRAGMENTED)
     write(lake, TUESDAY, 7)
     stream = lake.batches(TABLE, MONDAY)
     rows = next(stream).num_rows
     relation = duckdb.connect().from_parquet(lake.files(TABLE, DAYS), hive_partitioning=True)
-    assert compact(lake) == {TABLE: 1}
+    assert compact_tables(lake) == {TABLE: 1}
     write(lake, TUESDAY, 8)
-    vacuum(lake, {}, keep_days=2)
+    vacuum_lake(lake, {}, keep_days=2)
     assert rows + sum(batch.num_rows for batch in stream) == 100
     assert relation.aggregate("count(*), sum(n)").fetchall() == [(101, sum(range(100)) + 7)]
 
 
 @pytest.mark.parametrize("pins", [{TABLE: {9: [3, 5]}}, {"features/none": {1: [3, 5]}}])
-def test_a_pin_that_this_lake_does_not_know_stops_everything(lake: Lake, pins: upkeep.Pins) -> None:
+def test_a_pin_that_this_lake_does_not_know_stops_everything(lake: Lake, pins: maintenance.PinnedVersions) -> None:
     write(lake, MONDAY, 1, table=OTHER)
     write(lake, MONDAY, 2, table=OTHER)
     write(lake, MONDAY, 1)
     with pytest.raises(
         PinnedVersionMissingError, match=r"version 3, 5 of the ranker was trained on version \d of feat"
     ):
-        vacuum(lake, pins, keep_days=0)
+        vacuum_lake(lake, pins, keep_days=0)
     assert lake.read(OTHER, [MONDAY], ["n"], version=1)["n"].to_pylist() == [1]
 
 
@@ -216,30 +216,30 @@ def test_a_pin_that_this_lake_does_not_know_stops_everything(lake: Lake, pins: u
 
 
 def test_a_scattered_day_becomes_one_file_with_the_same_rows_and_the_rest_stays(lake: Lake) -> None:
-    before = write(lake, MONDAY, *range(50), files=SCATTERED)
-    write(lake, TUESDAY, *range(50), files=SCATTERED - 1)
+    before = write(lake, MONDAY, *range(50), files=FRAGMENTED)
+    write(lake, TUESDAY, *range(50), files=FRAGMENTED - 1)
     order = [row for batch in lake.batches(TABLE, MONDAY) for row in batch["n"].to_pylist()]
-    assert compact(lake) == {TABLE: 1}
+    assert compact_tables(lake) == {TABLE: 1}
     assert [row for batch in lake.batches(TABLE, MONDAY) for row in batch["n"].to_pylist()] == order
-    assert {day: len(sizes) for day, sizes in lake.file_sizes(TABLE).items()} == {MONDAY: 1, TUESDAY: SCATTERED - 1}
+    assert {day: len(sizes) for day, sizes in lake.file_sizes(TABLE).items()} == {MONDAY: 1, TUESDAY: FRAGMENTED - 1}
     now = lake.written(TABLE, MONDAY)
     assert (now.rows, now.digest) == (before.rows, before.digest)
     assert now.digest == lake.digest(TABLE, MONDAY)
-    assert compact(lake) == {}
+    assert compact_tables(lake) == {}
     assert lake.version(TABLE) == now.version
 
 
 def test_large_files_are_left_as_they_are(lake: Lake) -> None:
-    write(lake, MONDAY, *range(50), files=SCATTERED)
-    with patch.object(upkeep, "SMALL", 10):
-        assert compact(lake) == {}
+    write(lake, MONDAY, *range(50), files=FRAGMENTED)
+    with patch.object(maintenance, "SMALL", 10):
+        assert compact_tables(lake) == {}
 
 
 def test_a_day_from_before_a_column_keeps_its_digest_and_the_table_the_column(lake: Lake) -> None:
-    before = write(lake, MONDAY, *range(20), files=SCATTERED)
+    before = write(lake, MONDAY, *range(20), files=FRAGMENTED)
     wider = SCHEMA.append(pa.field("more", pa.string()))
     lake.replace_day(TABLE, TUESDAY, things(2).append_column("more", [["x"]]), wider)
-    compact(lake)
+    compact_tables(lake)
     assert lake.digest(TABLE, MONDAY) == before.digest
     assert lake.read(TABLE, [MONDAY, TUESDAY])["more"].to_pylist() == [*[None] * 20, "x"]
 
@@ -255,27 +255,27 @@ def compacted_while(lake: Lake, day: date, *numbers: int) -> dict[str, int]:
         return commit(self, *arguments)  # type: ignore[arg-type]
 
     with patch.object(Lake, "_commit", late):
-        return compact(lake)
+        return compact_tables(lake)
 
 
 def test_a_day_that_is_replaced_meanwhile_keeps_its_new_rows(lake: Lake) -> None:
-    write(lake, MONDAY, *range(20), files=SCATTERED)
+    write(lake, MONDAY, *range(20), files=FRAGMENTED)
     assert compacted_while(lake, MONDAY, 7, 8) == {}
     assert numbers(lake, MONDAY) == [7, 8]
 
 
 def test_another_day_that_is_replaced_meanwhile_disturbs_nothing(lake: Lake) -> None:
-    write(lake, MONDAY, *range(20), files=SCATTERED)
+    write(lake, MONDAY, *range(20), files=FRAGMENTED)
     assert compacted_while(lake, TUESDAY, 7) == {TABLE: 1}
     assert (sorted(numbers(lake, MONDAY)), numbers(lake, TUESDAY)) == ([*range(20)], [7])
 
 
 def test_files_that_were_changed_in_place_are_not_made_the_days(lake: Lake) -> None:
-    write(lake, MONDAY, *range(20), files=SCATTERED)
+    write(lake, MONDAY, *range(20), files=FRAGMENTED)
     version = lake.version(TABLE)
     pq.write_table(things(99), lake.files(TABLE, [MONDAY])[0])
     with pytest.raises(LakeError, match=r"features/things 2026-11-02: its files hold rows of digest .* in place"):
-        compact(lake)
+        compact_tables(lake)
     assert lake.version(TABLE) == version
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from rankloop.lake.maintenance import FRAGMENTED
 from rankloop.lake.tables import Lake
-from rankloop.lake.upkeep import SCATTERED
 from tests.killing import Point, forks
 from tests.lake.writers import FIRST, SCHEMA, TABLE, keep_up, rows_of
 from tests.running import wait_until
 
 pytestmark = pytest.mark.stack
 
-WRITE, COMMIT, VACUUM = (f"rankloop.lake.tables:{name}" for name in ("write_file", "Lake._commit", "vacuum"))
+WRITE, COMMIT, VACUUM = (
+    f"rankloop.lake.tables:{name}" for name in ("write_partition_file", "Lake._commit", "vacuum_table")
+)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
 
 
@@ -28,7 +30,7 @@ def lake(tmp_path: Path) -> Lake:
     for day in DAYS[:2]:
         landing = Path(lake.landing(TABLE, day))
         landing.mkdir(parents=True)
-        for part in range(SCATTERED):
+        for part in range(FRAGMENTED):
             pq.write_table(rows_of(part, 5), landing / f"part-{part}.parquet")
         lake.adopt(TABLE, day, str(landing), SCHEMA)
     for writer in (3, 4):

@@ -1,4 +1,4 @@
-"""What is known of a day besides its rows: one JSON document a day, in a table of the lake like any other."""
+"""Facts about a day beside its rows: one JSON document a day, in a table of the lake like any other."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ FACTS_SCHEMA = pa.schema({DAY: pa.date32(), "facts": pa.string()})
 
 
 def write_facts(lake: Lake, table: str, day: date, facts: Mapping[str, Any]) -> WriteResult:
-    """Keep these facts of the day, in place of any former ones."""
+    """Replace the facts of the day."""
     rows = pa.table({"facts": [json.dumps(facts, sort_keys=True)]})
     return lake.replace_day(table, day, rows, FACTS_SCHEMA)
 
 
 def read_facts(lake: Lake, table: str, days: Iterable[date]) -> list[dict[str, Any]]:
-    """The facts of those of these days that have any, in no particular order."""
+    """Return the facts of those of these days that have any, in no particular order."""
     wanted = list(days)
     if not wanted or not lake.has(table):
         return []
