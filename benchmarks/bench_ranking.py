@@ -29,6 +29,7 @@ from seeded import parse_seeded, seed
 from simulated_market import Truth, live_in_lake, truth_of
 
 from rankloop.features.families.product import TABLE
+from rankloop.lake.tables import Lake
 from rankloop.ranking.blocks import Block, Sample, lists_with_reaction, put_together, thinned
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import prepare_day
@@ -84,7 +85,7 @@ def simulated(settings: Settings, place: Marketplace) -> TrainingSet:
     for day in windows.days:
         prepare_day(settings, day)
     took = f"{lived - started:.0f} s, training lists {monotonic() - lived:.0f} s"
-    data = open_training_set(settings, windows)
+    data = open_training_set(Lake(settings.lake_root), windows)
     print(f"{DAYS} days simulated: {took}; training set {data.digest}, {data.counts(TRAIN)}\n", flush=True)
     return data
 

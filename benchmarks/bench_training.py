@@ -30,6 +30,7 @@ from building import build_features, lake_of
 from seeded import parse_seeded, seed
 
 from rankloop.features.catalogue import feature_names
+from rankloop.lake.tables import Lake
 from rankloop.ranking.blocks import lists_with_reaction, put_together
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing
 from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA, prepare_day
@@ -104,7 +105,7 @@ def made_day(day: date, lists: int) -> pa.Table:
 
 def opened(settings: Settings) -> TrainingSet:
     """The training set of the lake."""
-    return open_training_set(settings, plan_windows(settings.training, AS_OF))
+    return open_training_set(Lake(settings.lake_root), plan_windows(settings.training, AS_OF))
 
 
 def prepare(settings: Settings) -> None:

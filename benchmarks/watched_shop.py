@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from rankloop.champions.current import current_champion, reconcile_aliases
 from rankloop.champions.history import champion_number
+from rankloop.context import open_context
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.sources import SOURCES
@@ -30,14 +31,15 @@ from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summar
 from rankloop.experiment import is_control
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
+from rankloop.registry.tracking import training_run
 from rankloop.scoring.batch import rankings_of_group
 from rankloop.scoring.ranker import load_version, policy_of
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.ledger import LedgerDraft
 from rankloop.state.rankings import DEFAULT_BUYER, Batch
-from rankloop.training.ending import outcome
-from rankloop.training.running import run_training
+from rankloop.training.pipeline import run_training
+from rankloop.training.registration import training_outcome
 from rankloop_demo.simulator.living import Marketplace, live
 from rankloop_demo.simulator.scenarios import Scenarios
 from rankloop_demo.simulator.storefront import Rankings, as_rankings
@@ -84,8 +86,9 @@ class Shop:
 
     def train(self, day: date) -> int | None:
         """Train as of a day and promote what passes the gate; the new champion, if it did."""
-        run_id = run_training(self.settings, f"as of {day}", day, "another week is over")
-        ending = outcome(self.settings, run_id)
+        with open_context(self.settings) as context:
+            run_id = run_training(context, f"as of {day}", day, "another week is over")
+            ending = training_outcome(training_run(context.registry, run_id))
         if ending["outcome"] != "registered":
             return None
         registered = int(ending["version"])

@@ -16,7 +16,7 @@ from airflow.sdk import Param, PartitionedAssetTimetable, RollupMapper, StartOfW
 from airflow.sdk.exceptions import AirflowSkipException
 
 from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, as_of_day, training_request
-from rankloop.settings import load_settings
+from rankloop.context import open_context
 
 WEEK = RollupMapper(upstream_mapper=StartOfWeekMapper(input_format="%Y-%m-%d"), window=WeekWindow())
 VERSION = "{{ ti.xcom_pull('register') }}"
@@ -24,11 +24,13 @@ VERSION = "{{ ti.xcom_pull('register') }}"
 
 @task
 def plan(dag_run=None, params=None) -> str:
-    """Fix the days of each set and begin the run; skip, saying when to come back, where history is too short."""
-    from rankloop.training.learning import TooLittleHistoryError, plan
+    """Plan the days of each set and start the MLflow run; skip while history is too short, and say until when."""
+    from rankloop.training.fitting import TooLittleHistoryError, plan_training
 
     try:
-        return plan(load_settings(), dag_run.run_id, as_of_day(dag_run, params), **training_request(dag_run, params))
+        with open_context() as context:
+            day, request = as_of_day(dag_run, params), training_request(dag_run, params)
+            return plan_training(context, dag_run.run_id, day, **request)
     except TooLittleHistoryError as short:
         raise AirflowSkipException(str(short)) from short
 
@@ -36,65 +38,73 @@ def plan(dag_run=None, params=None) -> str:
 @task
 def build_training_set(run: str) -> dict:
     """Join the lists of every day with the features of the day before, and with their labels."""
-    from rankloop.training.learning import build
+    from rankloop.training.fitting import build_training_set
 
-    return build(load_settings(), run)["counts"]
+    with open_context() as context:
+        return build_training_set(context, run)["counts"]
 
 
 @task
 def tune(run: str) -> dict:
-    """Refuse leaks, learn the preprocessing, and search for the best parameters within the budget."""
-    from rankloop.training.learning import tune
+    """Check for leakage, fit the preprocessing, and search the parameters within the budget."""
+    from rankloop.training.fitting import tune_ranker
 
-    return tune(load_settings(), run)
+    with open_context() as context:
+        return tune_ranker(context, run)
 
 
 @task
 def train(run: str) -> dict:
-    """Fit the model and keep it with the run."""
-    from rankloop.training.learning import train
+    """Fit the model and upload it to the run."""
+    from rankloop.training.fitting import train_ranker
 
-    return train(load_settings(), run)
+    with open_context() as context:
+        return train_ranker(context, run)
 
 
 @task
 def evaluate(run: str) -> None:
-    """Measure it on every set; the log has the reference's table."""
-    from rankloop.training.judging import measure
+    """Evaluate the model on every set; the task's log has the table of metrics."""
+    from rankloop.training.evaluation import evaluate_model
 
-    measure(load_settings(), run)
+    with open_context() as context:
+        evaluate_model(context, run)
 
 
 @task
 def compare(run: str) -> dict:
-    """Compare it with the champion on the same newest lists."""
-    from rankloop.training.judging import compare_with_champion
+    """Compare the model with the champion on the same newest lists."""
+    from rankloop.training.evaluation import compare_with_champion
 
-    return compare_with_champion(load_settings(), run)
+    with open_context() as context:
+        return compare_with_champion(context, run)
 
 
 @task.branch
 def gate(run: str) -> str:
     """Apply the gate, and write the report for the ML lead."""
-    from rankloop.training.judging import gate
+    from rankloop.training.evaluation import apply_gate
 
-    return "register" if gate(load_settings(), run)["passed"] else "record_rejection"
+    with open_context() as context:
+        return "register" if apply_gate(context, run)["passed"] else "record_rejection"
 
 
 @task
 def register(run: str) -> int:
-    """Register it as a version, with its evidence: the challenger."""
-    from rankloop.training.ending import register_challenger
+    """Register the model and its evidence as the challenger."""
+    from rankloop.training.registration import register_challenger
 
-    return register_challenger(load_settings(), run)
+    with open_context() as context:
+        return register_challenger(context, run)
 
 
 @task
 def record_rejection(run: str) -> str:
-    """Note by which rules and figures it was rejected; nobody is asked."""
-    from rankloop.training.ending import record_rejection
+    """Record the rules that failed, with their figures; no approval is requested."""
+    from rankloop.training.registration import record_rejection
 
-    return record_rejection(load_settings(), run)
+    with open_context() as context:
+        return record_rejection(context, run)
 
 
 @dag(
@@ -108,16 +118,20 @@ def record_rejection(run: str) -> str:
     dagrun_timeout=timedelta(hours=24),
     params={
         **DAY_PARAM,
-        "reason": Param("somebody asked for it", type="string", minLength=3, description="why, for the report"),
-        "drift": Param(False, type="boolean", description="whether drift asks, so that no loss is enough"),
+        "reason": Param("manual", type="string", minLength=3, description="why, for the report"),
+        "drift": Param(False, type="boolean", description="whether drift triggers it: then it passes without a gain"),
         "trials": Param(
-            None, type=["null", "integer"], minimum=0, maximum=10_000, description="sets of parameters to try at most"
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=10_000,
+            description="parameter sets to try at most",
         ),
-        "since": Param(None, type=["null", "string"], format="date", description="learn from no list before this day"),
+        "since": Param(None, type=["null", "string"], format="date", description="train on no list before this day"),
     },
 )
 def continuous_training() -> None:
-    """How the tasks follow each other; each hands on only the id of the MLflow run."""
+    """Wire the tasks; each passes on only the id of the MLflow run."""
     run = plan()
     judged, registered = gate(run), register(run)
     build_training_set(run) >> tune(run) >> train(run) >> evaluate(run) >> compare(run) >> judged

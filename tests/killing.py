@@ -14,7 +14,7 @@ forks = get_context("forkserver")
 forks.set_forkserver_preload(
     [
         *("rankloop.events.tasks", "rankloop.features.build", "rankloop.engine.duck", "rankloop_demo.simulator.living"),
-        *("rankloop.training.running", "rankloop.ranking.rankers.boosted", "optuna"),
+        *("rankloop.training.pipeline", "rankloop.ranking.rankers.boosted", "optuna"),
         *("rankloop.promotion.decision", "rankloop.promotion.rollback", "rankloop.scoring.publish"),
     ]
 )

@@ -20,8 +20,11 @@ from pydantic import SecretStr
 from threadpoolctl import threadpool_limits
 
 from rankloop.calendar import start_of
+from rankloop.context import open_context
 from rankloop.contracts.lake import SCORES
 from rankloop.features.whole_day import build_days
+from rankloop.registry.connection import Registry
+from rankloop.registry.tracking import training_run
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.gate import GateSettings
@@ -29,7 +32,7 @@ from rankloop.settings.monitoring import MonitoringSettings
 from rankloop.settings.scoring import ScoringSettings
 from rankloop.settings.training import TrainingSettings
 from rankloop.training import record
-from rankloop.training.running import run_training
+from rankloop.training.pipeline import run_training
 from rankloop_demo.simulator.history import Diary, live_days
 from rankloop_demo.simulator.living import Marketplace
 from tests.building import lake_of
@@ -134,7 +137,8 @@ def built(settings: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def run_id(built: Settings) -> str:
     """The run of a training on these days."""
-    return run_training(built, "pinned", DAYS[-1], "the digests are pinned", lambda *_: None)
+    with open_context(built) as context:
+        return run_training(context, "pinned", DAYS[-1], "the digests are pinned", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +197,7 @@ def test_the_same_events_leave_the_same_features(built: Settings) -> None:
 
 
 def test_the_same_features_leave_the_same_training_set_and_model(built: Settings, run_id: str) -> None:
-    run = record.open_record(built, run_id).run
+    run = training_run(Registry(built.mlflow), run_id)
     found = {"model": run.tags["rankloop.model_digest"], "training set": run.get_json(record.DATA)["digest"]}
     compare("training", {**found, **digests_of(built, DAYS, "training/")})
 

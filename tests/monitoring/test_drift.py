@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from rankloop.calendar import days_between
+from rankloop.context import open_context
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
 from rankloop.monitoring.measure import seen as module
@@ -20,7 +21,7 @@ from rankloop.settings import Settings
 from rankloop.settings.drift import DriftSettings
 from rankloop.settings.experiment import ExperimentSettings
 from rankloop.settings.features import FeatureSettings
-from rankloop.training.running import run_training
+from rankloop.training.pipeline import run_training
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
 from tests.building import aggregate_day, build_features, lake_of
@@ -57,7 +58,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, mongo_address: str) -> Iterat
             aggregate_day(settings, day)
             if day >= FIRST_BUILT:
                 build_features(settings, day)
-        run_id = run_training(settings, "first", QUIET, "the first", lambda *_: None)
+        with open_context(settings) as context:
+            run_id = run_training(context, "first", QUIET, "the first", lambda *_: None)
         [number] = Told(run_id, settings).versions
         with champion_is(settings, number):
             yield settings

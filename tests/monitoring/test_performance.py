@@ -23,7 +23,7 @@ from rankloop.ranking.scored import OURS
 from rankloop.ranking.segments import segment_lists, segment_of
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import version
-from rankloop.training.record import EVALUATION, open_record
+from rankloop.training.record import EVALUATION, TrainingRecord, open_record
 from tests.building import lake_of
 from tests.monitoring.entries import measure_concept, measure_estimates, measure_performance
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
@@ -76,10 +76,16 @@ def test_segments_of_buyers_add_up_to_all_lists(measured: dict[Key, Measured], q
             assert one.low <= one.value <= one.high
 
 
+def record_of(quiet: Watched) -> TrainingRecord:
+    """The record of the champion's training."""
+    registry = Registry(quiet.settings.mlflow)
+    return open_record(registry, Lake(quiet.settings.lake_root), version(registry, quiet.version).run_id)
+
+
 def test_the_shops_lists_ranked_anew_are_held_against_the_evaluation(
     measured: dict[Key, Measured], quiet: Watched
 ) -> None:
-    run = open_record(quiet.settings, version(Registry(quiet.settings.mlflow), quiet.version).run_id).run
+    run = record_of(quiet).run
     # Before the first champion all lists were the shop's, so that the promise is the evaluation's own figure.
     promised = Evaluation.from_rows(run.get_json(EVALUATION)).of("test_0", "pscore")
     for name in ("map@10", "recall@30", "ndcg@10", "ctr@10"):
@@ -92,7 +98,7 @@ def test_a_segment_is_held_against_what_it_came_to_in_the_evaluation(
     measured: dict[Key, Measured], quiet: Watched
 ) -> None:
     told = {key[1]: one for key, one in measured.items() if (key[0], key[2]) == ("reranked", "ctr@10")}
-    run = open_record(quiet.settings, version(Registry(quiet.settings.mlflow), quiet.version).run_id)
+    run = record_of(quiet)
     promised = run.scored().of_sets(*run.tests)
     assert {"buyer=regular", "price=1", "price=4"} <= told.keys()
     for name in told.keys() - {"all"}:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rankloop.calendar import days_between
 from rankloop.champions.current import reconcile_aliases
+from rankloop.context import open_context
 from rankloop.experiment import is_control
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
@@ -24,7 +25,7 @@ from rankloop.settings.training import TrainingSettings
 from rankloop.state import ledger
 from rankloop.state.ledger import LedgerDraft
 from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
-from rankloop.training.running import run_training
+from rankloop.training.pipeline import run_training
 from rankloop_demo.simulator.living import Marketplace
 from rankloop_demo.simulator.scenarios import Scenarios
 from rankloop_demo.simulator.storefront import as_rankings
@@ -98,7 +99,8 @@ class Maker:
         settings = self.settings(self.folder / "learned")
         for day, events in clean_events(self.place(), days_between(FIRST_DAY, AS_OF)).items():
             _built(settings, day, events)
-        run_training(settings, "watched", AS_OF, "the week is complete", lambda *_: None)
+        with open_context(settings) as context:
+            run_training(context, "watched", AS_OF, "the week is complete", lambda *_: None)
         with connect(settings.mongo) as client:
             ledger.append_entry(
                 client, LedgerDraft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW

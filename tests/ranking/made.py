@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from rankloop.features.catalogue import feature_names
+from rankloop.lake.tables import Lake
 from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
 from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
@@ -35,7 +36,7 @@ def made_set(settings: Settings, lists: int = 30, size: int = 8, **features: Any
     windows = plan_windows(settings.training, AS_OF)
     for day in windows.days:
         put_day(settings, day, rows(day, lists, size, features))
-    return open_training_set(settings, windows)
+    return open_training_set(Lake(settings.lake_root), windows)
 
 
 def put_day(settings: Settings, day: date, table: pa.Table) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from rankloop.lake.tables import Lake
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.metrics import mean_metrics
@@ -34,10 +35,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_a_model_trained_on_a_small_market_ranks_the_days_after_better_than_the_shop(settings: Settings) -> None:
     training = settings.training
     windows = plan_windows(training, DAYS[-1])
-    require_days(settings, windows)
+    lake = Lake(settings.lake_root)
+    require_days(lake, settings.training, windows)
     for day in windows.days:
         prepare_day(settings, day)
-    data = open_training_set(settings, windows)
+    data = open_training_set(lake, windows)
     check_leaks(training, data)
     preprocessing = learn_preprocessing(training, data)
     tuned = tune_params(training, data, preprocessing, MemoryLog())
@@ -49,6 +51,9 @@ def test_a_model_trained_on_a_small_market_ranks_the_days_after_better_than_the_
     assert ours["ndcg@5"] > 1.3 * base["ndcg@5"]
     assert ours["recall@30"] > base["recall@30"]
     again = fit_model(
-        training, open_training_set(settings, windows, data.versions, data.digest), preprocessing, tuned.params
+        training,
+        open_training_set(lake, windows, data.versions, data.digest),
+        preprocessing,
+        tuned.params,
     )
     assert (again.score(rows) == model.score(rows)).all()

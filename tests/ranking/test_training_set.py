@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from rankloop.errors import RankloopError
+from rankloop.lake.tables import Lake
 from rankloop.ranking.lists import COUNTS, LISTS
 from rankloop.ranking.training_set import open_training_set, sizes_of, whole_lists
 from rankloop.ranking.windows import DaysMissingError, plan_windows
@@ -33,7 +34,7 @@ def test_the_same_days_have_the_same_digest_and_one_changed_row_another(tmp_path
     assert made_set(settings).digest == before.digest
     day = before.windows.train[0]
     put_day(settings, day, rows(day, 31, 8))
-    after = open_training_set(settings, before.windows)
+    after = open_training_set(Lake(settings.lake_root), before.windows)
     assert after.digest != before.digest
 
 
@@ -43,10 +44,10 @@ def test_a_run_can_be_repeated_from_the_versions_it_noted(tmp_path: Path) -> Non
     day = before.windows.train[0]
     label = [batch["label"].to_pylist() for _, batch in before.batches("train", ["label"])]
     put_day(settings, day, rows(day, 31, 8))
-    again = open_training_set(settings, before.windows, before.versions, before.digest)
+    again = open_training_set(Lake(settings.lake_root), before.windows, before.versions, before.digest)
     assert [batch["label"].to_pylist() for _, batch in again.batches("train", ["label"])] == label
     with pytest.raises(RankloopError, match=f"the run noted {before.digest}"):
-        open_training_set(settings, before.windows, digest=before.digest)
+        open_training_set(Lake(settings.lake_root), before.windows, digest=before.digest)
 
 
 def test_days_that_are_not_prepared_are_named(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_days_that_are_not_prepared_are_named(tmp_path: Path) -> None:
     windows = made_set(settings).windows
     later = plan_windows(settings.training, AS_OF.replace(day=5))
     with pytest.raises(DaysMissingError, match=r"lacks 2026-11-03, 2026-11-04"):
-        open_training_set(settings, later)
+        open_training_set(Lake(settings.lake_root), later)
     assert windows.days[-1] == AS_OF.replace(day=2)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from rankloop.calendar import days_between
 from rankloop.errors import TransientError
+from rankloop.lake.tables import Lake
 from rankloop.ranking.windows import (
     TooLittleHistoryError,
     first_trainable,
@@ -76,7 +77,9 @@ def test_too_little_history_says_which_week_will_be_the_first(tmp_path: Path) ->
     shown = shown_list(FIRST_DAY, "q", 1, [1])
     build(settings, {FIRST_DAY: day_of(FIRST_DAY, shown=shown, products=[product(1)], buyers=[account(1)])})
     with pytest.raises(TooLittleHistoryError, match=r"first trainable day is 2026-10-22, in week 2026-W43") as refused:
-        require_days(settings, plan_windows(settings.training, FIRST_DAY + timedelta(days=5)))
+        require_days(
+            Lake(settings.lake_root), settings.training, plan_windows(settings.training, FIRST_DAY + timedelta(days=5))
+        )
     assert (refused.value.first_as_of, refused.value.first_week) == (date(2026, 10, 22), "2026-W43")
 
 
@@ -85,13 +88,15 @@ def test_a_day_that_is_missing_within_the_windows_is_named(tmp_path: Path) -> No
     shown = shown_list(FIRST_DAY, "q", 1, [1])
     build(settings, {FIRST_DAY: day_of(FIRST_DAY, shown=shown, products=[product(1)], buyers=[account(1)])})
     with pytest.raises(TransientError, match=r"features/product lacks 2026-10-02, 2026-10-03"):
-        require_days(settings, plan_windows(settings.training, FIRST_DAY + timedelta(days=21)))
+        require_days(
+            Lake(settings.lake_root), settings.training, plan_windows(settings.training, FIRST_DAY + timedelta(days=21))
+        )
 
 
 def test_a_lake_without_features_is_told_what_to_run(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with pytest.raises(TransientError, match="no features at all"):
-        require_days(settings, plan_windows(settings.training, DAY))
+        require_days(Lake(settings.lake_root), settings.training, plan_windows(settings.training, DAY))
 
 
 def test_the_last_days_of_a_year_may_be_in_the_first_week_of_the_next() -> None:

@@ -4,23 +4,29 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow import MlflowClient
 
+from rankloop.context import Context, open_context
+from rankloop.lake.tables import Lake
+from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import TrainingRun
 from rankloop.registry.versions import CHAMPION, MODEL
 from rankloop.settings import Settings
 from rankloop.settings.gate import GateSettings
 from rankloop.settings.training import TrainingSettings
-from rankloop.training import ending, judging, learning, record
-from rankloop.training.running import run_training
+from rankloop.training import evaluation, fitting, record, registration
+from rankloop.training import reproduce as reproduction
+from rankloop.training.pipeline import run_training
+from rankloop.training.record import TrainingRecord
 from tests.features.market import FIRST_DAY
 
+R = TypeVar("R")
 AS_OF = FIRST_DAY + timedelta(days=6)
 REASON = "the week is complete"
 SMALL = TrainingSettings.model_validate(
@@ -42,20 +48,38 @@ SMALL = TrainingSettings.model_validate(
 )
 EASY_GATE = GateSettings(confidence=0.51, resamples=100, min_lists=5, recall_tolerance=1.0, segment_floor=1.0)
 
-STEPS: dict[str, Callable[[Settings, str], object]] = {
-    "build": learning.build,
-    "tune": learning.tune,
-    "train": learning.train,
-    "measure": judging.measure,
-    "compare": judging.compare_with_champion,
-    "gate": judging.gate,
-    "register": ending.register_challenger,
+
+def in_context(step: Callable[[Context, str], R]) -> Callable[[Settings, str], R]:
+    """The step as a task does it, with a context of its own."""
+
+    def task(settings: Settings, run_id: str) -> R:
+        with open_context(settings) as context:
+            return step(context, run_id)
+
+    return task
+
+
+STEPS: dict[str, Callable[[Settings, str], Any]] = {
+    "build": in_context(fitting.build_training_set),
+    "tune": in_context(fitting.tune_ranker),
+    "train": in_context(fitting.train_ranker),
+    "measure": in_context(evaluation.evaluate_model),
+    "compare": in_context(evaluation.compare_with_champion),
+    "gate": in_context(evaluation.apply_gate),
+    "register": in_context(registration.register_challenger),
 }
 """The steps after the plan, in their order, by name."""
+record_rejection = in_context(registration.record_rejection)
+reproduce = in_context(reproduction.reproduce)
+
+
+def open_record(settings: Settings, run_id: str) -> TrainingRecord:
+    """The record of a training."""
+    return record.open_record(Registry(settings.mlflow), Lake(settings.lake_root), run_id)
 
 
 FIGURES = (
-    *(record.LEAKS, record.CURVE, record.IMPORTANCE, record.EVALUATION, record.RELIABILITY, record.STANDING),
+    *(record.LEAKS, record.CURVE, record.IMPORTANCE, record.EVALUATION, record.RELIABILITY, record.CHAMPION),
     *(record.COMPARISON, record.GATE),
 )
 TEXTS = (record.REPORT, record.SUMMARY, record.CARD)
@@ -74,7 +98,7 @@ class Told:
     @property
     def left(self) -> dict[str, Any]:
         """What must be the same each time."""
-        run = record.open_record(self.settings, self.run_id).run
+        run = open_record(self.settings, self.run_id).run
         data, tuning, inputs = (run.get_json(name) for name in (record.DATA, record.TUNING, record.INPUTS))
         return {
             **{name: run.get_json(name) for name in FIGURES},
@@ -105,7 +129,7 @@ class Told:
     @property
     def trials(self) -> list[dict[str, str]]:
         """The parameters of its nested runs."""
-        run = record.open_record(self.settings, self.run_id).run
+        run = open_record(self.settings, self.run_id).run
         found = run.client.search_runs([run.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
         return sorted((dict(nested.data.params) for nested in found), key=str)
 
@@ -117,9 +141,10 @@ class Told:
         return sorted(int(version.version) for version in found if version.run_id == self.run_id)
 
 
-def plan(settings: Settings, key: str) -> str:
+def plan(settings: Settings, key: str, as_of: date = AS_OF, reason: str = REASON, **more: Any) -> str:  # noqa: ANN401
     """The run of the training with this key."""
-    return learning.plan(settings, key, AS_OF, REASON)
+    with open_context(settings) as context:
+        return fitting.plan_training(context, key, as_of, reason, **more)
 
 
 def begun(settings: Settings, key: str, until: str = "build") -> str:
@@ -146,5 +171,6 @@ def champion_is(settings: Settings, number: int) -> Iterator[None]:
 def carried_out(settings: Settings, key: str) -> Told:
     """A training of all steps."""
     facts: list[tuple[str, str]] = []
-    run_id = run_training(settings, key, AS_OF, REASON, lambda *fact: facts.append(fact))
+    with open_context(settings) as context:
+        run_id = run_training(context, key, AS_OF, REASON, lambda *fact: facts.append(fact))
     return Told(run_id, settings, tuple(facts))

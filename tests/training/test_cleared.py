@@ -14,14 +14,24 @@ from rankloop.ranking.gate import GateResult
 from rankloop.ranking.lists import LISTS_SCHEMA
 from rankloop.ranking.training_set import TrainingSet
 from rankloop.registry import versions
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
 from rankloop.settings import Settings
-from rankloop.training import ending, judging, learning, record
-from rankloop.training.judging import ComparisonError
-from rankloop.training.record import StaleError, open_record
-from rankloop.training.reproduce import reproduce
+from rankloop.training import evaluation, record
+from rankloop.training.evaluation import ComparisonError
+from rankloop.training.record import StaleError
 from tests.building import lake_of
-from tests.training.steps import AS_OF, STEPS, Told, begun, carried_out, champion_is
+from tests.training.steps import (
+    AS_OF,
+    STEPS,
+    Told,
+    begun,
+    carried_out,
+    champion_is,
+    open_record,
+    record_rejection,
+    reproduce,
+)
 
 pytestmark = pytest.mark.stack
 AFTER_TRAINING = ("measure", "compare", "gate", "register")
@@ -44,7 +54,7 @@ def test_a_comparison_made_again_after_its_own_model_was_promoted_says_the_same(
 def test_a_comparison_made_again_is_with_the_champion_of_then(shop: Settings, told: Told, clean: Told) -> None:
     before = told.left
     with champion_is(shop, clean.versions[0]):
-        judging.compare_with_champion(shop, told.run_id)
+        STEPS["compare"](shop, told.run_id)
     assert told.left == before
 
 
@@ -58,7 +68,7 @@ def late(shop: Settings, clean: Told, tmp_path_factory: pytest.TempPathFactory) 
     lake, day = lake_of(settings), AS_OF - timedelta(days=4)
     rows = lake.read(REACTIONS, [day])
     lake.replace_day(REACTIONS, day, rows.slice(0, rows.num_rows // 2), EVENT_SCHEMAS[REACTIONS])
-    learning.build(settings, told.run_id)
+    STEPS["build"](settings, told.run_id)
     return told
 
 
@@ -70,7 +80,7 @@ def test_a_step_refuses_a_model_that_is_of_another_training_set(late: Told, step
 
 def test_training_refuses_parameters_that_were_found_on_another_training_set(late: Told) -> None:
     with pytest.raises(StaleError, match=rf"the parameters of run {late.run_id} .* Clear from `tune` on\."):
-        learning.train(late.settings, late.run_id)
+        STEPS["train"](late.settings, late.run_id)
 
 
 def test_a_model_of_another_training_set_is_not_reproduced(late: Told) -> None:
@@ -97,7 +107,7 @@ def test_a_champion_of_a_later_day_is_not_compared_with(shop: Settings, told: To
     with champion_is(shop, told.versions[0]):
         client.set_model_version_tag(MODEL, number, "as_of", later.isoformat())
         with pytest.raises(ComparisonError, match=f"version {number}, which is as of {later}.* Train as of {later} or"):
-            judging.compare_with_champion(shop, measured)
+            STEPS["compare"](shop, measured)
         client.set_model_version_tag(MODEL, number, "as_of", AS_OF.isoformat())
 
 
@@ -106,10 +116,10 @@ def test_a_feature_of_the_champion_that_is_gone_is_named(shop: Settings, told: T
     fewer = LISTS_SCHEMA.remove(LISTS_SCHEMA.get_field_index(gone))
     with (
         champion_is(shop, told.versions[0]),
-        patch.object(judging, "LISTS_SCHEMA", fewer),
+        patch.object(evaluation, "LISTS_SCHEMA", fewer),
         pytest.raises(ComparisonError, match=f"version {told.versions[0]}, ranks by {gone}, which the catalogue"),
     ):
-        judging.compare_with_champion(shop, measured)
+        STEPS["compare"](shop, measured)
 
 
 def test_test_days_without_a_list_are_named(shop: Settings, measured: str) -> None:
@@ -117,7 +127,7 @@ def test_test_days_without_a_list_are_named(shop: Settings, measured: str) -> No
         patch.object(TrainingSet, "batches", lambda *_: iter(())),
         pytest.raises(ComparisonError, match=rf"there is no list on any test day \({AS_OF - timedelta(days=2)} to"),
     ):
-        judging.measure(shop, measured)
+        STEPS["measure"](shop, measured)
 
 
 @pytest.mark.parametrize(("tag", "task"), [("measured", "evaluate"), ("compared", "compare"), ("judged", "gate")])
@@ -138,6 +148,6 @@ def test_a_challenger_whose_training_is_rejected_after_all_is_put_away(shop: Set
     result = GateResult.from_json(run.get_text(record.GATE))
     failing = replace(result.rules[0], outcome="fail")
     run.put_text(record.GATE, replace(result, rules=(failing, *result.rules[1:])).to_json())
-    ending.record_rejection(shop, told.run_id)
-    assert versions.version(shop, number).lifecycle == "Archived"
-    assert versions.challenger(shop) is None
+    record_rejection(shop, told.run_id)
+    assert versions.version(Registry(shop.mlflow), number).lifecycle == "Archived"
+    assert versions.challenger(Registry(shop.mlflow)) is None

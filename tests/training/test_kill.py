@@ -7,9 +7,9 @@ import pytest
 
 from rankloop.settings import Settings
 from rankloop.settings.gate import GateSettings
-from rankloop.training import ending, learning, record
+from rankloop.training.registration import training_outcome
 from tests.killing import Point, forks, mine
-from tests.training.steps import SMALL, STEPS, Told, begun, plan
+from tests.training.steps import SMALL, STEPS, Told, begun, open_record, plan, record_rejection
 
 pytestmark = pytest.mark.stack
 
@@ -30,7 +30,7 @@ POINTS = {
         Point(FOLDER, 1, after=True),
         Point("rankloop.registry.tracking:TrainingRun.log_curve", 1),
     ),
-    "measure": (Point("rankloop.training.judging:score_sets", 1), Point(UPLOAD, 3, after=True)),
+    "measure": (Point("rankloop.training.evaluation:score_sets", 1), Point(UPLOAD, 3, after=True)),
     "compare": (Point(UPLOAD, 1, after=True), Point(UPLOAD, 2)),
     "gate": (Point(UPLOAD, 2), Point(UPLOAD, 4, after=True)),
     "register": (
@@ -76,7 +76,7 @@ def death(shop: Settings, step: str, about: str, point: Point) -> int | None:
 def do(shop: Settings, step: str, about: str, point: Point) -> None:
     """Do a step of the training with this run, or plan the one with this key, and die at the point."""
     mine(point)
-    steps = {"plan": plan, "record_rejection": ending.record_rejection, **STEPS}
+    steps = {"plan": plan, "record_rejection": record_rejection, **STEPS}
     steps[step](shop, about)
 
 
@@ -97,12 +97,12 @@ def test_a_rejection_killed_anywhere_is_noted_in_the_end(killed_shop: Settings) 
     settings = killed_shop.model_copy(update={"gate": GateSettings(min_lists=10**6, resamples=100)})
     run_id = begun(settings, "rejected and killed", until="register")
     exits = [death(settings, "record_rejection", run_id, point) for point in REJECTING]
-    reasons = ending.record_rejection(settings, run_id)
+    reasons = record_rejection(settings, run_id)
     told = Told(run_id, settings)
     assert exits == [-9] * len(REJECTING)
-    run = record.open_record(settings, run_id).run
+    run = open_record(settings, run_id).run
     assert (run.status, told.versions) == ("FINISHED", [])
-    found = ending.outcome(settings, run_id)
+    found = training_outcome(open_record(settings, run_id).run)
     assert (found["outcome"], found["rejected_because"]) == ("rejected", reasons)
 
 
@@ -110,5 +110,5 @@ def test_minutes_that_were_spent_before_a_kill_stay_spent(killed_shop: Settings)
     settings = killed_shop.model_copy(update={"training": SMALL.model_copy(update={"minutes": 1e-9})})
     run_id = begun(settings, "no time for a second trial", until="tune")
     assert death(settings, "tune", run_id, Point("rankloop.registry.trials:RunTrials.record", 1, after=True)) == -9
-    assert learning.tune(settings, run_id)["trials"] == 1
+    assert STEPS["tune"](settings, run_id)["trials"] == 1
     assert len(Told(run_id, settings).trials) == 1

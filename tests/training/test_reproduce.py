@@ -13,14 +13,15 @@ from rankloop.lake.maintenance import compact_tables, vacuum_lake
 from rankloop.ranking import training_set
 from rankloop.ranking.lists import LISTS, LISTS_SCHEMA
 from rankloop.registry import evidence
+from rankloop.registry.connection import Registry
 from rankloop.registry.versions import trained_on
 from rankloop.settings import Settings
 from rankloop.training import reproduce as reproduction
-from rankloop.training.reproduce import ReproductionError, reproduce
+from rankloop.training.reproduce import ReproductionError
 from rankloop_demo.stack.environment import as_variables
 from tests.building import lake_of
 from tests.running import rankloop
-from tests.training.steps import AS_OF, SMALL, Told
+from tests.training.steps import AS_OF, SMALL, Told, reproduce
 
 pytestmark = pytest.mark.stack
 DAY = AS_OF.replace(day=AS_OF.day - 1)
@@ -57,7 +58,7 @@ def test_the_same_model_comes_of_a_registered_run_after_upkeep_though_its_rows_w
     moved_on: Settings, clean: Told
 ) -> None:
     [number] = clean.versions
-    pins = {table: {version: [number]} for table, version in trained_on(moved_on)[number].items()}
+    pins = {table: {version: [number]} for table, version in trained_on(Registry(moved_on.mlflow))[number].items()}
     lake = lake_of(moved_on)
     lake.replace_day(LISTS, DAY, lake.read(LISTS, [DAY]).slice(0, 20), LISTS_SCHEMA)
     compact_tables(lake)

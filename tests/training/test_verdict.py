@@ -14,10 +14,10 @@ from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
 from rankloop.settings import Settings
 from rankloop.settings.gate import GateSettings
-from rankloop.training import ending, judging, learning, record
-from rankloop.training.ending import RejectedError
+from rankloop.training import record
+from rankloop.training.registration import RejectedError, training_outcome
 from tests.features.market import FIRST_DAY
-from tests.training.steps import AS_OF, SMALL, Told, begun, champion_is, plan
+from tests.training.steps import AS_OF, SMALL, STEPS, Told, begun, champion_is, open_record, plan, record_rejection
 
 pytestmark = pytest.mark.stack
 LEAKY = "product_ctr_7d"
@@ -45,8 +45,8 @@ def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
     settings = shop.model_copy(update={"training": training, "gate": GateSettings(resamples=100, min_lists=5)})
     with champion_is(shop, clean.versions[0]):
         run_id = begun(settings, "a weak one", until="gate")
-        gate = judging.gate(settings, run_id)
-        yield Weak(Told(run_id, settings), gate, ending.record_rejection(settings, run_id))
+        gate = STEPS["gate"](settings, run_id)
+        yield Weak(Told(run_id, settings), gate, record_rejection(settings, run_id))
 
 
 def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:
@@ -58,9 +58,9 @@ def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Se
     joined = lists.rows_with
     run_id = plan(leaky_shop, "a leaky one")
     with patch.object(lists, "rows_with", knowing):
-        learning.build(leaky_shop, run_id)
+        STEPS["build"](leaky_shop, run_id)
     with pytest.raises(LeakError, match=rf"^{LEAKY} \(1\.0000\): by itself it tells clicked products from ignored"):
-        learning.tune(leaky_shop, run_id)
+        STEPS["tune"](leaky_shop, run_id)
 
 
 def test_a_worse_challenger_does_not_pass_the_gate(weak: Weak) -> None:
@@ -69,7 +69,7 @@ def test_a_worse_challenger_does_not_pass_the_gate(weak: Weak) -> None:
 
 def test_the_evaluation_and_the_comparison_have_the_metrics_that_were_asked_for(weak: Weak) -> None:
     run, asked = (
-        record.open_record(weak.told.settings, weak.told.run_id).run,
+        open_record(weak.told.settings, weak.told.run_id).run,
         {"recall@10", "recall@30", "ndcg@10", "ndcg@30"},
     )
     rows = run.get_json(record.EVALUATION)
@@ -84,21 +84,21 @@ def test_a_rejection_tells_the_rule_and_its_figures(weak: Weak) -> None:
 
 
 def test_a_rejection_is_noted_with_its_run(weak: Weak) -> None:
-    told = ending.outcome(weak.told.settings, weak.told.run_id)
+    told = training_outcome(open_record(weak.told.settings, weak.told.run_id).run)
     assert (told["outcome"], told["rejected_because"]) == ("rejected", weak.reasons)
 
 
 def test_a_rejected_challenger_cannot_be_registered(weak: Weak) -> None:
     with pytest.raises(RejectedError, match=f"run {weak.told.run_id} is not registered. Rejected: NDCG@10 is down"):
-        ending.register_challenger(weak.told.settings, weak.told.run_id)
+        STEPS["register"](weak.told.settings, weak.told.run_id)
     assert weak.told.versions == []
 
 
 def test_the_challenger_is_compared_with_the_champion_of_the_moment(weak: Weak, clean: Told) -> None:
-    told = ending.outcome(weak.told.settings, weak.told.run_id)
+    told = training_outcome(open_record(weak.told.settings, weak.told.run_id).run)
     assert told["compared_with"] == f"version {clean.versions[0]}"
 
 
 def test_too_little_history_names_the_first_trainable_week(shop: Settings) -> None:
     with pytest.raises(TooLittleHistoryError, match=rf"first trainable day is {AS_OF}, in week 2026-W41\."):
-        learning.plan(shop, "too early", FIRST_DAY, "too early")
+        plan(shop, "too early", FIRST_DAY, "too early")

@@ -1,4 +1,4 @@
-"""`rankloop train`: run one here, look at one, reproduce one."""
+"""`rankloop train`: run, show and reproduce a training."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,47 +8,53 @@ import typer
 from rich.console import Console
 
 from rankloop.calendar import parse_day
-from rankloop.settings import load_settings
 
-train_app = typer.Typer(no_args_is_help=True, help="Trainings: run one here, look at one, do one again.")
+train_app = typer.Typer(no_args_is_help=True, help="Run, show and reproduce a training.")
 
 
 @train_app.command("run")
 def train_run(
-    as_of: Annotated[str, typer.Option(help="the market day at whose end everything is known, YYYY-MM-DD")],
+    as_of: Annotated[str, typer.Option(help="the last market day whose events may be used, YYYY-MM-DD")],
     reason: Annotated[str, typer.Option(help="why, for the report")],
     key: Annotated[
-        str, typer.Option(help="a name for it; with that of one that was interrupted, that one goes on")
+        str, typer.Option(help="a name for it; with the name of an interrupted training, that one is resumed")
     ] = "",
 ) -> None:
-    """Train a challenger here, with no scheduler: build, tune, train, measure, compare, judge, register."""
+    """Train a challenger in this process, without Airflow: from the training set to its registration."""
+    from rankloop.context import open_context
     from rankloop.desk import training as pages
-    from rankloop.training import running
+    from rankloop.training.pipeline import run_training
 
-    settings, console, day = load_settings(), Console(), parse_day(as_of)
+    console, day = Console(), parse_day(as_of)
     name = key or f"command line {day} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    pages.show_fact(console, "key", name)
-    run_id = running.run_training(settings, name, day, reason, lambda step, fact: pages.show_fact(console, step, fact))
-    pages.show_training(console, settings, run_id)
+    pages.print_progress(console, "key", name)
+    with open_context() as context:
+        run_id = run_training(
+            context, name, day, reason, lambda step, result: pages.print_progress(console, step, result)
+        )
+        pages.print_training(console, context, run_id)
 
 
 @train_app.command("show")
 def train_show(run_id: Annotated[str, typer.Argument(help="the id of the MLflow run")]) -> None:
-    """Show how good a training's model is, the verdict, and where to read on."""
+    """Show a training: its evaluation, the gate's verdict, and links to the report and the run."""
+    from rankloop.context import open_context
     from rankloop.desk import training as pages
 
-    pages.show_training(Console(), load_settings(), run_id)
+    with open_context() as context:
+        pages.print_training(Console(), context, run_id)
 
 
 @train_app.command("reproduce")
 def train_reproduce(run_id: Annotated[str, typer.Argument(help="the id of the MLflow run")]) -> None:
-    """Train again from what a run noted, and say whether it is the same model; fails if it is not."""
+    """Train again from a run's record; exit with 1 if the model is not the same."""
+    from rankloop.context import open_context
     from rankloop.desk import training as pages
     from rankloop.training.reproduce import reproduce
 
     console = Console()
-    with console.status("Training again"):
-        found = reproduce(load_settings(), run_id)
-    pages.show_reproduced(console, found)
-    if not found.same:
+    with open_context() as context, console.status("Training again"):
+        result = reproduce(context, run_id)
+    pages.print_reproduction(console, result)
+    if not result.same:
         sys.exit(1)

@@ -4,29 +4,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rankloop.context import Context
 from rankloop.ranking.evaluation import Evaluation
 from rankloop.ranking.gate import GateResult
-from rankloop.settings import Settings
 from rankloop.training import record
-from rankloop.training.ending import outcome
 from rankloop.training.record import open_record
-from rankloop.training.reproduce import Reproduced
+from rankloop.training.registration import training_outcome
+from rankloop.training.reproduce import ReproductionResult
 
 WORDS = {True: Text("yes", style="green"), False: Text("no", style="red")}
 
 
-def show_fact(console: Console, step: str, fact: str) -> None:
-    """One line as a step comes to something."""
-    console.print(Text.assemble((f"{step:<10}", "bold"), fact), soft_wrap=True)
+def print_progress(console: Console, step: str, result: str) -> None:
+    """Print a step's result on one line."""
+    console.print(Text.assemble((f"{step:<10}", "bold"), result), soft_wrap=True)
 
 
-def show_training(console: Console, settings: Settings, run_id: str) -> None:
-    """A training on one page: how good it is, the verdict, and where to read on; also of one that is under way."""
-    training = open_record(settings, run_id)
+def print_training(console: Console, context: Context, run_id: str) -> None:
+    """Print a training, finished or under way: its evaluation, the verdict, and links."""
+    training = open_record(context.registry, context.lake, run_id)
     run = training.run
     console.print(f"Training as of {training.as_of}: {training.reason}", style="bold", highlight=False, markup=False)
     if not run.has(record.EVALUATION):
-        console.print("It is not measured yet.")
+        console.print("It is not evaluated yet.")
     else:
         console.print(Evaluation.from_rows(run.get_json(record.EVALUATION)).terminal(console.width))
     facts = Table.grid(padding=(0, 2))
@@ -35,33 +35,33 @@ def show_training(console: Console, settings: Settings, run_id: str) -> None:
         facts.add_row("verdict", Text(result.verdict))
         for rule in result.failures:
             facts.add_row("", Text(rule.sentence, style="red"))
-    told = outcome(settings, run_id)
-    version = f"version {told['version']}, " if "version" in told else ""
-    facts.add_row("outcome", f"{version}{told.get('outcome', 'under way')}")
-    if "stopped_because" in told:
-        facts.add_row("", Text(told["stopped_because"], style="red"))
+    ending = training_outcome(run)
+    version = f"version {ending['version']}, " if "version" in ending else ""
+    facts.add_row("outcome", f"{version}{ending.get('outcome', 'under way')}")
+    if "stopped_because" in ending:
+        facts.add_row("", Text(ending["stopped_because"], style="red"))
     console.print(facts)
-    # Whole and on lines of their own: a table would cut off what is wider than the terminal.
+    # On lines of their own: a table would cut off what is wider than the terminal.
     if run.has(record.REPORT):
-        show_fact(console, "report", f"{run.link}/artifacts/{record.REPORT}")
-    show_fact(console, "run", run.link)
+        print_progress(console, "report", f"{run.link}/artifacts/{record.REPORT}")
+    print_progress(console, "run", run.link)
 
 
-def show_reproduced(console: Console, found: Reproduced) -> None:
-    """Whether the same model came of it, and what is another around it."""
+def print_reproduction(console: Console, result: ReproductionResult) -> None:
+    """Print whether the model is the same, and what differs around it."""
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("training set", f"{found.data}, as the run noted it", WORDS[True])
-    models = found.model_now[:16]
-    if found.model_now != found.model_then:
-        models += f", and {found.model_then[:16]} then"
-    facts.add_row("model", models, WORDS[found.model_now == found.model_then])
-    changed = f"{found.changed_rows:,} of {found.rows:,} test rows have another, by up to {found.largest_change:.3g}"
-    scored = changed if found.changed_rows else f"equal for all {found.rows:,} test rows"
-    facts.add_row("scores", scored, WORDS[not found.changed_rows])
+    facts.add_row("training set", f"{result.data}, as the run recorded it", WORDS[True])
+    models = result.model_now[:16]
+    if result.model_now != result.model_then:
+        models += f", and {result.model_then[:16]} then"
+    facts.add_row("model", models, WORDS[result.model_now == result.model_then])
+    changed = f"{result.changed_rows:,} of {result.rows:,} test rows differ, by up to {result.largest_change:.3g}"
+    scored = changed if result.changed_rows else f"equal for all {result.rows:,} test rows"
+    facts.add_row("scores", scored, WORDS[not result.changed_rows])
     console.print(facts)
-    if found.differences:
-        table = Table("what is another now", "then", "now", box=None, pad_edge=False)
-        for one in found.differences:
-            table.add_row(one.what, one.then, one.now)
+    if result.differences:
+        table = Table("what differs", "then", "now", box=None, pad_edge=False)
+        for difference in result.differences:
+            table.add_row(difference.what, difference.then, difference.now)
         console.print(table)
-    console.print("It is the same model." if found.same else "It is another model.", style="bold")
+    console.print("It is the same model." if result.same else "It is a different model.", style="bold")

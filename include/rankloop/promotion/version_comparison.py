@@ -14,7 +14,7 @@ from rankloop.ranking.scored import CHAMPION, scored_lists
 from rankloop.registry import versions
 from rankloop.registry.versions import Version
 from rankloop.training.record import open_record
-from rankloop.training.scoring import scores
+from rankloop.training.scoring import model_scores
 
 
 class NothingToCompareError(RankloopError):
@@ -36,11 +36,11 @@ def compare_versions(context: Context, first: int, second: int) -> VersionPair:
         raise NothingToCompareError(f"version {first} was given twice: name two versions.")
     pair = [versions.version(context.registry, number) for number in (first, second)]
     older, newer = sorted(pair, key=lambda version: (version.as_of, version.number))
-    training = open_record(context.settings, newer.run_id)
+    training = open_record(context.registry, context.lake, newer.run_id)
     table = training.scored().of_sets(*training.tests).table
     with TemporaryDirectory() as folder:
         model = load_model(versions.load(context.registry, older, Path(folder) / "older"))
-    table = table.append_column(CHAMPION, pa.array(scores(model, training.data, training.tests)))
+    table = table.append_column(CHAMPION, pa.array(model_scores(model, training.data, training.tests)))
     gate = context.settings.gate
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
     lists, top = scored_lists(table), gate.top_categories

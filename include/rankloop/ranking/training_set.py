@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rankloop.features.build import lake_of
 from rankloop.features.catalogue import feature_names
 from rankloop.lake.tables import Lake, LakeError
 from rankloop.ranking.lists import COUNTED, COUNTS, LISTS
 from rankloop.ranking.windows import DaysMissingError, Windows
-from rankloop.settings import Settings
 
 REQUEST = "request_id"
 COLUMN_BYTES = 1 << 28
@@ -89,29 +87,28 @@ class TrainingSet:
 
 
 def open_training_set(
-    settings: Settings,
+    lake: Lake,
     windows: Windows,
     versions: Mapping[str, int] | None = None,
     digest: str | None = None,
     features: Sequence[str] | None = None,
 ) -> TrainingSet:
-    """The training set of these windows, of the newest versions and all features or of those that a run noted.
+    """Return the training set of these windows, in the newest table versions or in those that a run recorded.
 
-    With the `digest` that a run noted, a training set that is another one is refused.
+    Raises an error if its digest is not the `digest` that a run recorded.
     """
-    lake = lake_of(settings)
     pinned = {table: (versions or {}).get(table, -1) for table in (LISTS, COUNTS)}
     # A day without lists has no rows, but it has its counts.
     _require(lake, windows, None if pinned[COUNTS] < 0 else pinned[COUNTS])
     pinned = {table: lake.version(table) if version < 0 else version for table, version in pinned.items()}
     digests = _digests(lake, windows, pinned[LISTS])
-    found = TrainingSet(lake, windows, pinned, digests, tuple(feature_names() if features is None else features))
-    if digest is not None and found.digest != digest:
+    data = TrainingSet(lake, windows, pinned, digests, tuple(feature_names() if features is None else features))
+    if digest is not None and data.digest != digest:
         raise LakeError(
-            f"the training set as of {windows.as_of} has digest {found.digest}, the run noted {digest}: its days, "
+            f"the training set as of {windows.as_of} has digest {data.digest}, the run noted {digest}: its days, "
             f"its features or its versions ({pinned}) are others. Check out the run's commit and settings."
         )
-    return found
+    return data
 
 
 def whole_lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

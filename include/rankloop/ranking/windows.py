@@ -11,9 +11,8 @@ from datetime import date, timedelta
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import PRODUCTS
 from rankloop.errors import RankloopError, TransientError
-from rankloop.features.build import lake_of
 from rankloop.features.families import product
-from rankloop.settings import Settings
+from rankloop.lake.tables import Lake
 from rankloop.settings.training import TrainingSettings
 
 TRAIN, VALID = "train", "valid"
@@ -97,9 +96,8 @@ def first_trainable(training: TrainingSettings, first_features: date) -> date:
     return first_features + timedelta(days=training.list_days + training.label_days)
 
 
-def require_days(settings: Settings, windows: Windows) -> None:
-    """Go on only if the lake has what lists of these days are made of."""
-    lake, training = lake_of(settings), settings.training
+def require_days(lake: Lake, training: TrainingSettings, windows: Windows) -> None:
+    """Raise an error unless the lake has all partitions that the lists of these days are built from."""
     featured = lake.days(product.TABLE.name)
     if not featured:
         raise TransientError(

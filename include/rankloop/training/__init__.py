@@ -1,5 +1,5 @@
-"""A training, step by step, from the windows to a registered challenger: what the DAG's tasks call.
+"""The steps of a training, from its plan to a registered challenger: what the DAG's tasks call.
 
-Each step takes the settings and the id of the training's MLflow run, finds there what the steps before it left, and
-leaves there what it found itself. So every step can be run again alone, on any machine, any number of times.
+Each step takes the task's context and the id of the training's MLflow run. It reads from the run what earlier steps
+logged, and logs its own results there. So every step is idempotent and can be run again alone, on any machine.
 """

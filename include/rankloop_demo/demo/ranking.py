@@ -46,14 +46,16 @@ def train_after_drift(settings: Settings, screen: Screen) -> str:
 
 def _trained(settings: Settings, screen: Screen, key: str) -> str:
     # Heavy, and no other step needs them.
-    from rankloop.desk.training import show_training  # noqa: PLC0415
+    from rankloop.context import open_context  # noqa: PLC0415
+    from rankloop.desk.training import print_training  # noqa: PLC0415
     from rankloop.registry.tracking import find_training  # noqa: PLC0415
-    from rankloop.training.ending import outcome  # noqa: PLC0415
+    from rankloop.training.registration import training_outcome  # noqa: PLC0415
 
-    run = find_training(Registry(settings.mlflow), key).run_id
-    show_training(screen.console, settings, run)
-    told = outcome(settings, run)
-    return f"version {told['version']} is registered" if "version" in told else "no challenger: see the verdict"
+    with open_context(settings) as context:
+        run = find_training(context.registry, key)
+        print_training(screen.console, context, run.run_id)
+        outcome = training_outcome(run)
+    return f"version {outcome['version']} is registered" if "version" in outcome else "no challenger: see the verdict"
 
 
 def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Screen], str]:

@@ -102,7 +102,7 @@ def _recent_lists(context: Context, day: date) -> TrainingSet | None:
         return None
     for one in days:
         prepare_day(context.settings, one)
-    data = open_training_set(context.settings, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
+    data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
         return None
     return data

@@ -12,17 +12,17 @@ from rankloop.lake.tables import LakeError
 from rankloop.ranking.scored import ScoredLists
 from rankloop.registry import versions
 from rankloop.training import record
-from rankloop.training.record import Training, open_record
+from rankloop.training.record import TrainingRecord, open_record
 
 log = logging.getLogger(__name__)
 
 
-def training_of_version(context: Context, number: int) -> Training:
+def training_of_version(context: Context, number: int) -> TrainingRecord:
     """Return the record of the training that a version comes from."""
-    return open_record(context.settings, versions.version(context.registry, number).run_id)
+    return open_record(context.registry, context.lake, versions.version(context.registry, number).run_id)
 
 
-def expected_lists(training: Training, number: int) -> ScoredLists | None:
+def expected_lists(training: TrainingRecord, number: int) -> ScoredLists | None:
     """Return the test lists of a version's training that the shop had ranked, with its scores; None if they are gone.
 
     Its evaluation is over all test lists. Once our rankings are shown, some of those are in an order of ours, and a
@@ -41,7 +41,7 @@ def expected_lists(training: Training, number: int) -> ScoredLists | None:
     return found if len(found) else None
 
 
-def _of_the_shop(training: Training) -> npt.NDArray[Any]:
+def _of_the_shop(training: TrainingRecord) -> npt.NDArray[Any]:
     """The names of the test lists that the shop ranked itself."""
     names: set[str] = set()
     for name in training.tests:

@@ -1,4 +1,4 @@
-"""From a model to a verdict: how good it is, whether it is better than the champion, and whether to ask for it."""
+"""Evaluates a model, compares it with the champion, and applies the gate."""
 
 import logging
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankloop.champions.current import current_champion
+from rankloop.context import Context
 from rankloop.errors import RankloopError
-from rankloop.mongo import connect
 from rankloop.ranking.calibration import Calibration, Reliability, reliability
 from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
 from rankloop.ranking.evaluation import Evaluation, evaluate
@@ -30,27 +30,25 @@ from rankloop.ranking.report.summary import summary
 from rankloop.ranking.scored import CHAMPION, OURS, scored_lists
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
-from rankloop.settings import Settings
-from rankloop.settings.gate import GateSettings
 from rankloop.training import record
-from rankloop.training.record import Training, open_record
-from rankloop.training.scoring import score_sets, scores
-from rankloop.training.step import step
+from rankloop.training.record import TrainingRecord, open_record
+from rankloop.training.scoring import model_scores, score_sets
+from rankloop.training.step import training_step
 
 log = logging.getLogger(__name__)
 INVARIANCE_ROWS = 20_000
-NOBODY: dict[str, Any] = {"version": None, "digest": None, "as_of": None}
+NO_CHAMPION: dict[str, Any] = {"version": None, "digest": None, "as_of": None}
 
 
 class ComparisonError(RankloopError):
-    """A model that nothing can be said of, or not against this champion."""
+    """A model that cannot be evaluated, or not be compared with this champion."""
 
 
-@step
-def measure(settings: Settings, run_id: str) -> Evaluation:
-    """Score every list of every set, and put the reference's table into the run."""
-    training = open_record(settings, run_id)
-    training.refuse_other_model()
+@training_step
+def evaluate_model(context: Context, run_id: str) -> Evaluation:
+    """Score every list of every set, and log the table of metrics."""
+    training = open_record(context.registry, context.lake, run_id)
+    training.require_same_model()
     with training.model_folder() as folder:
         model, calibration = load_model(folder), (folder / record.CALIBRATION).read_text(encoding="utf-8")
     check_invariance(model.score, _newest_rows(training, model.features)).insist()
@@ -60,7 +58,7 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
         training.run.put_file(record.SCORED, path)
         lists = scored_lists(pq.read_table(path))
     evaluation = evaluate(lists, training.metrics)
-    log.info("how good it is:\n%s", evaluation.markdown())
+    log.info("evaluation:\n%s", evaluation.markdown())
     rows = evaluation.as_rows()
     training.run.put_text(record.EVALUATION, as_json(rows))
     figures = {name: [None if row[name] != row[name] else row[name] for row in rows] for name in rows[0]}
@@ -68,28 +66,29 @@ def measure(settings: Settings, run_id: str) -> Evaluation:
     training.run.log_metrics(evaluation.flat())
     tests = lists.of_sets(*training.tests)
     probability = Calibration.from_json(calibration).apply(tests.score(OURS))
-    told = reliability(probability, tests.label > 0, tests.row_weight)
-    training.run.put_json(record.RELIABILITY, told.as_dict())
+    curve = reliability(probability, tests.label > 0, tests.row_weight)
+    training.run.put_json(record.RELIABILITY, curve.as_dict())
     training.run.tag(**{record.MEASURED: training.tags[record.MODEL]})
     return evaluation
 
 
-@step
-def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
-    """Compare with the champion, on the same newest lists; with none, with the shop's own ranking.
+@training_step
+def compare_with_champion(context: Context, run_id: str) -> dict[str, Any]:
+    """Compare the model with the champion on the same test lists, or with the base ranking if there is no champion.
 
-    Done again, with the champion of the first time: another champion wants another training.
+    Run again, it compares with the same champion as before: for another one, train again.
     """
-    training = open_record(settings, run_id)
-    training.refuse_other_model(record.MEASURED)
-    standing = _champion(training)
+    training = open_record(context.registry, context.lake, run_id)
+    training.require_same_model(record.MEASURED)
+    champion = _champion(context, training)
     table = training.scored().of_sets(*training.tests).table
-    if standing:
-        table = table.append_column(CHAMPION, pa.array(_champions_scores(training, standing)))
+    if champion:
+        scores = _champion_scores(context.registry, training, champion)
+        table = table.append_column(CHAMPION, pa.array(scores))
     with TemporaryDirectory() as folder:
         pq.write_table(table, Path(folder) / "compared.parquet", compression="zstd")
         training.run.put_file(record.COMPARED, Path(folder) / "compared.parquet")
-    gate = _gate_settings(training)
+    gate = training.gate
     bootstrap = Bootstrap(gate.resamples, gate.confidence, gate.seed, gate.resample_by)
     comparison = compare(
         scored_lists(table),
@@ -99,51 +98,52 @@ def compare_with_champion(settings: Settings, run_id: str) -> dict[str, Any]:
         top_categories=gate.top_categories,
     )
     training.run.put_text(record.COMPARISON, comparison.to_json())
-    training.run.tag(compared_with=f"version {standing.number}" if standing else "base_score")
+    training.run.tag(compared_with=f"version {champion.number}" if champion else "base_score")
     delta = comparison.of("ndcg@10")
     training.run.log_metrics({f"delta.{name}": getattr(delta, name) for name in ("difference", "lower", "upper")})
     training.run.tag(**{record.COMPARED_MODEL: training.tags[record.MODEL]})
     return {
-        "version": standing.number if standing else None,
+        "version": champion.number if champion else None,
         "delta ndcg@10": delta.difference,
         "lower": delta.lower,
         "upper": delta.upper,
     }
 
 
-def _champion(training: Training) -> versions.Version | None:
-    """The champion that this training is compared with: whoever is when it is first asked, and noted for good."""
-    settings, run = training.settings, training.run
-    if run.has(record.STANDING):
-        number = run.get_json(record.STANDING)["version"]
-        return versions.version(Registry(settings.mlflow), number) if number else None
-    with connect(settings.mongo) as client:
-        now = current_champion(client, Registry(settings.mlflow))
+def _champion(context: Context, training: TrainingRecord) -> versions.Version | None:
+    """Return the champion to compare with: the current one at first, later the one that the run recorded."""
+    run = training.run
+    if run.has(record.CHAMPION):
+        number = run.get_json(record.CHAMPION)["version"]
+        return versions.version(context.registry, number) if number else None
+    now = current_champion(context.state, context.registry)
     if now and now.as_of > training.as_of:
         raise ComparisonError(
             f"{run.owner} is as of {training.as_of} and cannot be compared with the champion, version {now.number}, "
             f"which is as of {now.as_of}: it may have learned from the very days that both would be judged on. Train "
             f"as of {now.as_of} or later."
         )
-    noted = {"version": now.number, "digest": now.digest, "as_of": now.as_of} if now else NOBODY
-    run.put_json(record.STANDING, noted)
+    recorded = {"version": now.number, "digest": now.digest, "as_of": now.as_of} if now else NO_CHAMPION
+    run.put_json(record.CHAMPION, recorded)
     return now
 
 
-def _champions_scores(training: Training, standing: versions.Version) -> npt.NDArray[np.float64]:
+def _champion_scores(
+    registry: Registry, training: TrainingRecord, champion: versions.Version
+) -> npt.NDArray[np.float64]:
     with TemporaryDirectory() as folder:
-        model = load_model(versions.load(Registry(training.settings.mlflow), standing, Path(folder) / "champion"))
-    if gone := sorted(set(model.features) - {field.name for field in LISTS_SCHEMA}):
+        model = load_model(versions.load(registry, champion, Path(folder) / "champion"))
+    if missing := sorted(set(model.features) - {field.name for field in LISTS_SCHEMA}):
         raise ComparisonError(
-            f"the champion, version {standing.number}, ranks by {', '.join(gone)}, which the catalogue of features has "
-            f"no more, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear from "
+            f"the champion, version {champion.number}, ranks by {', '.join(missing)}, which the catalogue of features "
+            f"has no more, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear from "
             "`build_training_set` on, and leave them out once a champion ranks that needs none of them."
         )
-    return scores(model, training.data, training.tests)
+    return model_scores(model, training.data, training.tests)
 
 
-def _newest_rows(training: Training, features: Sequence[str]) -> pa.Table:
-    """Some of the newest test rows that there are."""
+def _newest_rows(training: TrainingRecord, features: Sequence[str]) -> pa.Table:
+    """Return some of the newest test rows."""
     for name in reversed(training.tests):
         for _, batch in training.data.batches(name, features):
             return pa.Table.from_batches([batch.slice(0, INVARIANCE_ROWS)])
@@ -154,19 +154,19 @@ def _newest_rows(training: Training, features: Sequence[str]) -> pa.Table:
     )
 
 
-@step
-def gate(settings: Settings, run_id: str) -> dict[str, Any]:
-    """Judge the comparison by the rules, and write the report and the model card; whether it passed, and why."""
-    training = open_record(settings, run_id)
-    training.refuse_other_model(record.MEASURED, record.COMPARED_MODEL)
+@training_step
+def apply_gate(context: Context, run_id: str) -> dict[str, Any]:
+    """Apply the gate to the comparison, write the report and the model card, and return the verdict."""
+    training = open_record(context.registry, context.lake, run_id)
+    training.require_same_model(record.MEASURED, record.COMPARED_MODEL)
     comparison = Comparison.from_json(training.run.get_text(record.COMPARISON))
-    standing = training.run.get_json(record.STANDING)
-    age = (training.as_of - date.fromisoformat(standing["as_of"])).days if standing["as_of"] else None
-    result = judge(comparison, _gate_settings(training), champion_age_days=age, drift=training.drift)
+    champion = training.run.get_json(record.CHAMPION)
+    age = (training.as_of - date.fromisoformat(champion["as_of"])).days if champion["as_of"] else None
+    result = judge(comparison, training.gate, champion_age_days=age, drift=training.drift)
     training.run.put_text(record.GATE, result.to_json())
-    facts = _facts(training, comparison, result, standing["version"])
+    facts = _facts(training, comparison, result, champion["version"])
     report = f"{training.run.uri}/#/experiments/{training.run.experiment_id}/runs/{run_id}/artifacts"
-    training.run.put_text(record.REPORT, comparison_page(facts, _gate_settings(training)))
+    training.run.put_text(record.REPORT, comparison_page(facts, training.gate))
     training.run.put_text(record.SUMMARY, summary(facts, report))
     training.run.put_text(record.CARD, model_card(facts))
     passed = "passed" if result.passed else "failed"
@@ -174,11 +174,7 @@ def gate(settings: Settings, run_id: str) -> dict[str, Any]:
     return {"passed": result.passed, "verdict": result.verdict}
 
 
-def _gate_settings(training: Training) -> GateSettings:
-    return GateSettings.model_validate(training.noted["gate"])
-
-
-def _facts(training: Training, comparison: Comparison, result: GateResult, champion: int | None) -> Facts:
+def _facts(training: TrainingRecord, comparison: Comparison, result: GateResult, champion: int | None) -> Facts:
     run = training.run
     curve = run.get_json(record.CURVE)
     code = run.get_json(record.CODE)
@@ -204,9 +200,9 @@ def _facts(training: Training, comparison: Comparison, result: GateResult, champ
     )
 
 
-def _days(training: Training) -> list[SetDays]:
-    counts, found = training.run.get_json(record.DATA)["counts"], []
+def _days(training: TrainingRecord) -> list[SetDays]:
+    counts, result = training.run.get_json(record.DATA)["counts"], []
     for name, days in training.windows.sets.items():
         sizes = (counts[name][what] for what in ("lists", "lists_with_reaction", "shown"))
-        found.append(SetDays(name, days[0], days[-1], *sizes))
-    return found
+        result.append(SetDays(name, days[0], days[-1], *sizes))
+    return result
