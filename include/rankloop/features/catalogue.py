@@ -1,5 +1,6 @@
 """Which feature families there are, in the order in which they are joined, and the page that describes them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -92,6 +93,7 @@ def _catalogue(paths: tuple[str, ...]) -> Catalogue:
         family = _load_family(path)
         _refuse_clashes(path, family, families)
         families.append(family)
+        _DECLARED.update({feature.name: (family, feature) for feature in family.features})
     return Catalogue(tuple(families))
 
 
@@ -133,9 +135,22 @@ def feature_names() -> list[str]:
     return [feature.name for feature in FEATURES]
 
 
+_DECLARED = {feature.name: (family, feature) for family in FAMILIES for feature in family.features}
+"""By name, each feature of any family that this process has loaded."""
+
+
 def feature_named(name: str) -> Feature | None:
-    """Return the built-in feature of this name, or None if no family declares it."""
-    return BUILT_IN.feature_named(name)
+    """Return the feature of this name in any family that this process has loaded, or None."""
+    return _DECLARED[name][1] if name in _DECLARED else None
+
+
+def feature_meaning(name: str) -> str:
+    """Return what a feature means, and of what it is, for a person who is shown it alone."""
+    if name not in _DECLARED:
+        return name
+    family, feature = _DECLARED[name]
+    meaning = re.sub(r" \(setting \w+\)", "", feature.meaning)
+    return f"{family.subject}: {meaning}" if family.subject else meaning
 
 
 def render_feature_catalogue() -> str:

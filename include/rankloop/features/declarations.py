@@ -105,6 +105,8 @@ class Family:
     """The columns looked up, by this family or one before it, that `compute` asks for."""
     daily: TableBuilder | None = None
     as_of: TableBuilder | None = None
+    subject: str = ""
+    """Of what the features are, such as `the shop`, where their meanings do not say so by themselves."""
 
     @property
     def shared(self) -> tuple[Feature, ...]:

@@ -4,25 +4,17 @@ A feature's contribution to a score means little by itself: one that lifts every
 counts by how far its contribution to this product differs from its average contribution over the list.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from rankloop.features.catalogue import FAMILIES
+from rankloop.features.catalogue import feature_meaning
 from rankloop.scoring.ranker import Ranker
 from rankloop.serving.day import Day
 from rankloop.serving.rerank import ListToRank, model_inputs
 from rankloop.serving.schemas import Explanation, FeatureContribution
 from rankloop.serving.service import LiveRanking, NoRankingError, NotReadyError, RankingService
 
-FAMILY_PREFIXES = {"shop": "the shop: ", "product": "the product: ", "buyer_shop": "the buyer and the shop: "}
-"""For families whose features have the same meaning, of another thing."""
-FEATURE_MEANINGS = {
-    feature.name: FAMILY_PREFIXES.get(family.name, "") + re.sub(r" \(setting \w+\)", "", feature.meaning)
-    for family in FAMILIES
-    for feature in family.features
-}
 MAX_REASONS = 4
 """Features listed in each direction."""
 MAX_REASONS_IN_SENTENCE = 2
@@ -71,7 +63,7 @@ def _reasons(
         reasons.append(
             FeatureContribution(
                 feature=name,
-                means=FEATURE_MEANINGS[name],
+                means=feature_meaning(name),
                 value=None if np.isnan(values[index]) else float(values[index]),
                 usual=float(np.median(known)) if len(known) else None,
                 moves="up" if moved[number] > 0 else "down",

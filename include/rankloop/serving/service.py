@@ -10,7 +10,7 @@ from rankloop.champions.current import reconcile_aliases
 from rankloop.champions.history import champion_number, previous_champion
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.build import lake_of
-from rankloop.features.catalogue import feature_names
+from rankloop.features.catalogue import load_catalogue
 from rankloop.mongo import lazy_client, mongo_timeout
 from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import Ranker, choose_ranker
@@ -181,7 +181,8 @@ class RankingService:
             # A model needs features. Until they are loaded, the base ranking continues, which needs none.
             return previous
         ranker = choose_ranker(self._settings)
-        if ranker.model and (unknown := sorted(set(ranker.model.features) - set(feature_names()))):
+        features = load_catalogue(self._settings.features).feature_names
+        if ranker.model and (unknown := sorted(set(ranker.model.features) - set(features))):
             raise RankloopError(f"{ranker.policy} needs features that do not exist any more: {', '.join(unknown)}")
         for note in ranker.notes:
             log.warning("%s", note)

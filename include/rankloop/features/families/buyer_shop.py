@@ -64,4 +64,5 @@ FAMILY = Family(
     ),
     daily=TableBuilder(DAILY, aggregate),
     as_of=TableBuilder(TABLE, roll_up),
+    subject="the buyer and the shop",
 )

@@ -239,4 +239,5 @@ FAMILY = Family(
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"product_id": "product_id"}, FEATURES),),
     daily=TableBuilder(DAILY, aggregate),
     as_of=TableBuilder(TABLE, roll_up),
+    subject="the product",
 )

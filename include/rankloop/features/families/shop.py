@@ -121,4 +121,5 @@ FAMILY = Family(
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"shop_id": "shop_id"}, FEATURES),),
     daily=TableBuilder(DAILY, aggregate),
     as_of=TableBuilder(TABLE, roll_up),
+    subject="the shop",
 )

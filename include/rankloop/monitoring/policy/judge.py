@@ -8,6 +8,7 @@ from rankloop.calendar import days_between
 from rankloop.champions.current import current_champion
 from rankloop.context import Context
 from rankloop.errors import RankloopError, TransientError
+from rankloop.features.catalogue import load_catalogue
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.measures import DAYS_LATER
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, DATA_BUG
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 def judge_market_day(context: Context, day: date) -> Verdict:
     """Judge a day by what was measured up to it, record the verdict and return it."""
     lake, policy = context.lake, open_policy(context.settings.monitoring)
+    load_catalogue(context.settings.features)  # so that rules know what the features of further families are
     champion = current_champion(context.state, context.registry)
     number = champion.number if champion else None
     rows = relevant_rows(rows_until(lake, day, policy), number)
