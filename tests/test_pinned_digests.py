@@ -124,7 +124,9 @@ def live_and_build(settings: Settings, days: Sequence[date]) -> None:
     """Live these days, then extract, clean and build each in the night after it."""
     place = Marketplace(7, 0.04, DAYS[0], settings.timezone)
     for day, _ in zip(days, live_days(place, days, Diary(settings.mongo, settings.home / "truth")), strict=True):
-        build_days(settings, [day], start_of(day + timedelta(days=1), settings.zone) + timedelta(hours=1))
+        night = start_of(day + timedelta(days=1), settings.zone) + timedelta(hours=1)
+        with open_context(settings) as context:
+            build_days(context.ingestion, context.engine, settings.features, [day], night)
 
 
 @pytest.fixture(scope="module")
