@@ -45,7 +45,7 @@ from rankloop.monitoring.policy.findings import relevant_rows
 from rankloop.monitoring.policy.judge import decide_verdict, feature_importance, judge_market_day, rows_until
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.verdict import Verdict
-from rankloop.monitoring.report.drift_report import rows_of_day, sample_rows
+from rankloop.monitoring.report.drift_report import sample_day, sample_reference
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.gate import GateSettings
@@ -172,7 +172,7 @@ def peer_on(context: Context, day: date) -> Peer | None:
     reference = reference_on(context, day)
     if isinstance(reference, str):
         return None
-    now, before = rows_of_day(context, day, reference), sample_rows(reference, context.settings.drift.report_rows)
+    now, before = sample_day(context, day, reference), sample_reference(reference, context.settings.drift.report_rows)
     columns = [name for name in before if before[name].notna().any() and now[name].notna().any()]
     kind = DataDefinition(numerical_columns=columns)
     sides = [Dataset.from_pandas(side[columns], data_definition=kind) for side in (now, before)]

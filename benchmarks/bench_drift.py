@@ -34,7 +34,7 @@ from rich.table import Table
 from seeded import parse_seeded, seed
 
 from rankloop.engine.opening import open_engine
-from rankloop.monitoring.measure.drift import most_of_days, of_column
+from rankloop.monitoring.measure.drift import column_measurements, largest_reference_deviation
 from rankloop.monitoring.measure.reference import Reference
 from rankloop.monitoring.measure.tally import added, count, packed, unpacked
 from rankloop.monitoring.report.drift_report import columns_to_show
@@ -131,9 +131,9 @@ def counting(folder: Path) -> dict[str, bool]:
         )
     counted, found = unpacked(grids, content), {}
     for number, one in enumerate(counted):
-        measured_of = of_column(reference, number, one, int(one.cells.sum()))
+        measured_of = column_measurements(reference, number, one, int(one.cells.sum()))
         psi = next(row.value for row in measured_of if row.measure == "psi")
-        found[columns[number]] = bool(psi >= max(LIMIT, 2 * (most_of_days(reference, number) or 0)))
+        found[columns[number]] = bool(psi >= max(LIMIT, 2 * (largest_reference_deviation(reference, number) or 0)))
     return found
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from rankloop.monitoring.measure.measured import Measured, keep_measures
-from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
+from rankloop.monitoring.measure.tables import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.rule_set import TABLES
 from rankloop.scoring.publish import newest_day
 from rankloop.state.rankings import list_batches, live_batch, publish_batch
@@ -78,9 +78,9 @@ def put_down(stack: RunningStack, days: list[date], low: float, high: float) -> 
     """Have these days measured as ones on which buyers took our rankings so, where 0.40 was promised."""
     champion = champion_now(stack.settings)
     assert champion
-    taken = Measured("reranked", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
+    taken = Measurement("reranked", "all", "ndcg@10", (low + high) / 2, low, high, 0.4, 1000, champion.number)
     for day in days:
-        keep_measures(lake_of(stack.settings), PERFORMANCE, day, [taken])
+        write_measurements(lake_of(stack.settings), PERFORMANCE, day, [taken])
 
 
 def judged_again(checked: Run) -> set[str | None]:
@@ -173,8 +173,8 @@ def let_inputs_move(stack: RunningStack, day: date, psi: float) -> None:
     """Have a day measured as one on which what the champion goes by moved so far."""
     champion = champion_now(stack.settings)
     assert champion
-    moved = Measured("feature", "product_ctr", "psi", psi, expected=0.1, rows=1000, version=champion.number)
-    keep_measures(lake_of(stack.settings), DRIFT, day, [moved])
+    moved = Measurement("feature", "product_ctr", "psi", psi, expected=0.1, rows=1000, version=champion.number)
+    write_measurements(lake_of(stack.settings), DRIFT, day, [moved])
 
 
 def test_rankings_that_do_worse_than_control_are_taken_off(stack: RunningStack, evening: Callable[[int], Run]) -> None:
@@ -183,9 +183,9 @@ def test_rankings_that_do_worse_than_control_are_taken_off(stack: RunningStack, 
     with MongoClient[dict[str, Any]](stack.settings.mongo, tz_aware=True) as client:
         shown = live_batch(client)
         assert shown
-        worse = Measured("against_control", "all", "ctr@10", -0.05, -0.08, -0.02, 0.0, 1000, champion.number)
+        worse = Measurement("against_control", "all", "ctr@10", -0.05, -0.08, -0.02, 0.0, 1000, champion.number)
         for day in before_newest(stack, 3, 2):
-            keep_measures(lake_of(stack.settings), PERFORMANCE, day, [worse])
+            write_measurements(lake_of(stack.settings), PERFORMANCE, day, [worse])
         switch_on(stack.settings, "batch_scoring")
         judged_again(checked)
         assert checked.states("fall_back") == checked.states("trigger_scoring") == {"success"}

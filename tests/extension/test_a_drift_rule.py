@@ -9,7 +9,7 @@ import pytest
 from tests.monitoring.measured_rows import row, write
 
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measures import QUALITY
+from rankloop.monitoring.measure.tables import QUALITY
 from rankloop.monitoring.policy.findings import relevant_rows
 from rankloop.monitoring.policy.judge import decide_verdict, rows_until
 from rankloop.monitoring.policy.rule_set import open_policy

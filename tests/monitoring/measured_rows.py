@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
+from rankloop.monitoring.measure.tables import CONCEPT, DRIFT, PERFORMANCE, QUALITY, SCHEMA
 from rankloop.monitoring.policy.findings import relevant_rows
 from rankloop.monitoring.policy.judge import decide_verdict
 from rankloop.monitoring.policy.rule_set import open_policy

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from rankloop.cli.main import app
 from rankloop.monitoring.act.incidents import DRIFT as INCIDENTS
-from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.measure.tables import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.report.pages import render_cause

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 
-from rankloop.monitoring.measure.click_model import cells, fit_clicks
+from rankloop.monitoring.measure.click_model import click_cells, fit_click_model
 
 PLACES = 20
 
@@ -26,7 +26,7 @@ def drawn(seed: int, lists: int, *, ordered: bool) -> tuple[np.ndarray, np.ndarr
 def test_the_true_probabilities_are_found(*, ordered: bool) -> None:
     score, position, true = drawn(1, 4000, ordered=ordered)
     clicked = np.random.default_rng(2).random(len(true)) < true
-    likely = fit_clicks(score, position, clicked, np.ones(len(true))).apply(score, position)
+    likely = fit_click_model(score, position, clicked, np.ones(len(true))).apply(score, position)
     assert np.abs(likely - true).mean() < 0.1 * true.mean()
     assert np.corrcoef(likely, true)[0, 1] > 0.98
 
@@ -37,7 +37,7 @@ def test_what_is_expected_adds_up_to_what_came(seed: int, lists: int) -> None:
     score, position, true = drawn(seed, lists, ordered=True)
     random = np.random.default_rng(seed)
     clicked, weight = random.random(len(true)) < true, random.integers(1, 9, len(true)).astype(float)
-    model = fit_clicks(score, position, clicked, weight)
+    model = fit_click_model(score, position, clicked, weight)
     assert (np.diff(model.by_score) >= -1e-12).all()
     assert (np.diff(model.by_place) <= 1e-12).all()
     # A probability stops at 1, and where that happens the sums no longer agree.
@@ -48,13 +48,13 @@ def test_what_is_expected_adds_up_to_what_came(seed: int, lists: int) -> None:
 
 def test_what_all_products_count_for_changes_nothing() -> None:
     score, position, true = drawn(3, 50, ordered=True)
-    clicked, laid = np.random.default_rng(4).random(len(true)) < true, cells(score, position)
+    clicked, laid = np.random.default_rng(4).random(len(true)) < true, click_cells(score, position)
     once, thrice = (laid.fit(clicked, np.full(len(true), times)).apply(score, position) for times in (1.0, 3.0))
     assert once == pytest.approx(thrice)
 
 
 def test_places_beyond_those_that_were_learned_count_as_the_last() -> None:
     score, position, true = drawn(5, 100, ordered=False)
-    model = fit_clicks(score, position, np.random.default_rng(6).random(len(true)) < true, np.ones(len(true)))
+    model = fit_click_model(score, position, np.random.default_rng(6).random(len(true)) < true, np.ones(len(true)))
     likely = model.apply(np.zeros(2), np.array([PLACES, PLACES + 40]))
     assert likely[0] == likely[1] > 0

@@ -14,7 +14,7 @@ from rankloop.context import open_context
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
 from rankloop.monitoring.measure import seen as module
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.report.addresses import report_link, report_path
 from rankloop.monitoring.report.drift_report import read_report
 from rankloop.settings import Settings

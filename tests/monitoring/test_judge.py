@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankloop.monitoring.measure.measures import DRIFT, PERFORMANCE
+from rankloop.monitoring.measure.tables import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings.monitoring import MonitoringSettings

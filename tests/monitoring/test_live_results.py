@@ -15,9 +15,9 @@ from hypothesis import settings as effort
 
 from rankloop.contracts.lake import REACTIONS, SHOWN
 from rankloop.experiment import is_control
-from rankloop.monitoring.measure import sums as module
+from rankloop.monitoring.measure import buyer_totals as module
+from rankloop.monitoring.measure.buyer_totals import NAMES, BuyerTotals
 from rankloop.monitoring.measure.live_results import LIVE, live_results
-from rankloop.monitoring.measure.sums import NAMES, Sums
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace, happen
 from rankloop_demo.simulator.storefront import Rankings, as_rankings, personalised
@@ -170,7 +170,7 @@ def test_the_intervals_hold_the_true_ctr(k: int, judged: dict[Key, Row]) -> None
     assert judged["difference", "all", "home", "ctr", k]["low"] > 0
 
 
-def made(random: np.random.Generator, buyers: int, rate: float) -> Sums:
+def made(random: np.random.Generator, buyers: int, rate: float) -> BuyerTotals:
     """Buyers with some lists of ten products each, who differ in how readily they click."""
     lists = 1 + random.poisson(2, buyers)
     own = rate * random.gamma(2, 0.5, buyers)
@@ -179,7 +179,7 @@ def made(random: np.random.Generator, buyers: int, rate: float) -> Sums:
     column = NAMES.index("ctr@10")
     part[:, column], whole[:, column] = clicks, 10 * lists
     policy = np.where(is_control(np.arange(buyers), SHARE), "base", "version 1")
-    return Sums(np.arange(buyers), policy, np.full(buyers, "home"), lists, part, whole)
+    return BuyerTotals(np.arange(buyers), policy, np.full(buyers, "home"), lists, part, whole)
 
 
 def test_of_many_intervals_about_nineteen_in_twenty_hold_the_truth() -> None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from rankloop.mongo import connect
 from rankloop.monitoring.act.incidents import DRIFT as OF_DRIFT
-from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.measure.tables import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.finding import ALL, Finding
 from rankloop.monitoring.policy.rule_set import TABLES
 from rankloop.monitoring.policy.rules import RULES

@@ -14,9 +14,9 @@ from rankloop.experiment import is_control
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.estimates import ESTIMATES
 from rankloop.monitoring.measure.live_results import LIVE
-from rankloop.monitoring.measure.measured import Measured, read_measures
-from rankloop.monitoring.measure.measures import CONCEPT, PERFORMANCE, SCHEMA
+from rankloop.monitoring.measure.measurements import Measurement, read_measurements
 from rankloop.monitoring.measure.performance import FEWEST_REACTED
+from rankloop.monitoring.measure.tables import CONCEPT, PERFORMANCE, SCHEMA
 from rankloop.ranking.evaluation import Evaluation
 from rankloop.ranking.metrics import tally
 from rankloop.ranking.scored import OURS
@@ -32,10 +32,10 @@ pytestmark = pytest.mark.stack
 Key = tuple[str, str, str]
 
 
-def keyed(shop: Watched, table: str, day: date) -> dict[Key, Measured]:
+def keyed(shop: Watched, table: str, day: date) -> dict[Key, Measurement]:
     """The day's measures by signal, subject and measure."""
     lake = lake_of(shop.settings)
-    rows = read_measures(lake, table, day)
+    rows = read_measurements(lake, table, day)
     found = {(one.signal, one.subject, one.measure): one for one in rows}
     assert len(found) == len(rows)
     assert lake.read(table, [day]).schema.names == SCHEMA.names
@@ -43,14 +43,14 @@ def keyed(shop: Watched, table: str, day: date) -> dict[Key, Measured]:
 
 
 @pytest.fixture(scope="module")
-def measured(quiet: Watched) -> dict[Key, Measured]:
+def measured(quiet: Watched) -> dict[Key, Measurement]:
     """A ripe day of a shop in which nothing happens, estimated on its evening."""
     assert measure_estimates(quiet.settings, RIPE)["rows"] == 2
     assert measure_performance(quiet.settings, RIPE)["rows"]
     return keyed(quiet, PERFORMANCE, RIPE)
 
 
-def test_live_figures_are_those_of_the_live_results(measured: dict[Key, Measured], quiet: Watched) -> None:
+def test_live_figures_are_those_of_the_live_results(measured: dict[Key, Measurement], quiet: Watched) -> None:
     rows = lake_of(quiet.settings).read(LIVE, [RIPE]).to_pylist()
     ours = {
         f"{row['metric']}@{row['k']}": (row["value"], row["low"], row["high"], row["lists"])
@@ -63,7 +63,7 @@ def test_live_figures_are_those_of_the_live_results(measured: dict[Key, Measured
         assert (one.version, one.expected) == (quiet.version, None)
 
 
-def test_segments_of_buyers_add_up_to_all_lists(measured: dict[Key, Measured], quiet: Watched) -> None:
+def test_segments_of_buyers_add_up_to_all_lists(measured: dict[Key, Measurement], quiet: Watched) -> None:
     rows = quiet.events[RIPE][SHOWN_LISTS].to_pylist()
     names = {row["request_id"]: row["account_id"] for row in rows if row["policy"] == "version 1"}
     assert measured["live", "all", "ctr@10"].rows == int((~is_control(list(names.values()), 0.5)).sum())
@@ -83,7 +83,7 @@ def record_of(quiet: Watched) -> TrainingRecord:
 
 
 def test_the_shops_lists_ranked_anew_are_held_against_the_evaluation(
-    measured: dict[Key, Measured], quiet: Watched
+    measured: dict[Key, Measurement], quiet: Watched
 ) -> None:
     run = record_of(quiet).run
     # Before the first champion all lists were the shop's, so that the promise is the evaluation's own figure.
@@ -95,7 +95,7 @@ def test_the_shops_lists_ranked_anew_are_held_against_the_evaluation(
 
 
 def test_a_segment_is_held_against_what_it_came_to_in_the_evaluation(
-    measured: dict[Key, Measured], quiet: Watched
+    measured: dict[Key, Measurement], quiet: Watched
 ) -> None:
     told = {key[1]: one for key, one in measured.items() if (key[0], key[2]) == ("reranked", "ctr@10")}
     run = record_of(quiet)
@@ -107,7 +107,7 @@ def test_a_segment_is_held_against_what_it_came_to_in_the_evaluation(
         assert some.reacted.sum() >= FEWEST_REACTED
 
 
-def test_ours_are_better_than_controls(measured: dict[Key, Measured]) -> None:
+def test_ours_are_better_than_controls(measured: dict[Key, Measurement]) -> None:
     ctr = measured["against_control", "all", "ctr@10"]
     assert ctr.low is not None
     assert ctr.low > 0 == ctr.expected
@@ -119,7 +119,7 @@ def test_ours_are_better_than_controls(measured: dict[Key, Measured]) -> None:
     }
 
 
-def test_an_estimate_is_held_against_what_came(measured: dict[Key, Measured], quiet: Watched) -> None:
+def test_an_estimate_is_held_against_what_came(measured: dict[Key, Measurement], quiet: Watched) -> None:
     early = keyed(quiet, ESTIMATES, RIPE)
     for name in ("ctr@10", "ndcg@10"):
         estimate, live, error = (
@@ -151,7 +151,7 @@ def test_a_day_of_the_shops_own_rankings_says_nothing_of_ours(quiet: Watched) ->
     assert "not in the lake" in measure_concept(quiet.settings, SHOWN[-1] + timedelta(days=9))["skipped"]
 
 
-def test_a_day_measured_again_is_the_same(measured: dict[Key, Measured], quiet: Watched) -> None:
+def test_a_day_measured_again_is_the_same(measured: dict[Key, Measurement], quiet: Watched) -> None:
     assert measured
     lake = lake_of(quiet.settings)
     for table, measure in ((ESTIMATES, measure_estimates), (PERFORMANCE, measure_performance)):
@@ -173,7 +173,7 @@ def test_an_estimate_opens_the_lake_the_engine_and_mlflow_once(quiet: Watched, m
 
 
 @pytest.fixture(scope="module")
-def concepts(quiet: Watched, shifted: Watched) -> Sequence[dict[Key, Measured]]:
+def concepts(quiet: Watched, shifted: Watched) -> Sequence[dict[Key, Measurement]]:
     """Of both shops, how far the champion still knows what buyers like."""
     for shop in (quiet, shifted):
         assert measure_concept(shop.settings, RIPE)["rows"]
@@ -182,7 +182,7 @@ def concepts(quiet: Watched, shifted: Watched) -> Sequence[dict[Key, Measured]]:
 
 @pytest.mark.parametrize(("segment", "sign"), [("price=1", 1), ("price=4", -1)])
 def test_once_all_look_for_a_low_price_scores_promise_too_little_of_the_cheap_and_too_much_of_the_dear(
-    concepts: Sequence[dict[Key, Measured]], segment: str, sign: int
+    concepts: Sequence[dict[Key, Measurement]], segment: str, sign: int
 ) -> None:
     calm, moved = (found["residual", segment, "calibration"] for found in concepts)
     within, beyond = ((one.low or math.nan, one.high or math.nan) for one in (calm, moved))
@@ -190,7 +190,7 @@ def test_once_all_look_for_a_low_price_scores_promise_too_little_of_the_cheap_an
     assert min(sign * bound for bound in beyond) > 0.2
 
 
-def test_what_recent_days_teach_has_an_interval_around_it(concepts: Sequence[dict[Key, Measured]]) -> None:
+def test_what_recent_days_teach_has_an_interval_around_it(concepts: Sequence[dict[Key, Measurement]]) -> None:
     # Lists as few as these do not tell a moved taste from a champion that had little to learn from.
     for found in concepts:
         one = found["fresh", "all", "ndcg@10"]

@@ -19,10 +19,10 @@ from rankloop.contracts.sources import SOURCES
 from rankloop.events.column_profiles import column_profiles
 from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.events.validation_db import ValidationDatabase
-from rankloop.monitoring.measure.measured import Measured, read_measures
-from rankloop.monitoring.measure.measures import QUALITY, SCHEMA
+from rankloop.monitoring.measure.baseline import DEVIATIONS, baseline_of
+from rankloop.monitoring.measure.measurements import Measurement, read_measurements
 from rankloop.monitoring.measure.quality import PRICE, PRICES, SHOP
-from rankloop.monitoring.measure.usual import DEVIATIONS, usual
+from rankloop.monitoring.measure.tables import QUALITY, SCHEMA
 from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
@@ -33,7 +33,7 @@ from tests.monitoring.entries import measure_quality
 
 DAYS = list(days_between(FIRST_DAY, FIRST_DAY + timedelta(days=8)))
 TODAY = DAYS[-1]
-Found = dict[tuple[str, str, str], Measured]
+Found = dict[tuple[str, str, str], Measurement]
 
 
 def market(*, bug_from: date | None = None) -> Mapping[date, DayOfEvents]:
@@ -74,7 +74,7 @@ def facts_of(name: str, events: DayOfEvents, bad: int) -> SourceSummary:
 def measured(settings: Settings, day: date = TODAY) -> Found:
     """The day's measures by signal, subject and measure."""
     assert "skipped" not in measure_quality(settings, day)
-    found = {(one.signal, one.subject, one.measure): one for one in read_measures(lake_of(settings), QUALITY, day)}
+    found = {(one.signal, one.subject, one.measure): one for one in read_measurements(lake_of(settings), QUALITY, day)}
     assert lake_of(settings).read(QUALITY, [day]).schema.names == SCHEMA.names
     return found
 
@@ -199,8 +199,8 @@ def test_what_is_usual_does_not_hang_on_the_order_of_days(history: list[float], 
         history = [value / 1e9 for value in history]
     shuffled = list(history)
     chance.shuffle(shuffled)
-    known = usual(kind, history, 100)
-    assert known == usual(kind, shuffled, 100)
+    known = baseline_of(kind, history, 100)
+    assert known == baseline_of(kind, shuffled, 100)
     assert known
     assert known.low <= known.value <= known.high
     assert known.value == pytest.approx(float(np.median(history)))
@@ -208,7 +208,7 @@ def test_what_is_usual_does_not_hang_on_the_order_of_days(history: list[float], 
 
 @given(st.lists(st.floats(100, 200), min_size=5, max_size=20), st.floats(0, 1e9))
 def test_one_odd_day_moves_what_is_usual_no_further_than_to_another_day(history: list[float], odd: float) -> None:
-    known = usual("level", [*history, odd], 1)
+    known = baseline_of("level", [*history, odd], 1)
     assert known
     assert min(history) <= known.value <= max(history)
 
@@ -216,11 +216,11 @@ def test_one_odd_day_moves_what_is_usual_no_further_than_to_another_day(history:
 @given(st.integers(50, 10_000), st.integers(0, 2**32 - 1))
 def test_counts_that_only_chance_moves_are_usual(mean: int, seed: int) -> None:
     drawn = np.random.default_rng(seed).poisson(mean, 8)
-    known = usual("count", drawn[:-1].tolist(), 1)
+    known = baseline_of("count", drawn[:-1].tolist(), 1)
     assert known
     assert abs(drawn[-1] - known.value) <= DEVIATIONS * np.sqrt(mean) * 2
     assert known.high - known.low >= 2 * DEVIATIONS * np.sqrt(known.value) * 0.99
 
 
 def test_two_days_are_not_usual() -> None:
-    assert usual("count", [1.0, float("nan"), 2.0], 1) is None
+    assert baseline_of("count", [1.0, float("nan"), 2.0], 1) is None

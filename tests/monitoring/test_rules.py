@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rankloop.contracts.sources import SOURCES
-from rankloop.monitoring.measure.measures import AMOUNT_COLUMNS
+from rankloop.monitoring.measure.tables import AMOUNT_COLUMNS
 from rankloop.monitoring.policy.rule_set import Policy, open_policy
 from rankloop.monitoring.policy.rules import RULES
 from rankloop.monitoring.policy.rules.input_drift import InputDriftRule

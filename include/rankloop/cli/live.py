@@ -16,7 +16,7 @@ def live_show(
 ) -> None:
     """Show control against personalised, with intervals, and every policy."""
     from rankloop.context import open_context
-    from rankloop.desk.monitoring import show_live
+    from rankloop.desk.monitoring import print_live_results
 
     with open_context() as context:
-        show_live(Console(), context.lake, parse_day(day) if day else None)
+        print_live_results(Console(), context.lake, parse_day(day) if day else None)

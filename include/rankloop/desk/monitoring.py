@@ -49,7 +49,7 @@ def personalised_days(lake: Lake) -> list[date]:
     return [day for day in days if any(row["arm"] == PERSONALISED for row in _rows(lake, day))]
 
 
-def show_live(console: Console, lake: Lake, day: date | None = None) -> None:
+def print_live_results(console: Console, lake: Lake, day: date | None = None) -> None:
     """The live results of a day, by default the newest: every metric by arm, then CTR@10 by policy and surface."""
     days = judged_days(lake)
     if not days or (day and day not in days):
@@ -62,12 +62,12 @@ def show_live(console: Console, lake: Lake, day: date | None = None) -> None:
     console.print(_by_policy(rows))
 
 
-def show_in_short(console: Console, lake: Lake, day: date) -> None:
+def print_live_summary(console: Console, lake: Lake, day: date) -> None:
     """CTR@10, orders and what they were worth, by arm."""
     console.print(_by_arm(day, _rows(lake, day), IN_SHORT))
 
 
-def show_days(
+def print_days(
     console: Console, lake: Lake, days: Sequence[date], said: Mapping[date, str], happened: Mapping[date, str]
 ) -> None:
     """A row a day: whose rankings were shown, CTR@10 of home lists by arm, what happened, and the day's verdict."""

@@ -53,7 +53,7 @@ def recover(settings: Settings, screen: Screen) -> str:
 def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     """A row a day: who ranked, what buyers made of it, and what was said of it."""
     # Heavy, and no other step needs them.
-    from rankloop.desk.monitoring import show_days  # noqa: PLC0415
+    from rankloop.desk.monitoring import print_days  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import verdict_of_day  # noqa: PLC0415
@@ -62,7 +62,7 @@ def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
         found = {day: verdict_of_day(client, day) for day in demo.loop}
     said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
-    show_days(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
+    print_days(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
 
 
 def _kinds(verdict: Mapping[str, Any]) -> list[str]:
@@ -72,7 +72,7 @@ def _kinds(verdict: Mapping[str, Any]) -> list[str]:
 def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
     """What was said of a day, with the page of each cause that is not known yet, and results of the day before."""
     # Heavy, and no other step needs them.
-    from rankloop.desk.monitoring import personalised_days, show_in_short  # noqa: PLC0415
+    from rankloop.desk.monitoring import personalised_days, print_live_summary  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.monitoring.policy.verdict import load_verdict  # noqa: PLC0415
@@ -80,7 +80,7 @@ def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str]
 
     lake, before = Lake(settings.lake_root), day - timedelta(days=1)
     if before in personalised_days(lake):
-        show_in_short(screen.console, lake, before)
+        print_live_summary(screen.console, lake, before)
     with connect(settings.mongo) as client:
         verdict = load_verdict(client, day)
     screen.say(f"      {day} is judged: {verdict.state}. {verdict.reason}")

@@ -20,7 +20,7 @@ LEAST = 1e-9
 
 
 @dataclass(frozen=True)
-class Cells:
+class ClickCells:
     """Products shown, by the step of their score and their place, counted from 0."""
 
     edges: Floats
@@ -56,15 +56,15 @@ class ClickModel:
         return np.asarray(np.minimum(self.by_score[_step(self.edges, score)] * self.by_place[place], 1.0))
 
 
-def cells(score: Floats, position: Ints) -> Cells:
+def click_cells(score: Floats, position: Ints) -> ClickCells:
     """Products put into cells."""
     edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1])) if len(score) else np.empty(0)
-    return Cells(edges, _step(edges, score), position - 1, int(position.max(initial=1)))
+    return ClickCells(edges, _step(edges, score), position - 1, int(position.max(initial=1)))
 
 
-def fit_clicks(score: Floats, position: Ints, clicked: Bools, weight: Floats) -> ClickModel:
+def fit_click_model(score: Floats, position: Ints, clicked: Bools, weight: Floats) -> ClickModel:
     """The model of these products."""
-    return cells(score, position).fit(clicked, weight)
+    return click_cells(score, position).fit(clicked, weight)
 
 
 def _step(edges: Floats, score: Floats) -> Ints:

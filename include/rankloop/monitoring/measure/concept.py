@@ -26,11 +26,10 @@ from rankloop.champions.current import current_champion
 from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
-from rankloop.monitoring.measure.click_model import fit_clicks
+from rankloop.monitoring.measure.click_model import fit_click_model
+from rankloop.monitoring.measure.expected_lists import expected_lists, training_of_version
 from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, why_incomplete
-from rankloop.monitoring.measure.measured import Measured, keep_measures
-from rankloop.monitoring.measure.measures import CONCEPT
-from rankloop.monitoring.measure.promise import expected_lists, training_of_version
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.shown import (
     ListReader,
     base_lists,
@@ -38,6 +37,7 @@ from rankloop.monitoring.measure.shown import (
     open_list_reader,
     zero_parts,
 )
+from rankloop.monitoring.measure.tables import CONCEPT
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.fitting import fit_options, sampled
 from rankloop.ranking.lists import prepare_day
@@ -78,7 +78,7 @@ def measure_concept(context: Context, day: date) -> dict[str, Any]:
     lists = reader.lists(day, base_lists, models)
     evaluated = expected_lists(training_of_version(context, number), number)
     found = [*_gain(lists, number), *_residuals(lists, evaluated, number)]
-    written = keep_measures(lake, CONCEPT, day, found)
+    written = write_measurements(lake, CONCEPT, day, found)
     return written if found else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
 
 
@@ -124,33 +124,33 @@ def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
     return Model("xgboost", preprocessing, ranker)
 
 
-def _gain(lists: ScoredLists, number: int) -> Iterator[Measured]:
+def _gain(lists: ScoredLists, number: int) -> Iterator[Measurement]:
     """How much better the small model ranks than the champion."""
     if SCORE not in lists.table.column_names or not lists.reacted.any():
         return
     fresh, champion = (tally(lists.score(name), lists.judged, (NDCG,)) for name in (SCORE, OURS))
     low, high = intervals(fresh, champion, BOOTSTRAP, stream=FRESH, groups=buyer_numbers(lists))
     value = fresh.means()[NDCG] - champion.means()[NDCG]
-    yield Measured(FRESH, ALL, NDCG, value, float(low[0]), float(high[0]), 0.0, int(lists.reacted.sum()), number)
+    yield Measurement(FRESH, ALL, NDCG, value, float(low[0]), float(high[0]), 0.0, int(lists.reacted.sum()), number)
 
 
 # What the champion's scores promise
 
 
-def _residuals(lists: ScoredLists, judged_on: ScoredLists | None, number: int) -> Iterator[Measured]:
+def _residuals(lists: ScoredLists, judged_on: ScoredLists | None, number: int) -> Iterator[Measurement]:
     """Clicks over what the champion's scores and the places let expect, less 1, over all lists and by segment."""
     if judged_on is None or not lists.reacted.any():
         return
     score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
-    curve = fit_clicks(score, position, judged_on.label > 0, judged_on.row_weight)
+    curve = fit_click_model(score, position, judged_on.label > 0, judged_on.row_weight)
     likely, then = (curve.apply(some.score(OURS), some.table["position"].to_numpy()) for some in (lists, judged_on))
     for segment in (None, *segments(lists)):
         now, before = _clicks(lists, likely, segment), _clicks(judged_on, then, segment)
         if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
             subject = segment.name if segment else ALL
             rows = int(_members(lists, segment).sum())
-            found = against_then(subject, (now, buyer_numbers(lists)), (before, buyer_numbers(judged_on)))
-            yield Measured(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
+            found = relative_calibration(subject, (now, buyer_numbers(lists)), (before, buyer_numbers(judged_on)))
+            yield Measurement(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
 
 
 def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
@@ -171,7 +171,7 @@ def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tall
     return Tally((CALIBRATION,), came, expected)
 
 
-def against_then(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
+def relative_calibration(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
     """Clicks over those expected, now by what it was on the test lists, less 1; with both sides' uncertainty.
 
     The curve is one for all segments, so a segment may be off on its own test lists, and stays so on quiet days.

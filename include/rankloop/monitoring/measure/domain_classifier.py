@@ -29,8 +29,8 @@ FEWEST = 100
 
 
 @dataclass(frozen=True)
-class Side:
-    """Rows of one population as `ranks` has them, the group of each row's buyer, and what each row stands for."""
+class ClassifierSample:
+    """Rows of one population as `rank_columns` makes them, the group of each row's buyer, and each row's weight."""
 
     values: Floats
     groups: Ints
@@ -38,7 +38,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Apart:
+class ClassifierAuc:
     """The area under the curve, and the interval that holds it nineteen times of twenty."""
 
     auc: float
@@ -47,7 +47,7 @@ class Apart:
     rows: int
 
 
-def ranks(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
+def rank_columns(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
     """Three columns a feature, each of the values by where they lie among the counted ones of the reference."""
     made: list[Floats] = []
     for grid, counts, values in zip(grids, references, columns, strict=True):
@@ -58,7 +58,7 @@ def ranks(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence
     return np.stack(made, axis=1)
 
 
-def told_apart(one: Side, other: Side) -> Apart | None:
+def domain_classifier_auc(one: ClassifierSample, other: ClassifierSample) -> ClassifierAuc | None:
     """How well the classifier tells the sides apart; nothing where there are too few rows."""
     if min(len(one.groups), len(other.groups)) < FEWEST:
         return None
@@ -69,7 +69,7 @@ def told_apart(one: Side, other: Side) -> Apart | None:
     without = [float(roc_auc_score(label[k], guess[k], sample_weight=weights[k])) for k in _less_one(label, groups)]
     auc = float(roc_auc_score(label, guess, sample_weight=weights))
     spread = float(np.sqrt((len(without) - 1) * np.var(without))) if without else float("nan")
-    return Apart(auc, max(0.0, auc - Z * spread), min(1.0, auc + Z * spread), len(groups))
+    return ClassifierAuc(auc, max(0.0, auc - Z * spread), min(1.0, auc + Z * spread), len(groups))
 
 
 def _guesses(values: Floats, label: Ints, weights: Floats, groups: Ints) -> Floats:

@@ -31,12 +31,17 @@ from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure import grid as grids
-from rankloop.monitoring.measure.domain_classifier import Apart, Side, ranks, told_apart
+from rankloop.monitoring.measure.domain_classifier import (
+    ClassifierAuc,
+    ClassifierSample,
+    domain_classifier_auc,
+    rank_columns,
+)
 from rankloop.monitoring.measure.grid import Column, Floats, Grid
-from rankloop.monitoring.measure.measured import Measured, keep_measures
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.reference import SCORE, Reference, load_reference, ranking_version
 from rankloop.monitoring.measure.seen import Seen, comparable_lists, seen_on
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.measure.tally import Counted
 from rankloop.settings.drift import DriftSettings
 
@@ -54,9 +59,9 @@ def measure_drift(context: Context, day: date) -> dict[str, Any]:
     settings, engine = context.settings, context.engine
     lists = comparable_lists(engine, settings, day)
     if not lists.rows:
-        return {"skipped": shown_to_nobody(day)}
+        return {"skipped": no_base_lists(day)}
     seen = seen_on(engine, settings, day, reference, lists)
-    return keep_measures(context.lake, DRIFT, day, measures(reference, seen, settings.drift))
+    return write_measurements(context.lake, DRIFT, day, drift_measurements(reference, seen, settings.drift))
 
 
 def reference_on(context: Context, day: date) -> Reference | str:
@@ -69,7 +74,7 @@ def reference_on(context: Context, day: date) -> Reference | str:
     return load_reference(context.registry, number, context.settings.experiment.control_share)
 
 
-def shown_to_nobody(day: date) -> str:
+def no_base_lists(day: date) -> str:
     """Why a day that has its events and features may have nothing to hold against the reference."""
     return f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"
 
@@ -83,38 +88,43 @@ def _not_there(lake: Lake, day: date) -> str:
     return f"there are no features as of {', '.join(lacking)}; build them by running daily_features" if lacking else ""
 
 
-def measures(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measured]:
+def drift_measurements(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measurement]:
     """All that is measured of a day's rows."""
     found = [
-        one for number, counted in enumerate(seen.counted) for one in of_column(reference, number, counted, seen.rows)
+        one
+        for number, counted in enumerate(seen.counted)
+        for one in column_measurements(reference, number, counted, seen.rows)
     ]
-    if calm_features(reference) and (apart := classified(reference, seen.sample, settings.sample_rows)):
+    if stable_features(reference) and (apart := classify_day(reference, seen.sample, settings.sample_rows)):
         now, usual = apart
         expected = usual.auc if usual else None
         found.append(
-            Measured("population", "all", "auc", now.auc, now.low, now.high, expected, now.rows, reference.version)
+            Measurement("population", "all", "auc", now.auc, now.low, now.high, expected, now.rows, reference.version)
         )
     return found
 
 
-def of_column(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measured]:
+def column_measurements(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measurement]:
     """What is measured of one feature, or of the score."""
     name, grid, before = reference.columns[number], reference.grids[number], reference.by_day[number].sum(axis=0)
     signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
     found = {
-        "psi": (grids.psi(grid, before, now.cells), most_of_days(reference, number)),
-        "ks": (grids.ks(before, now.cells), most_of_days(reference, number, lambda _, *counts: grids.ks(*counts))),
+        "psi": (grids.psi(grid, before, now.cells), largest_reference_deviation(reference, number)),
+        "ks": (
+            grids.ks(before, now.cells),
+            largest_reference_deviation(reference, number, lambda _, *counts: grids.ks(*counts)),
+        ),
     }
     if name != SCORE:
         found |= _levels(grid, before, now, reference.values(name), reference.weights)
     if name != SCORE and grid.codes:
-        usual = most_of_days(reference, number, lambda _, *counts: grids.new_values(*counts))
+        usual = largest_reference_deviation(reference, number, lambda _, *counts: grids.new_values(*counts))
         found["new_values"] = (grids.new_values(before, now.cells), usual)
     for measure, (value, expected) in found.items():
-        yield Measured(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
+        yield Measurement(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
 
 
-def most_of_days(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
+def largest_reference_deviation(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
     """The most that a day of the reference differs from its other ones in a column; None where there is one day."""
     grid, days = reference.grids[number], reference.by_day[number]
     if len(days) == 1:
@@ -140,28 +150,36 @@ def _levels(
     }
 
 
-def calm_features(reference: Reference) -> list[str]:
+def stable_features(reference: Reference) -> list[str]:
     """The features in which days of the reference hardly differ: by the others a classifier would know any day."""
-    usual = {name: most_of_days(reference, number) for number, name in enumerate(reference.columns) if name != SCORE}
+    usual = {
+        name: largest_reference_deviation(reference, number)
+        for number, name in enumerate(reference.columns)
+        if name != SCORE
+    }
     return [name for name, most in usual.items() if most is None or most < CALM_PSI]
 
 
-def classified(reference: Reference, sample: pa.Table, rows: int) -> tuple[Apart, Apart | None] | None:
+def classify_day(
+    reference: Reference, sample: pa.Table, rows: int
+) -> tuple[ClassifierAuc, ClassifierAuc | None] | None:
     """How well a day is told from the reference; and the reference's newest day from its other ones."""
-    features = calm_features(reference)
+    features = stable_features(reference)
     numbers = [reference.columns.index(name) for name in features]
     used = [reference.grids[number] for number in numbers]
     counts = [reference.by_day[number].sum(axis=0) for number in numbers]
     newest = reference.days == reference.days.max()
 
-    def side(which: npt.NDArray[np.bool_]) -> Side:
+    def side(which: npt.NDArray[np.bool_]) -> ClassifierSample:
         chosen = np.flatnonzero(which)
         # Rows lie day after day and list after list, so every n-th is of all days.
         chosen = chosen[:: max(1, -(-len(chosen) // rows))]
-        values = ranks(used, counts, [reference.values(name)[chosen] for name in features])
-        return Side(values, reference.groups[chosen], reference.weights[chosen])
+        values = rank_columns(used, counts, [reference.values(name)[chosen] for name in features])
+        return ClassifierSample(values, reference.groups[chosen], reference.weights[chosen])
 
     groups = sample["buyer_group"].to_numpy()
-    values = ranks(used, counts, [sample[name].to_numpy() for name in features])
-    now = told_apart(side(np.full(len(newest), fill_value=True)), Side(values, groups, np.ones(len(groups))))
-    return None if now is None else (now, told_apart(side(~newest), side(newest)))
+    values = rank_columns(used, counts, [sample[name].to_numpy() for name in features])
+    now = domain_classifier_auc(
+        side(np.full(len(newest), fill_value=True)), ClassifierSample(values, groups, np.ones(len(groups)))
+    )
+    return None if now is None else (now, domain_classifier_auc(side(~newest), side(newest)))

@@ -24,8 +24,8 @@ import pyarrow as pa
 from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
-from rankloop.monitoring.measure.click_model import ClickModel, cells
-from rankloop.monitoring.measure.measured import Measured, keep_measures
+from rankloop.monitoring.measure.click_model import ClickModel, click_cells
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.shown import (
     ListReader,
     buyer_numbers,
@@ -56,24 +56,26 @@ def measure_estimates(context: Context, day: date) -> dict[str, Any]:
     if day not in lake.days(CLEANED) or before not in lake.days(product.TABLE.name):
         return {"skipped": f"there are no events of {day}, or no features as of {before}"}
     reader, control_share = open_list_reader(context), context.settings.experiment.control_share
-    found: list[Measured] = []
+    found: list[Measurement] = []
     for number in reader.versions(day):
         found += _of_version(reader, day, number, load_model_of(context.registry, number), control_share)
-    written = keep_measures(lake, ESTIMATES, day, found)
+    written = write_measurements(lake, ESTIMATES, day, found)
     why = f"no list of {day} is ours, or lists of ours had too few clicks on the {LEARNED_DAYS} days before"
     return written if found else {"skipped": why}
 
 
-def _of_version(reader: ListReader, day: date, number: int, model: Model, control_share: float) -> Iterator[Measured]:
+def _of_version(
+    reader: ListReader, day: date, number: int, model: Model, control_share: float
+) -> Iterator[Measurement]:
     lists = without_control(reader.lists(day, lists_of_version(number), {OURS: model}, labelled=False), control_share)
     if not len(lists) or (learned := _learned(reader, day, model, control_share)) is None:
         return
-    value, drawn = estimated(learned, lists)
+    value, drawn = estimate_metrics(learned, lists)
     low, high = np.nanquantile(drawn, TAILS, axis=0)
     came = _tally(learned, learned.label, np.ones(len(learned))).means()
     for column, name in enumerate(NAMES):
         known = (float(value[column]), float(low[column]), float(high[column]), came[name])
-        yield Measured(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
+        yield Measurement(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
 
 
 def _learned(reader: ListReader, day: date, model: Model, control_share: float) -> ScoredLists | None:
@@ -87,10 +89,10 @@ def _learned(reader: ListReader, day: date, model: Model, control_share: float) 
     return scored_lists(pa.concat_tables([one.table for one in found]))
 
 
-def estimated(learned: ScoredLists, lists: ScoredLists) -> tuple[Floats, Floats]:
+def estimate_metrics(learned: ScoredLists, lists: ScoredLists) -> tuple[Floats, Floats]:
     """What these lists will come to by each of `NAMES`, and the same drawn again and again."""
     random = np.random.default_rng(SEED)
-    laid, levels = cells(learned.score(OURS), _position(learned)), _levels(learned.label)
+    laid, levels = click_cells(learned.score(OURS), _position(learned)), _levels(learned.label)
     teachers, came = buyer_numbers(learned), buyer_numbers(lists)
     values, drawn = [], []
     for _ in range(DRAWS):

@@ -21,7 +21,7 @@ from rankloop.contracts.lake import CLEANED, DAY
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.experiment import is_control
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.sums import NAMES, Sums, sums_of
+from rankloop.monitoring.measure.buyer_totals import NAMES, BuyerTotals, buyer_totals
 from rankloop.ranking.comparison import Bootstrap, draws
 from rankloop.ranking.metrics import Floats, Tally, divide
 
@@ -65,7 +65,7 @@ def measure_live_results(context: Context, day: date) -> dict[str, Any]:
     lake = context.lake
     if why := why_incomplete(lake, day):
         return {"skipped": why}
-    sums = sums_of(context.engine, lake, day)
+    sums = buyer_totals(context.engine, lake, day)
     rows = live_results(sums, context.settings.experiment.control_share, day)
     table = pa.Table.from_pylist(rows, pa.schema(field for field in SCHEMA if field.name != DAY))
     written = lake.replace_day(LIVE, day, table, SCHEMA)
@@ -82,7 +82,7 @@ def why_incomplete(lake: Lake, day: date) -> str:
     return ""
 
 
-def live_results(sums: Sums, control_share: float, day: date) -> list[Row]:
+def live_results(sums: BuyerTotals, control_share: float, day: date) -> list[Row]:
     """The rows of a day."""
     control = is_control(sums.account, control_share)
     arms = {CONTROL: sums.take(control)}
@@ -96,7 +96,7 @@ def live_results(sums: Sums, control_share: float, day: date) -> list[Row]:
     return rows
 
 
-def _results(sums: Sums, stream: str) -> dict[tuple[str, str], Result]:
+def _results(sums: BuyerTotals, stream: str) -> dict[tuple[str, str], Result]:
     """What one arm came to, by policy and surface; the same draws of buyers for each of them."""
     buyers = np.unique(sums.account)
     places = [(policy, surface) for policy in _and_all(sums.policy) for surface in _and_all(sums.surface)]
@@ -118,7 +118,7 @@ def _and_all(words: np.ndarray[Any, Any]) -> list[str]:
     return [ALL, *np.unique(words).tolist()]
 
 
-def _at(sums: Sums, policy: str, surface: str) -> Sums:
+def _at(sums: BuyerTotals, policy: str, surface: str) -> BuyerTotals:
     return sums.take(((sums.policy == policy) | (policy == ALL)) & ((sums.surface == surface) | (surface == ALL)))
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from rankloop.context import Context
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.monitoring.measure.estimates import ESTIMATED, ESTIMATES
+from rankloop.monitoring.measure.expected_lists import expected_lists, training_of_version
 from rankloop.monitoring.measure.live_results import (
     ALL,
     BOOTSTRAP,
@@ -31,9 +32,7 @@ from rankloop.monitoring.measure.live_results import (
     PERSONALISED,
     measure_live_results,
 )
-from rankloop.monitoring.measure.measured import Measured, keep_measures, read_measures
-from rankloop.monitoring.measure.measures import PERFORMANCE
-from rankloop.monitoring.measure.promise import expected_lists, training_of_version
+from rankloop.monitoring.measure.measurements import Measurement, read_measurements, write_measurements
 from rankloop.monitoring.measure.shown import (
     all_lists,
     buyer_numbers,
@@ -43,6 +42,7 @@ from rankloop.monitoring.measure.shown import (
     without_control,
     zero_parts,
 )
+from rankloop.monitoring.measure.tables import PERFORMANCE
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.metrics import Judged, tally
 from rankloop.ranking.scored import OURS, ScoredLists
@@ -75,8 +75,8 @@ def measure_performance(context: Context, day: date) -> dict[str, Any]:
         base = with_policy(lists, BASE_POLICY)
         if len(base):
             found += _reranked(base, expected_lists(training_of_version(context, number), number), number)
-    estimates = [one for one in read_measures(lake, ESTIMATES, day) if one.version in numbers]
-    written = keep_measures(lake, PERFORMANCE, day, [*found, *estimates, *_errors(estimates, found)])
+    estimates = [one for one in read_measurements(lake, ESTIMATES, day) if one.version in numbers]
+    written = write_measurements(lake, PERFORMANCE, day, [*found, *estimates, *_errors(estimates, found)])
     return written if numbers else {"skipped": f"on {day} nobody was shown a ranking of ours"}
 
 
@@ -84,26 +84,26 @@ def _metric(row: Row) -> str:
     return row["metric"] if row["k"] is None else f"{row['metric']}@{row['k']}"
 
 
-def _overall(results: list[Row]) -> Iterator[Measured]:
+def _overall(results: list[Row]) -> Iterator[Measurement]:
     """The live results of each version's lists, on all surfaces."""
     for row in results:
         version, name = version_of(row["policy"]), _metric(row)
         if version is not None and (row["arm"], row["surface"]) == (PERSONALISED, ALL) and name in NAMES:
-            yield Measured(
+            yield Measurement(
                 LIVE_SIGNAL, ALL, name, row["value"], row["low"], row["high"], rows=row["lists"], version=version
             )
 
 
-def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measured]:
+def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measurement]:
     version = numbers[0] if len(numbers) == 1 else None
     for row in results:
         name = _metric(row)
         if (row["arm"], row["policy"]) == (DIFFERENCE, ALL) and row["surface"] == COMPARED.get(name):
             known = (row["value"], row["low"], row["high"], 0.0)
-            yield Measured(AGAINST_CONTROL, ALL, name, *known, rows=row["lists"], version=version)
+            yield Measurement(AGAINST_CONTROL, ALL, name, *known, rows=row["lists"], version=version)
 
 
-def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measured]:
+def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measurement]:
     """The live metrics of a version's lists, segment by segment."""
     ours = in_shown_order(without_control(with_policy(lists, policy_of(number)), control_share))
     for segment in segments(ours):
@@ -112,7 +112,7 @@ def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> I
             yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
 
 
-def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measured]:
+def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measurement]:
     """The shop's lists as the version would have put them, over all and by segment, against those it was judged on."""
     if then is None:
         yield from _measured(RERANKED, ALL, shops, shops.judged, {}, number)
@@ -127,24 +127,26 @@ def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iter
 
 def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
     signal: str, subject: str, lists: ScoredLists, judged: Judged, expected: dict[str, float], version: int
-) -> Iterator[Measured]:
+) -> Iterator[Measurement]:
     """Each metric of these lists by `pscore`."""
     ours = tally(lists.score(OURS), judged, NAMES)
     stream = f"{signal} {subject}"
     low, high = intervals(ours, zero_parts(ours), BOOTSTRAP, stream=stream, groups=buyer_numbers(lists))
     for column, (name, value) in enumerate(ours.means().items()):
         bounds = float(low[column]), float(high[column])
-        yield Measured(signal, subject, name, value, *bounds, expected.get(name), len(lists), version)
+        yield Measurement(signal, subject, name, value, *bounds, expected.get(name), len(lists), version)
 
 
 def _figures(lists: ScoredLists, judged: Judged) -> dict[str, float]:
     return tally(lists.score(OURS), judged, NAMES).means()
 
 
-def _errors(estimates: list[Measured], found: list[Measured]) -> Iterator[Measured]:
+def _errors(estimates: list[Measurement], found: list[Measurement]) -> Iterator[Measurement]:
     """Estimated less live, with the live figure's own uncertainty."""
     live = {(one.measure, one.version): one for one in found if (one.signal, one.subject) == (LIVE_SIGNAL, ALL)}
     for one in estimates:
         if (true := live.get((one.measure, one.version))) and true.low is not None and true.high is not None:
             bounds = (one.value - true.high, one.value - true.low)
-            yield Measured(ESTIMATED, one.measure, ERROR, one.value - true.value, *bounds, 0.0, true.rows, one.version)
+            yield Measurement(
+                ESTIMATED, one.measure, ERROR, one.value - true.value, *bounds, 0.0, true.rows, one.version
+            )

@@ -28,9 +28,9 @@ from rankloop.engine.protocol import Engine
 from rankloop.events.checks import weeks_before
 from rankloop.events.summaries import DaySummary, SourceSummary, day_summaries
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measured import Measured, keep_measures
-from rankloop.monitoring.measure.measures import CATALOGUES, QUALITY
-from rankloop.monitoring.measure.usual import FEWEST, usual
+from rankloop.monitoring.measure.baseline import FEWEST, baseline_of
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
+from rankloop.monitoring.measure.tables import CATALOGUES, QUALITY
 
 RECENT_DAYS = 7
 READ_ROWS = 1 << 20
@@ -88,7 +88,7 @@ def measure_quality(context: Context, day: date) -> dict[str, Any]:
         found[one] |= _of_rows(engine, lake, one, known)
     held = list(_held_against(days, found))
     held += _of_shops(held, _marked(engine, lake, day, facts[day]), engine, days, found)
-    return keep_measures(lake, QUALITY, day, held)
+    return write_measurements(lake, QUALITY, day, held)
 
 
 def _with_baseline(lake: Lake, day: date, weeks: int) -> DayWithBaseline:
@@ -98,13 +98,13 @@ def _with_baseline(lake: Lake, day: date, weeks: int) -> DayWithBaseline:
     return DayWithBaseline(day, tuple(weekdays), tuple(one for one in recent if one in there))
 
 
-def _held_against(days: DayWithBaseline, found: Mapping[date, Figures]) -> Iterator[Measured]:
+def _held_against(days: DayWithBaseline, found: Mapping[date, Figures]) -> Iterator[Measurement]:
     """Each figure of the day beside what is usual for it."""
     for key in sorted({key for figures in found.values() for key in figures}):
         value, rows = found[days.day].get(key, _absent(key))
-        known = usual(_kind(key), _history(days, found, key), max(rows, 1))
+        known = baseline_of(_kind(key), _history(days, found, key), max(rows, 1))
         low, high, expected = (known.low, known.high, known.value) if known else (None, None, None)
-        yield Measured(*key, value, low, high, expected, rows)
+        yield Measurement(*key, value, low, high, expected, rows)
 
 
 def _history(days: DayWithBaseline, found: Mapping[date, Figures], key: Key) -> list[float]:
@@ -231,12 +231,12 @@ def _snapshot_before(lake: Lake, day: date) -> date | None:
 
 
 def _of_shops(
-    held: Sequence[Measured],
+    held: Sequence[Measurement],
     marked: Mapping[str, ir.Table],
     engine: Engine,
     days: DayWithBaseline,
     found: Mapping[date, Figures],
-) -> Iterator[Measured]:
+) -> Iterator[Measurement]:
     """Of prices that are off more often than usual, the shops that hold most of them.
 
     `expected`, `low` and `high` are of a shop of that size in which such prices are as frequent as they usually are.
@@ -258,14 +258,16 @@ def _by_shop(engine: Engine, marked: ir.Table) -> list[dict[str, int]]:
     return sorted((one for one in some if one["shop_id"] is not None), key=lambda one: (-one["hits"], one["shop_id"]))
 
 
-def _named(shops: Sequence[Mapping[str, int]], measure: str, history: Sequence[float], hits: int) -> Iterator[Measured]:
+def _named(
+    shops: Sequence[Mapping[str, int]], measure: str, history: Sequence[float], hits: int
+) -> Iterator[Measurement]:
     """Those beyond what is usual; none where so few do not hold most of the hits, for then it sits elsewhere."""
     beyond, theirs = [], 0
     for shop in shops[:MOST_SHOPS]:
-        known, value = usual("share", history, shop["rows"]), shop["hits"] / shop["rows"]
+        known, value = baseline_of("share", history, shop["rows"]), shop["hits"] / shop["rows"]
         if known and value > known.high and shop["hits"] >= LEAST_PART * hits:
             name = f"{measure} {shop['shop_id']}"
-            beyond.append(Measured(SHOP, PRICES, name, value, known.low, known.high, known.value, shop["rows"]))
+            beyond.append(Measurement(SHOP, PRICES, name, value, known.low, known.high, known.value, shop["rows"]))
             theirs += shop["hits"]
     if 2 * theirs > hits:
         yield from beyond

@@ -22,7 +22,7 @@ from rankloop.engine.protocol import Engine, count_rows
 from rankloop.experiment import is_control
 from rankloop.features.joining.rows import rows_with
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.sums import HOURS
+from rankloop.monitoring.measure.buyer_totals import HOURS
 from rankloop.ranking.labels import labelled
 from rankloop.ranking.lists import own_columns
 from rankloop.ranking.metrics import Ints, Tally

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rankloop.monitoring.measure.measures import DAYS_LATER
+from rankloop.monitoring.measure.tables import DAYS_LATER
 from rankloop.monitoring.policy.comparisons import Interval
 from rankloop.monitoring.policy.finding import Finding, Role, Row, Severity, has_value
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Row = Mapping[str, Any]
-"""One measure of one day (`rankloop.monitoring.measure.measures`)."""
+"""One measure of one day (`rankloop.monitoring.measure.tables`)."""
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table."""
 Severity = Literal["watch", "alert", "retrain", "fall back"]

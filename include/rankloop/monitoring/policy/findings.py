@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from rankloop.contracts.lake import DAY
-from rankloop.monitoring.measure.measures import QUALITY
+from rankloop.monitoring.measure.tables import QUALITY
 from rankloop.monitoring.policy.comparisons import confidence_interval
 from rankloop.monitoring.policy.declaration import DriftRule, Measures
 from rankloop.monitoring.policy.finding import ALL, Finding, Row, Rows

@@ -10,7 +10,7 @@ from rankloop.context import Context
 from rankloop.errors import RankloopError, TransientError
 from rankloop.features.catalogue import load_catalogue
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measures import DAYS_LATER
+from rankloop.monitoring.measure.tables import DAYS_LATER
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, DATA_BUG
 from rankloop.monitoring.policy.finding import Rows
 from rankloop.monitoring.policy.findings import find_findings, relevant_rows

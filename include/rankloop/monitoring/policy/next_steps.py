@@ -5,7 +5,7 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
-from rankloop.monitoring.measure.measures import CATALOGUES, DRIFT, PERFORMANCE
+from rankloop.monitoring.measure.tables import CATALOGUES, DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.declaration import RootCauseKind
 from rankloop.monitoring.policy.finding import ALL, Finding, Rows
 from rankloop.monitoring.policy.rule_set import Policy

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rankloop.contracts.lake import DAY
-from rankloop.monitoring.measure.measures import CONCEPT, PERFORMANCE, QUALITY
+from rankloop.monitoring.measure.tables import CONCEPT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.finding import ALL, Finding, Row, Rows, has_value
 from rankloop.monitoring.policy.next_steps import MAX_PLACES
 from rankloop.monitoring.policy.wording import measure_name

@@ -12,7 +12,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 
 from rankloop.contracts.lake import DAY
-from rankloop.monitoring.measure.measures import DRIFT, QUALITY
+from rankloop.monitoring.measure.tables import DRIFT, QUALITY
 from rankloop.monitoring.policy.comparisons import change_factor
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, COVARIATE_SHIFT, DATA_BUG, UNCLEAR, RootCauseKind
 from rankloop.monitoring.policy.finding import Finding, Row, Rows, has_value, importance_shares

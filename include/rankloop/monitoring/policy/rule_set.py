@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from rankloop.monitoring.measure.measures import CONCEPT, DRIFT, PERFORMANCE, QUALITY
+from rankloop.monitoring.measure.tables import CONCEPT, DRIFT, PERFORMANCE, QUALITY
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, DriftRule
 from rankloop.monitoring.policy.rules import RULES
 from rankloop.settings import SettingsError, variable

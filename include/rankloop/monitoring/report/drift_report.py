@@ -15,13 +15,13 @@ import pandas as pd
 
 from rankloop.context import Context
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.drift import most_of_days, reference_on, shown_to_nobody
+from rankloop.monitoring.measure.drift import largest_reference_deviation, no_base_lists, reference_on
 from rankloop.monitoring.measure.reference import Reference
 from rankloop.monitoring.measure.seen import comparable_lists, seen_on
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules.input_drift import InputDriftRule
 from rankloop.monitoring.report.addresses import report_link, report_path
-from rankloop.monitoring.report.evidently_page import evidently_page, psi_of
+from rankloop.monitoring.report.evidently_page import evidently_page, sample_psi
 
 SEED = 7
 
@@ -32,11 +32,11 @@ def make_report(context: Context, day: date) -> dict[str, Any]:
     reference = reference_on(context, day)
     if isinstance(reference, str):
         return {"skipped": reference}
-    now = rows_of_day(context, day, reference)
+    now = sample_day(context, day, reference)
     if not len(now):
-        return {"skipped": shown_to_nobody(day)}
+        return {"skipped": no_base_lists(day)}
     lake, drift = context.lake, context.settings.drift
-    before = sample_rows(reference, drift.report_rows)
+    before = sample_reference(reference, drift.report_rows)
     limits = columns_to_show(before, now, drift_limits(reference, rule), drift.report_columns)
     page, tests = evidently_page(before, now, limits)
     lake.put(report_path(day), page.encode())
@@ -59,7 +59,10 @@ def read_report(lake: Lake, day: date) -> str | None:
 
 def drift_limits(reference: Reference, rule: InputDriftRule) -> dict[str, float]:
     """Return by column the PSI from which it has drifted."""
-    return {name: rule.feature_limit(most_of_days(reference, number)) for number, name in enumerate(reference.columns)}
+    return {
+        name: rule.feature_limit(largest_reference_deviation(reference, number))
+        for number, name in enumerate(reference.columns)
+    }
 
 
 def columns_to_show(
@@ -69,14 +72,14 @@ def columns_to_show(
 
     Evidently draws each column several times: all 131 take it most of a minute, and nobody reads them.
     """
-    moved = {name: psi_of(before[name], now[name]) for name in limits}
+    moved = {name: sample_psi(before[name], now[name]) for name in limits}
     by_excess = sorted(limits, key=lambda name: (-moved[name] / max(limits[name], 1e-9), name))
     drifted = sum(moved[name] >= limits[name] for name in limits)
     kept = set(by_excess[: max(at_most, drifted)])
     return {name: limit for name, limit in limits.items() if name in kept}
 
 
-def rows_of_day(context: Context, day: date, reference: Reference) -> pd.DataFrame:
+def sample_day(context: Context, day: date, reference: Reference) -> pd.DataFrame:
     """Return complete lists of the day, about as many rows as the report takes."""
     settings, engine = context.settings, context.engine
     # All rows of the lists that are chosen are kept.
@@ -87,7 +90,7 @@ def rows_of_day(context: Context, day: date, reference: Reference) -> pd.DataFra
     return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
 
 
-def sample_rows(reference: Reference, rows: int) -> pd.DataFrame:
+def sample_reference(reference: Reference, rows: int) -> pd.DataFrame:
     """Return rows drawn from the reference by their weights, so that they look as what was shown."""
     share = reference.weights / reference.weights.sum()
     chosen = np.random.default_rng(SEED).choice(len(share), min(rows, len(share)), p=share)

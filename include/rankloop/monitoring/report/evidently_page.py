@@ -64,11 +64,11 @@ def _teach() -> None:
 
 
 def _psi(reference: pd.Series, now: pd.Series, _kind: object, limit: float) -> tuple[float, bool]:
-    value = psi_of(reference, now)
+    value = sample_psi(reference, now)
     return value, value >= limit
 
 
-def psi_of(reference: pd.Series, now: pd.Series) -> float:
+def sample_psi(reference: pd.Series, now: pd.Series) -> float:
     """Our PSI of one column; 0 where a side knows nothing."""
     before, after = (np.asarray(side.dropna(), dtype=np.float32) for side in (reference, now))
     if not len(before) or not len(after):

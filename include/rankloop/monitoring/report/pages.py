@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.policy.next_steps import SuspectFeature
 from rankloop.monitoring.policy.root_cause import RootCause
 from rankloop.monitoring.policy.verdict import Verdict

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from rankloop.contracts.lake import DAY
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.policy.comparisons import Interval
 from rankloop.monitoring.policy.declaration import (
     COVARIATE_SHIFT,

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.policy.comparisons import Interval, increased
 from rankloop.monitoring.policy.declaration import DATA_BUG, DAYS, OF, DriftRule, Measures, RootCauseKind
 from rankloop.monitoring.policy.finding import Role, Row

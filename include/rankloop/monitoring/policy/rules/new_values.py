@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rankloop.monitoring.measure.measures import DRIFT
+from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.policy.comparisons import Interval, exceeds
 from rankloop.monitoring.policy.declaration import COVARIATE_SHIFT, DriftRule, Measures, RootCauseKind
 from rankloop.monitoring.policy.feature_facts import is_code

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rankloop.monitoring.measure.measures import PERFORMANCE
+from rankloop.monitoring.measure.tables import PERFORMANCE
 from rankloop.monitoring.policy.comparisons import Interval, decreased
 from rankloop.monitoring.policy.declaration import CONCEPT_DRIFT, ROWS, SEVERITY, DriftRule, Measures, RootCauseKind
 from rankloop.monitoring.policy.finding import Role, Row, Severity

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rankloop.monitoring.measure.measures import QUALITY
+from rankloop.monitoring.measure.tables import QUALITY
 from rankloop.monitoring.policy.comparisons import Interval, decreased_beyond_baseline
 from rankloop.monitoring.policy.declaration import DATA_BUG, DAYS, OF, ROWS, DriftRule, Measures, RootCauseKind
 from rankloop.monitoring.policy.finding import Role, Row

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rankloop.monitoring.measure.measures import AMOUNT_COLUMNS, DRIFT, QUALITY
+from rankloop.monitoring.measure.tables import AMOUNT_COLUMNS, DRIFT, QUALITY
 from rankloop.monitoring.policy.comparisons import Interval, changed_by_factor
 from rankloop.monitoring.policy.declaration import DATA_BUG, DAYS, OF, ROWS, DriftRule, Measures, RootCauseKind
 from rankloop.monitoring.policy.feature_facts import is_amount

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from rankloop.contracts.lake import DAY
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.measures import SCHEMA
+from rankloop.monitoring.measure.tables import SCHEMA
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One row, as `rankloop.monitoring.measure.measures` has it; what is not known is None, or NaN."""
+class Measurement:
+    """One row, as `rankloop.monitoring.measure.tables` has it; what is not known is None, or NaN."""
 
     signal: str
     subject: str
@@ -36,7 +36,7 @@ def _unknown(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def keep_measures(lake: Lake, table: str, day: date, measured: Iterable[Measured]) -> dict[str, Any]:
+def write_measurements(lake: Lake, table: str, day: date, measured: Iterable[Measurement]) -> dict[str, Any]:
     """Make these the day's rows of a table, in an order of their own; those without a value are left out."""
     found = sorted(
         (one for one in measured if not _unknown(one.value)),
@@ -49,9 +49,9 @@ def keep_measures(lake: Lake, table: str, day: date, measured: Iterable[Measured
     return {"rows": written.rows, "version": written.version, "digest": written.digest}
 
 
-def read_measures(lake: Lake, table: str, day: date) -> list[Measured]:
+def read_measurements(lake: Lake, table: str, day: date) -> list[Measurement]:
     """The day's rows of a table; none where there are none."""
     if day not in lake.days(table):
         return []
     rows = lake.read(table, [day]).drop_columns([DAY]).to_pylist()
-    return [Measured(**row) for row in rows]
+    return [Measurement(**row) for row in rows]

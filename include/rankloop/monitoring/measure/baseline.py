@@ -15,7 +15,7 @@ WOBBLE = {"count": 0.05, "share": 0.002, "level": 0.05}
 
 
 @dataclass(frozen=True)
-class Usual:
+class Baseline:
     """The usual value and the range that a usual day keeps within."""
 
     value: float
@@ -23,7 +23,7 @@ class Usual:
     high: float
 
 
-def usual(kind: str, history: Sequence[float], rows: int) -> Usual | None:
+def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | None:
     """What is usual of a `count`, a `share` of so many rows, or a `level`; None where too few days tell.
 
     A figure that was the same every day has no spread of its own, and must not raise an alarm by moving a little: it
@@ -40,7 +40,7 @@ def usual(kind: str, history: Sequence[float], rows: int) -> Usual | None:
     low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     if kind != "level":
         low = max(low, 0.0)
-    return Usual(middle, low, min(high, 1.0) if kind == "share" else high)
+    return Baseline(middle, low, min(high, 1.0) if kind == "share" else high)
 
 
 def _chance(kind: str, middle: float, rows: int) -> float:

@@ -45,7 +45,7 @@ Words = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Sums:
+class BuyerTotals:
     """A row a buyer, policy and surface: the lists shown, and what they add to each of `NAMES`."""
 
     account: Ints
@@ -58,9 +58,9 @@ class Sums:
     def __len__(self) -> int:
         return len(self.account)
 
-    def take(self, rows: Bools) -> "Sums":
+    def take(self, rows: Bools) -> "BuyerTotals":
         """Some of the rows."""
-        return Sums(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return BuyerTotals(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def by_buyer(self, buyers: Ints) -> Tally:
         """What each of these buyers, in order, adds to each metric; nothing who was shown none of these lists."""
@@ -72,13 +72,15 @@ class Sums:
         return Tally(NAMES, part, whole)
 
 
-def sums_of(engine: Engine, lake: Lake, day: date) -> Sums:
+def buyer_totals(engine: Engine, lake: Lake, day: date) -> BuyerTotals:
     """What was shown on a day and what came of it within 24 hours, in bounded memory."""
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     reactions = engine.read(lake.files(REACTIONS, [day, day + timedelta(days=1)]), EVENT_SCHEMAS[REACTIONS])
     rows = engine.materialise(_with_orders(labelled(shown, reactions, HOURS), _orders(shown, reactions)))
     parts = [_sums(table) for table in _portions(engine, rows)]
-    return Sums(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sums)))
+    return BuyerTotals(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(BuyerTotals))
+    )
 
 
 def _orders(shown: ir.Table, reactions: ir.Table) -> ir.Table:
@@ -105,7 +107,7 @@ def _portions(engine: Engine, rows: ir.Table) -> Iterator[pa.Table]:
         yield table.sort_by([("request_id", "ascending"), ("position", "ascending")]).combine_chunks()
 
 
-def _sums(table: pa.Table) -> Sums:
+def _sums(table: pa.Table) -> BuyerTotals:
     """What whole lists, one after the other, add up to."""
     request = table["request_id"]
     begins = np.ones(len(table), dtype=bool)
@@ -122,7 +124,7 @@ def _sums(table: pa.Table) -> Sums:
     return _added(lists, part, whole)
 
 
-def _added(lists: pa.Table, part: Floats, whole: Floats) -> Sums:
+def _added(lists: pa.Table, part: Floats, whole: Floats) -> BuyerTotals:
     """The lists of each buyer, policy and surface added up."""
     account = lists["account_id"].to_numpy()
     policy, surface = (lists[name].to_numpy().astype(str) for name in ("policy", "surface"))
@@ -130,7 +132,7 @@ def _added(lists: pa.Table, part: Floats, whole: Floats) -> Sums:
     _, first, cell = np.unique(np.stack(list(codes)), axis=1, return_index=True, return_inverse=True)
     cell = cell.ravel()
     count = np.bincount(cell, minlength=len(first))
-    return Sums(
+    return BuyerTotals(
         account[first], policy[first], surface[first], count, _by(cell, part, len(first)), _by(cell, whole, len(first))
     )
 
