@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 APPROVE ?= auto
-# Half of the tests mostly wait for servers, so two processes are faster even on two cores.
-WORKERS ?= 2
+# Many tests mostly wait for servers, so three processes are faster even on two cores.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := dags plugins include tests benchmarks docs/site

@@ -15,8 +15,12 @@ from tests.running import DEMO_WITHIN_S
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 E2E = "tests/e2e/"
-WHOLE = (E2E, "tests/training/", "tests/ranking/")
-"""What has most tests begins first, and among those of ranking is one so long that it must not begin last."""
+WHOLE = tuple(
+    f"tests/{name}/" for name in ("e2e", "monitoring", "scoring", "training", "ranking", "promotion", "serving")
+)
+"""Folders whose tests share servers, a lake and a model that take long to make: one process runs all of a folder."""
+FIRST = (E2E, "tests/features/test_parity.py", "tests/test_pinned", "tests/monitoring/", "tests/scoring/")
+"""What takes longest begins first, so that nothing long begins last."""
 
 
 class FileByFile(LoadScopeScheduling):
@@ -32,8 +36,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
     return FileByFile(config, log)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have xdist share files out in the order below, and not those with most tests first."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of e2e runs the demo, and is given the time for it."""
+    """Put what takes longest first; the first test of e2e runs the demo, and is given the time for it."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST)))
     for item in items:
         if item.nodeid.startswith(E2E):
             item.add_marker(pytest.mark.timeout(DEMO_WITHIN_S + 300))
