@@ -74,7 +74,7 @@ def build(settings: Settings, screen: Screen, days: Sequence[date], last: date) 
 
 
 def live_on(settings: Settings, screen: Screen, demo: Days, day: date) -> None:
-    """Live one more day on the rankings as of the day before; at its end it is built, judged, and ranked as of."""
+    """Live one more day on the rankings as of the day before; at its end it is built, and ranked as of."""
     before = day - timedelta(days=1)
     # Features of history were built before anybody ranked by them.
     follow(settings, SCORING, before, teller(screen, before), by_itself=before not in demo.history)
@@ -84,8 +84,12 @@ def live_on(settings: Settings, screen: Screen, demo: Days, day: date) -> None:
     list(live_days(demo.place, [day], diary_of(settings)))
     look_again(settings, "daily_features", "day_is_over", day)
     build(settings, screen, [day], demo.last)
-    follow(settings, CHECKS, day, teller(screen, day), by_itself=True)
     follow(settings, SCORING, day, teller(screen, day), by_itself=True)
+
+
+def wait_for_verdict(settings: Settings, screen: Screen, day: date) -> None:
+    """Wait until drift checks have judged a day that was lived."""
+    follow(settings, CHECKS, day, teller(screen, day), by_itself=True)
 
 
 def teller(screen: Screen, day: date | None = None) -> Tell:

@@ -9,16 +9,14 @@ from rich.markdown import Markdown
 
 from rankloop.monitoring.report.addresses import report_url
 from rankloop.settings import Settings
-from rankloop_demo.demo.days import Days, days_of, live_on
+from rankloop_demo.demo.days import Days, days_of, live_on, wait_for_verdict
 from rankloop_demo.demo.screen import Screen
 
 
 def close_the_loop(settings: Settings, screen: Screen) -> str:
     """Rankings published, shown to half of the buyers, and answered by them, while nothing else happens."""
     demo = days_of(settings)
-    for day in demo.quiet:
-        live_on(settings, screen, demo, day)
-        _tell(settings, screen, day)
+    _live(settings, screen, demo, demo.quiet)
     return _live_results(settings, demo.quiet)
 
 
@@ -27,27 +25,44 @@ def live_under_drift(settings: Settings, screen: Screen) -> str:
     demo = days_of(settings)
     if not demo.struck:
         return f"nothing yet: it happens on {demo.strike}, and {demo.last} was the last day"
-    known: set[str] = set()
-    for day in demo.struck:
-        live_on(settings, screen, demo, day)
-        known |= _tell(settings, screen, day, known)
-        if _asked_for_training(settings, day):
-            return f"{day}: a training is begun by itself"
-    return "drift asked for no training so far"
+    # Before there are so many days to learn from no training is begun, so the next day need not wait for a verdict.
+    judged_first = demo.struck[0] + timedelta(days=settings.monitoring.learn_days)
+    asked = _live(settings, screen, demo, demo.struck, judged_first)
+    return f"{asked}: a training is begun by itself" if asked else "drift asked for no training so far"
 
 
 def recover(settings: Settings, screen: Screen) -> str:
     """The days on which the new champion's rankings are shown; then the whole story in one table."""
     demo = days_of(settings)
     left = _after_training(settings, demo)
-    for day in left:
-        live_on(settings, screen, demo, day)
-        _tell(settings, screen, day)
+    _live(settings, screen, demo, left)
     show_story(settings, screen, demo)
     if left:
         page = report_url(settings.airflow, left[0] - timedelta(days=1))
         screen.say(f"Each feature then and now, as of that training: {page}")
     return _live_results(settings, demo.loop)
+
+
+def _live(
+    settings: Settings, screen: Screen, demo: Days, days: Sequence[date], judged_first: date | None = None
+) -> date | None:
+    """Live these days, the verdict of each while the next is lived; from `judged_first` on each is judged first.
+
+    Return the day whose verdict began a training, which ends them.
+    """
+    known: set[str] = set()
+    waiting: list[date] = []
+    for day in days:
+        live_on(settings, screen, demo, day)
+        waiting.append(day)
+        judged_now = judged_first and day >= judged_first
+        while len(waiting) > (0 if judged_now else 1):
+            known |= _verdict(settings, screen, waiting.pop(0), known)
+        if judged_now and _asked_for_training(settings, day):
+            return day
+    for day in waiting:
+        known |= _verdict(settings, screen, day, known)
+    return next((day for day in days if _asked_for_training(settings, day)), None)
 
 
 def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
@@ -69,8 +84,9 @@ def _kinds(verdict: Mapping[str, Any]) -> list[str]:
     return [cause["kind"] for cause in verdict["causes"][:1]]
 
 
-def _tell(settings: Settings, screen: Screen, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
-    """What was said of a day, with the page of each cause that is not known yet, and results of the day before."""
+def _verdict(settings: Settings, screen: Screen, day: date, known: AbstractSet[str] = frozenset()) -> set[str]:
+    """Wait for the verdict of a day; print it, each cause that is not known yet, and the results of the day before."""
+    wait_for_verdict(settings, screen, day)
     # Heavy, and no other step needs them.
     from rankloop.desk.monitoring import personalised_days, print_live_summary  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415

@@ -30,7 +30,7 @@ def run_backfill(settings: Settings, days: Sequence[date], on_task: Callable[[st
     """Build days of history by `features_backfill`; requested again, a run of the same days resumes where it failed."""
     switch_on(settings, BACKFILL)
     api, first, last = signed_in(settings, "admin"), days[0].isoformat(), days[-1].isoformat()
-    run_id = f"backfill__{first}__{last}"
+    run_id = f"history__{first}__{last}"
     runs = api.ask("GET", f"/dags/{BACKFILL}/dagRuns?run_id_pattern={quote(run_id)}")["dag_runs"]
     run = next((run for run in runs if run["dag_run_id"] == run_id), None)
     if run is None:
