@@ -1,10 +1,10 @@
 """Rank every buyer for the next day, and publish all rankings at once.
 
 Runs when a day's features are published, and after a promotion. It draws candidates for every buyer, joins them with
-the features as of the day, and ranks them with the champion, in ten groups of buyers side by side, into a new batch.
-One check of the whole batch, then one pointer moves: the storefront shows the old batch or the new one, never both.
-If the champion cannot be loaded, the previous champion ranks, else the base ranking; the batch says so. It also
-measures the live results of the day before: personalised buyers against the control group.
+the features as of the day, and ranks them with the champion, in ten groups of buyers, into a new batch; `scoring.tasks`
+rank side by side. One check of the whole batch, then one pointer moves: the storefront shows the old batch or the new
+one, never both. If the champion cannot be loaded, the previous champion ranks, else the base ranking; the batch says
+so. It also measures the live results of the day before: personalised buyers against the control group.
 Owner: data platform.
 If this fails: the live rankings stay live, a day older. Nothing else waits.
 Safe to clear: every task, and each group alone; the same is written again. See docs/runbook.md#batch_scoring.
@@ -18,7 +18,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from orchestration import DAY_PARAM, DEFAULT_ARGS, FEATURES, RANKINGS, market_day
 from rankloop.settings import load_settings
 
-GROUPS = list(range(10))
+GROUPS, TASKS = range(10), load_settings().scoring.tasks
+SHARES = [list(GROUPS[task::TASKS]) for task in range(TASKS)]
+"""The groups of buyers that each task ranks, one after the other."""
 
 
 @task(pool="mongo")
@@ -33,12 +35,12 @@ def plan(dag_run=None, params=None) -> str:
     return plan(settings, day, datetime.now(UTC))
 
 
-@task(pool="scoring", map_index_template="{{ task.op_kwargs['group'] }}")
-def rank(batch: str, group: int) -> dict:
-    """Rank for one group of buyers, those whose id ends in this digit."""
+@task(pool="scoring", map_index_template="groups {{ task.op_kwargs['groups'] | join(', ') }}")
+def rank(batch: str, groups: list) -> list:
+    """Rank for some groups of buyers, those whose ids end in these digits."""
     from rankloop.scoring.batch import rank_group
 
-    return rank_group(load_settings(), batch, group)
+    return [rank_group(load_settings(), batch, group) for group in groups]
 
 
 @task(pool="mongo")
@@ -102,7 +104,7 @@ def batch_scoring() -> None:
     """How the tasks follow each other; each hands on only the name of the batch."""
     batch = plan()
     published = publish(batch)
-    rank.partial(batch=batch).expand(group=GROUPS) >> check(batch) >> published
+    rank.partial(batch=batch).expand(groups=SHARES) >> check(batch) >> published
     published >> [keep_scores(batch), tidy()]
     judge_shown()
 

@@ -99,6 +99,5 @@ def test_no_task_of_upkeep_waits_for_another(dag_bag: "DagBag") -> None:
 def test_every_group_of_buyers_is_ranked(dag_bag: "DagBag") -> None:
     from rankloop.candidates.pool import BUYER_SHARDS  # noqa: PLC0415  (heavy, and no other test needs it)
 
-    assert dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["group"] == list(
-        range(BUYER_SHARDS)
-    )
+    shares = dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["groups"]
+    assert sorted(group for share in shares for group in share) == list(range(BUYER_SHARDS))

@@ -47,14 +47,15 @@ def train_after_drift(settings: Settings, screen: Screen) -> str:
 def _trained(settings: Settings, screen: Screen, key: str) -> str:
     # Heavy, and no other step needs them.
     from rankloop.context import open_context  # noqa: PLC0415
-    from rankloop.desk.training import print_training  # noqa: PLC0415
+    from rankloop.ranking.gate import GateResult  # noqa: PLC0415
     from rankloop.registry.tracking import find_training  # noqa: PLC0415
+    from rankloop.training.record import GATE  # noqa: PLC0415
     from rankloop.training.registration import training_outcome  # noqa: PLC0415
 
     with open_context(settings) as context:
         run = find_training(context.registry, key)
-        print_training(screen.console, context, run.run_id)
-        outcome = training_outcome(run)
+        outcome, verdict = training_outcome(run), GateResult.from_json(run.get_text(GATE)).verdict
+    screen.say(f"      {verdict} All figures: rankloop train show {run.run_id}")
     return f"version {outcome['version']} is registered" if "version" in outcome else "no challenger: see the verdict"
 
 
