@@ -29,8 +29,9 @@ from seeded import parse_seeded
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import AS_OF, feature_names
-from rankloop.features.joining.rows import rows_with
-from rankloop.features.joining.sets import Portion
+from rankloop.features.joining.joiners import joiner_for
+from rankloop.features.joining.protocol import BuyerShard
+from rankloop.features.joining.store import FeatureStore
 from rankloop.settings import Settings
 
 MILLION = 1_000_000
@@ -51,9 +52,11 @@ def join(settings: Settings, _into: Path) -> None:
     lake = lake_of(settings)
     portions = max(1, round(lake.rows(SHOWN)[LAST] / JOIN_ROWS))
     with open_engine(settings.features) as engine:
+        store = FeatureStore(lake, settings.features, settings.zone)
         lists = engine.read(lake.files(SHOWN, [LAST]), EVENT_SCHEMAS[SHOWN])
         for number in range(portions):
-            for _batch in rows_with(engine, settings, lists, LAST, feature_names(), portion=Portion(number, portions)):
+            shard = BuyerShard(number, portions)
+            for _batch in joiner_for(engine, store, lists, LAST, shard=shard).rows(feature_names()):
                 pass
 
 

@@ -38,7 +38,9 @@ from rankloop.candidates.pool import BUYER_SHARDS, CandidatePool, open_candidate
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.features.catalogue import feature_names
-from rankloop.features.joining.sets import join_features, joined_schema
+from rankloop.features.joining.protocol import buyer_shards
+from rankloop.features.joining.sets import SetJoiner
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model, load_model
@@ -47,7 +49,7 @@ from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
 from rankloop.scoring.batch import as_lists, rankings_of_group
 from rankloop.scoring.ranker import Ranker
-from rankloop.scoring.shelf import narrow, portions, ranked, scorer_of
+from rankloop.scoring.shelf import narrow, ranked, scorer_of
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
 from rankloop.state.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_shard
@@ -61,6 +63,11 @@ SAMPLE = 200_000
 def settings_in(home: Path) -> Settings:
     """The defaults, with a short window."""
     return Settings(home=home, features={"window_days": WINDOW, "threads": THREADS})
+
+
+def store_of(settings: Settings) -> FeatureStore:
+    """Return what candidates are joined with."""
+    return FeatureStore(Lake(settings.lake_root), settings.features, settings.zone)
 
 
 def make(home: Path, buyers: int) -> None:
@@ -93,9 +100,9 @@ def joined(settings: Settings, group: int) -> pa.RecordBatch:
     with open_engine(settings.features) as engine:
         pool = candidate_pool(engine, settings, group)
         lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
-        portion = next(iter(portions(engine, lists)))
-        rows = join_features(engine, settings, lists, feature_events.LAST, portion=portion)
-        kinds = joined_schema(pa.schema([]))
+        store, shard = store_of(settings), buyer_shards(engine, lists)[0]
+        rows = SetJoiner(engine, store, lists, feature_events.LAST, shard=shard).table()
+        kinds = store.joined_schema(pa.schema([]))
         table = engine.batches(rows.select(*feature_names()), kinds).read_all().combine_chunks()
     return narrow(table.to_batches()[0], tuple(feature_names()))
 
@@ -105,7 +112,7 @@ def scoring(home: Path) -> dict[str, float]:
     settings, model = settings_in(home), load_model(home / "model")
     values = model.preprocessing.apply(joined(settings, 3))
     bare, ours = [], []
-    scorer = scorer_of(model, "digest")
+    scorer, top_n = scorer_of(model, "digest"), settings.scoring.top_n
     with open_engine(settings.features) as engine:
         started = perf_counter()
         pool = candidate_pool(engine, settings, 3)
@@ -117,7 +124,7 @@ def scoring(home: Path) -> dict[str, float]:
                 model.ranker.booster.inplace_predict(values, predict_type="margin")
             bare.append(times * len(values) / (perf_counter() - started))
             started = perf_counter()
-            for _ in ranked(engine, settings, lists, feature_events.LAST, scorer=scorer):
+            for _ in ranked(engine, store_of(settings), lists, feature_events.LAST, scorer=scorer, top_n=top_n):
                 pass
             ours.append(count / (perf_counter() - started))
     return {"drawn": count / drawn, "ours": median(ours), "bare": median(bare), "rows": count}

@@ -38,7 +38,8 @@ from simulated_market import live_in_lake
 from rankloop.champions.current import reconcile_aliases
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
-from rankloop.features.joining.sets import join_features, joined_schema
+from rankloop.features.joining.sets import SetJoiner
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model
@@ -312,8 +313,9 @@ def from_files(settings: Settings, model: Model, asked: dict[str, Any]) -> float
     at = datetime.fromisoformat(asked["ts"])
     rows = ListToRank(asked["account_id"], asked["surface"], at, products, scores).rows()
     with open_engine(settings.features) as engine:
-        joined = join_features(engine, settings, engine.materialise(ibis.memtable(rows)), AS_OF)
-        [batch] = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks().to_batches()
+        store = FeatureStore(Lake(settings.lake_root), settings.features, settings.zone)
+        joined = SetJoiner(engine, store, engine.materialise(ibis.memtable(rows)), AS_OF).table()
+        [batch] = engine.batches(joined, store.joined_schema(LIST)).read_all().combine_chunks().to_batches()
     model.score(narrow(batch, model.features))
     return perf_counter() - began
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rankloop.engine.protocol import Engine
     from rankloop.events.ingestion import Ingestion
+    from rankloop.features.joining.store import FeatureStore
     from rankloop.lake.tables import Lake
     from rankloop.mongo import Client
     from rankloop.registry.connection import Registry
@@ -73,6 +74,13 @@ class Context:
         settings = self.settings
         rules, window_days = settings.cleaning, settings.features.window_days
         return Ingestion(self.source, self.lake, self.state, settings.zone, rules, window_days)
+
+    @cached_property
+    def feature_store(self) -> FeatureStore:
+        """The features in the lake, for lists to be joined with."""
+        from rankloop.features.joining.store import FeatureStore
+
+        return FeatureStore(self.lake, self.settings.features, self.settings.zone)
 
     @cached_property
     def engine(self) -> Engine:

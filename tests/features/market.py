@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, CLEANED, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
-from rankloop.engine.duck import DuckEngine
+from rankloop.engine.protocol import Engine
 from rankloop.lake.day_facts import write_facts
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
@@ -172,6 +172,6 @@ def rows(settings: Settings, table: str, day: date) -> list[dict[str, Any]]:
     return found
 
 
-def in_memory(engine: DuckEngine, rows: pd.DataFrame | pa.Table) -> Any:  # noqa: ANN401  (Ibis ships no types)
+def in_memory(engine: Engine, rows: pd.DataFrame | pa.Table) -> Any:  # noqa: ANN401  (Ibis ships no types)
     """Rows as a table of an engine, without a file."""
     return engine.materialise(ibis.memtable(rows))

@@ -11,11 +11,13 @@ import pytest
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import FEATURES, feature_names
-from rankloop.features.joining.rows import rows_with
-from rankloop.features.joining.sets import JoinError, Portion, join_features, joined_schema
+from rankloop.features.joining.joiners import joiner_for
+from rankloop.features.joining.protocol import BuyerShard, JoinError
+from rankloop.features.joining.sets import SetJoiner
 from rankloop.settings import Settings
 from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
+from tests.features.joins import store_of
 from tests.features.market import (
     FIRST_DAY,
     DayOfEvents,
@@ -56,8 +58,9 @@ def joined(settings: Settings, lists: list[dict[str, Any]], as_of: date = FIRST_
     """Rows of lists with their features, in the order given."""
     rows = table(SHOWN, NEXT_DAY, lists).append_column("line", pa.array(range(len(lists)), pa.int64()))
     with open_engine(settings.features) as engine:
-        found = join_features(engine, settings, in_memory(engine, rows), as_of)
-        result = engine.batches(found, joined_schema(rows.schema)).read_all()
+        store = store_of(settings)
+        found = SetJoiner(engine, store, in_memory(engine, rows), as_of).table()
+        result = engine.batches(found, store.joined_schema(rows.schema)).read_all()
     rows_found: list[dict[str, Any]] = result.sort_by("line").to_pylist()
     return rows_found
 
@@ -127,14 +130,14 @@ def test_clocks_that_change_on_the_day_are_heeded(tmp_path: Path) -> None:
 def test_lists_without_a_column_are_refused_by_name(settings: Settings) -> None:
     rows = table(SHOWN, NEXT_DAY, shown_list(NEXT_DAY, "q9", BUYER, [1])).drop_columns(["base_score"])
     with open_engine(settings.features) as engine, pytest.raises(JoinError, match="base_score"):
-        join_features(engine, settings, in_memory(engine, rows), FIRST_DAY)
+        SetJoiner(engine, store_of(settings), in_memory(engine, rows), FIRST_DAY)
 
 
 def test_lists_that_bring_a_feature_of_their_own_are_refused(settings: Settings) -> None:
     rows = table(SHOWN, NEXT_DAY, shown_list(NEXT_DAY, "q9", BUYER, [1]))
     rows = rows.append_column("product_ctr", pa.array([1.0]))
     with open_engine(settings.features) as engine, pytest.raises(JoinError, match="product_ctr"):
-        join_features(engine, settings, in_memory(engine, rows), FIRST_DAY)
+        SetJoiner(engine, store_of(settings), in_memory(engine, rows), FIRST_DAY)
 
 
 def test_a_day_without_features_is_refused_and_says_how_to_build_it(settings: Settings) -> None:
@@ -160,9 +163,9 @@ def test_lists_joined_in_portions_get_what_they_get_all_at_once(
             batches = [
                 batch
                 for number in range(portions)
-                for batch in rows_with(
-                    engine, settings, lists, DAYS[1], feature_names(), portion=Portion(number, portions)
-                )
+                for batch in joiner_for(
+                    engine, store_of(settings), lists, DAYS[1], shard=BuyerShard(number, portions)
+                ).rows(feature_names())
             ]
             results.append(
                 pa.Table.from_batches(batches).sort_by([("request_id", "ascending"), ("product_id", "ascending")])
@@ -184,9 +187,10 @@ def test_pinned_versions_give_the_features_as_they_were(settings: Settings) -> N
     )
     build(settings, {FIRST_DAY: quiet})
     with open_engine(settings.features) as engine:
-        then = join_features(engine, settings, in_memory(engine, lists), FIRST_DAY, versions=pinned)
-        now = join_features(engine, settings, in_memory(engine, lists), FIRST_DAY)
-        schema = joined_schema(lists.schema)
-        [was], [is_now] = (engine.batches(rows, schema).read_all().to_pylist() for rows in (then, now))
+        asked, schema = in_memory(engine, lists), store_of(settings).joined_schema(lists.schema)
+        [was], [is_now] = (
+            engine.batches(SetJoiner(engine, store, asked, FIRST_DAY).table(), schema).read_all().to_pylist()
+            for store in (store_of(settings, versions=pinned), store_of(settings))
+        )
     assert (was["pair_seen"], was["pair_clicks_28d"]) == (2, 2)
     assert (is_now["pair_seen"], is_now["pair_clicks_28d"]) == (1, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rankloop.features.order import best_first, ranks
+from rankloop.features.order import ranks_within_groups, sort_within_groups
 
 
 @pytest.mark.parametrize("digits", [1, 9, 17])
@@ -15,9 +15,9 @@ def test_rows_are_in_the_order_of_group_score_and_product(digits: int) -> None:
     scores[:9] = [0.0, -0.0, 0.0, -0.0, np.nan, np.inf, -np.inf, 1e-60, -1e-60]
     groups[:9] = 7
     expected = np.lexsort((products, -scores, groups))
-    assert best_first(groups, scores, products).tolist() == expected.tolist()
-    assert best_first(groups[:0], scores[:0], products[:0]).tolist() == []
+    assert sort_within_groups(groups, scores, products).tolist() == expected.tolist()
+    assert sort_within_groups(groups[:0], scores[:0], products[:0]).tolist() == []
 
 
 def test_ranks_begin_anew_in_each_group() -> None:
-    assert ranks(np.array([2, 0, 3])).tolist() == [1, 2, 1, 2, 3]
+    assert ranks_within_groups(np.array([2, 0, 3])).tolist() == [1, 2, 1, 2, 3]

@@ -17,13 +17,15 @@ from rankloop.contracts.tables import TEXT, Column, TableSpec
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import AS_OF, DAILY, FEATURES
 from rankloop.features.declarations import ACCOUNT, PRODUCT
-from rankloop.features.joining.sets import Portion, join_features
+from rankloop.features.joining.protocol import BuyerShard
+from rankloop.features.joining.sets import SetJoiner
 from rankloop.ranking.model import load_model
 from rankloop.scoring.batch import as_lists
 from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
 from rankloop.settings import Settings
 from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
+from tests.features.joins import store_of
 from tests.features.market import DayOfEvents, put, settings_for
 from tests.registry import small_model
 
@@ -50,12 +52,13 @@ def make(settings: Settings) -> None:
     lake = lake_of(settings)
     with open_engine(settings.features) as engine:
         lists = engine.read(lake.files(SHOWN, [SHOWN_DAY]), EVENT_SCHEMAS[SHOWN])
-        joined = join_features(engine, settings, lists, AS_OF_DAY, portion=Portion(1, 2))
-        engine.write(lake, JOINED, joined, SHOWN_DAY)
+        joiner = SetJoiner(engine, store_of(settings), lists, AS_OF_DAY, shard=BuyerShard(1, 2))
+        engine.write(lake, JOINED, joiner.table(), SHOWN_DAY)
         # With every buyer's ranking in the same session: to start another takes longer than all else here.
         pool = open_candidate_pool(engine, lake, AS_OF_DAY, GROUP, settings.scoring, settings.features.seen_days)
         drawn = engine.materialise(as_lists(settings, pool, candidates(pool)))
-        best = pa.concat_tables(ranked(engine, settings, drawn, AS_OF_DAY, scorer=a_scorer()))
+        top_n = settings.scoring.top_n
+        best = pa.concat_tables(ranked(engine, store_of(settings), drawn, AS_OF_DAY, scorer=a_scorer(), top_n=top_n))
         lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))
 
 

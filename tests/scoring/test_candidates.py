@@ -8,7 +8,7 @@ import pytest
 from rankloop.candidates.generation import SOURCE_NAMES, SOURCES, candidates
 from rankloop.candidates.pool import open_candidate_pool
 from rankloop.engine.opening import open_engine
-from rankloop.features.joining.sets import JoinError
+from rankloop.features.joining.protocol import JoinError
 from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 from rankloop.settings.scoring import ScoringSettings

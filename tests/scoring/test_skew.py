@@ -19,6 +19,7 @@ from rankloop.settings.training import TrainingSettings
 from rankloop_demo.stack.environment import as_variables
 from tests.building import lake_of
 from tests.features.conftest import DAYS
+from tests.features.joins import store_of
 from tests.promotion.shop import Shop
 from tests.registry import small_model
 from tests.running import rankloop
@@ -36,7 +37,7 @@ def lists(settings: Settings, day: date) -> pa.Table:
 def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     market: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr("rankloop.scoring.shelf.AT_ONCE", rows)
+    monkeypatch.setattr("rankloop.features.joining.arrays.PIECE_ROWS", rows)
     training = TrainingSettings(idle_share=1.0, label_hours=1)
     settings = market.settings.model_copy(update={"training": training})
     prepare_day(settings, SHOWN_ON)
@@ -48,7 +49,9 @@ def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     own = pa.schema([("request_id", pa.string()), ("product_id", pa.int64())])
     with open_engine(settings.features) as engine:
         shown = engine.read(lake_of(settings).files(SHOWN, [SHOWN_ON]), EVENT_SCHEMAS[SHOWN])
-        told = pa.concat_tables(scored(engine, settings, shown, AS_OF, scorer=scorer_of(model, "digest"), own=own))
+        told = pa.concat_tables(
+            scored(engine, store_of(settings), shown, AS_OF, scorer=scorer_of(model, "digest"), own=own)
+        )
     assert dict(zip(keys(told), told["score"].to_pylist(), strict=True)) == evaluated
     assert len(set(evaluated.values())) > 50
 

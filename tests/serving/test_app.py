@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from rankloop.engine.opening import open_engine
-from rankloop.features.joining.sets import join_features, joined_schema
+from rankloop.features.joining.sets import SetJoiner
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_version
@@ -72,8 +73,9 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
     model = load_version(Registry(shop.settings.mlflow), version).model
     assert model
     with open_engine(shop.settings.features) as engine:
-        joined = join_features(engine, shop.settings, engine.materialise(ibis.memtable(rows)), DAYS[-1])
-        table = engine.batches(joined, joined_schema(LIST)).read_all().combine_chunks()
+        store = FeatureStore(Lake(shop.settings.lake_root), shop.settings.features, shop.settings.zone)
+        joined = SetJoiner(engine, store, engine.materialise(ibis.memtable(rows)), DAYS[-1]).table()
+        table = engine.batches(joined, store.joined_schema(LIST)).read_all().combine_chunks()
     [batch] = table.to_batches()
     found = model.score(narrow(batch, model.features)).tolist()
     return dict(zip(table["product_id"].to_pylist(), found, strict=True))

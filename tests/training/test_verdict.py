@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
 
+from rankloop.features.joining.joiners import joiner_for
 from rankloop.ranking import lists
 from rankloop.ranking.leak import LeakError
 from rankloop.ranking.windows import TooLittleHistoryError
@@ -50,14 +52,17 @@ def weak(shop: Settings, clean: Told) -> Iterator[Weak]:
 
 
 def test_a_feature_that_copies_the_label_stops_tuning_by_its_name(leaky_shop: Settings) -> None:
-    def knowing(*asked: Any, **how: Any) -> Iterator[pa.RecordBatch]:  # noqa: ANN401  (passed through)
-        for batch in joined(*asked, **how):
+    def leaking(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
             place = batch.schema.get_field_index(LEAKY)
             yield batch.set_column(place, LEAKY, batch["label"].cast(batch.schema.field(LEAKY).type))
 
-    joined = lists.rows_with
+    def leaking_joiner(*asked: Any, **how: Any) -> SimpleNamespace:  # noqa: ANN401  (passed through)
+        joiner = joiner_for(*asked, **how)
+        return SimpleNamespace(rows=lambda features: leaking(joiner.rows(features)))
+
     run_id = plan(leaky_shop, "a leaky one")
-    with patch.object(lists, "rows_with", knowing):
+    with patch.object(lists, "joiner_for", leaking_joiner):
         STEPS["build"](leaky_shop, run_id)
     with pytest.raises(LeakError, match=rf"^{LEAKY} \(1\.0000\): by itself it tells clicked products from ignored"):
         STEPS["tune"](leaky_shop, run_id)

@@ -10,8 +10,9 @@ import ibis.expr.types as ir
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import EVENT_SCHEMAS, PRODUCTS, SHOWN
 from rankloop.engine.protocol import Engine
+from rankloop.features.catalogue import AS_OF_SCHEMAS
 from rankloop.features.families import buyer, product
-from rankloop.features.joining.sets import SHAPES, JoinError
+from rankloop.features.joining.protocol import JoinError
 from rankloop.lake.tables import Lake
 from rankloop.settings.scoring import ScoringSettings
 
@@ -42,7 +43,7 @@ def open_candidate_pool(  # noqa: PLR0913, PLR0917  (what it reads, of when, for
     """Return the pool of a day for one shard of the buyers; `base_score` is averaged over the last `seen_days`."""
 
     def read(table: str) -> ir.Table:
-        rows = engine.read(lake.files(table, [day]), SHAPES[table].schema)
+        rows = engine.read(lake.files(table, [day]), AS_OF_SCHEMAS[table])
         return rows.filter(rows["account_id"] % BUYER_SHARDS == shard) if "account_id" in rows.columns else rows
 
     if day not in lake.days(product.TABLE.name):

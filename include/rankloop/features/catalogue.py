@@ -130,6 +130,9 @@ def _names_of(families: Iterable[Family]) -> list[str]:
     return names
 
 
+AS_OF_SCHEMAS = {builder.spec.name: builder.spec.schema for builder in AS_OF}
+
+
 def feature_names() -> list[str]:
     """Return every built-in feature, in the order in which lists are joined with them."""
     return [feature.name for feature in FEATURES]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.contracts.tables import INT, TEXT, Column, TableSpec
+from rankloop.errors import RankloopError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,6 +30,13 @@ Kind = Literal["count", "money", "amount", "ratio", "rank", "score", "age", "cod
 - `flag`: 1 or 0;
 - `clock`: the time of the list.
 """
+BUYER_KEY = "account_id"
+PAIR_KEY = {BUYER_KEY: BUYER_KEY, "product_id": "product_id"}
+"""What a row of a list is looked up by in a table of buyers and products."""
+
+
+class FeatureDeclarationError(RankloopError):
+    """A family whose declaration leaves some of its features without a value."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,21 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class RowFeatures:
+    """Features that are computed row by row, declared for both joiners; tests hold these to the same bits."""
+
+    expression: Callable[[ir.Table, Any], ir.Table]
+    """Adds the features to the rows, from what is known as of a day, as an Ibis expression."""
+    arrays: Callable[[pa.Table, Any], Mapping[str, Floats]]
+    """Returns the same by feature for rows in memory, in a fraction of the time: NaN where nothing is known.
+
+    Lists and texts are there by number, equal ones by the same, and empty texts by -1; `ts` is in milliseconds.
+    """
+    inputs: tuple[str, ...] = ()
+    """The columns looked up, by this family or one before it, that both read."""
+
+
+@dataclass(frozen=True)
 class Family:
     """Features that answer one question about a list's row."""
 
@@ -97,16 +120,26 @@ class Family:
     features: tuple[Feature, ...]
     looked_up: tuple[Lookup, ...] = ()
     overlap: Overlap | None = None
-    compute: Callable[[ir.Table, Any], ir.Table] | None = None
-    """Gives each row of the lists the other features, from what is known as of a day."""
-    compute_here: Callable[[pa.Table, Any], Mapping[str, Floats]] | None = None
-    """The same numbers for rows in memory, in a fraction of an engine's time: NaN where nothing is known."""
-    takes: tuple[str, ...] = ()
-    """The columns looked up, by this family or one before it, that `compute` asks for."""
+    row_features: RowFeatures | None = None
     daily: TableBuilder | None = None
     as_of: TableBuilder | None = None
     subject: str = ""
     """Of what the features are, such as `the shop`, where their meanings do not say so by themselves."""
+
+    def __post_init__(self) -> None:
+        """Refuse a family of which some feature would be left without a value by either joiner."""
+        if self.computed and self.row_features is None:
+            raise FeatureDeclarationError(
+                f"family {self.name} declares {', '.join(feature.name for feature in self.computed)}, but neither a "
+                "lookup, nor its overlap, nor row_features gives them. Declare "
+                "row_features=RowFeatures(expression, arrays): the first as an Ibis expression, the second in NumPy."
+            )
+        if self.row_features and not callable(self.row_features.arrays):
+            raise FeatureDeclarationError(
+                f"family {self.name} computes {', '.join(feature.name for feature in self.computed)} by an Ibis "
+                "expression alone. Give RowFeatures its `arrays` too: the same numbers in NumPy, by which scoring and "
+                "serving compute them."
+            )
 
     @property
     def shared(self) -> tuple[Feature, ...]:

@@ -1,12 +1,12 @@
-"""Rows in the order of their group and, within it, of a score."""
+"""Sorts rows by group and, within a group, by score."""
 
 import numpy as np
 
 from rankloop.features.declarations import Floats, Ints
 
 
-def best_first(groups: Ints, scores: Floats, products: Ints) -> Ints:
-    """The rows group by group, those with the highest score first, equal ones by product.
+def sort_within_groups(groups: Ints, scores: Floats, products: Ints) -> Ints:
+    """Return the order of the rows group by group, the highest score first, equal scores by product.
 
     NumPy sorts by one whole number several times as fast as by three keys. So group and rounded score are made one,
     and only rows that are alike in it are compared by all three.
@@ -23,6 +23,6 @@ def best_first(groups: Ints, scores: Floats, products: Ints) -> Ints:
     return order
 
 
-def ranks(sizes: Ints) -> Ints:
-    """From 1 on, the ranks in groups of these sizes, one group after the other."""
+def ranks_within_groups(sizes: Ints) -> Ints:
+    """Return the ranks, from 1 on, in groups of these sizes, one group after the other."""
     return np.arange(1, sizes.sum() + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)

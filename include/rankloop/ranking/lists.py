@@ -24,9 +24,10 @@ from rankloop.features.build import BuildResult, lake_of
 from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
 from rankloop.features.declarations import CATEGORY
 from rankloop.features.families import product
-from rankloop.features.joining.attach import attach
-from rankloop.features.joining.rows import rows_with
-from rankloop.features.joining.sets import SHAPES, Portion
+from rankloop.features.joining.joiners import joiner_for
+from rankloop.features.joining.protocol import BuyerShard
+from rankloop.features.joining.sets import left_join_lookup
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.commits import TableCommit, WriteResult
 from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
@@ -101,7 +102,7 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
         schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
         portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
-        batches = _batches(engine, settings, own_columns(engine, lake, kept(rows, share), day), day, portions)
+        batches = _batches(engine, settings, lake, own_columns(engine, lake, kept(rows, share), day), day, portions)
         lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
@@ -177,23 +178,26 @@ def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table
 
 def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
     """What the lists are by themselves, before any feature."""
-    goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), SHAPES[product.TABLE.name].schema)
-    known = attach(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
+    goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), product.TABLE.schema)
+    known = left_join_lookup(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
     return known.select(
         **{name: known[name].cast("int64") if name == "label" else known[name] for name in OWN},
         **{CATEGORY_SEGMENT: category_segment(known[CATEGORY.name])},
     )
 
 
-def _batches(engine: Engine, settings: Settings, lists: ir.Table, day: date, portions: int) -> pa.RecordBatchReader:
+def _batches(  # noqa: PLR0913, PLR0917  (what is joined, with what, and in how many pieces)
+    engine: Engine, settings: Settings, lake: Lake, lists: ir.Table, day: date, portions: int
+) -> pa.RecordBatchReader:
     before = day - timedelta(days=1)
     # Portions are kept by being split; a day in one piece is small.
     lists = lists if portions > 1 else engine.materialise(lists)
-    schema = LISTS_SCHEMA.remove(0)
+    schema, store = LISTS_SCHEMA.remove(0), FeatureStore(lake, settings.features, settings.zone)
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
-            rows = rows_with(engine, settings, lists, before, feature_names(), portion=Portion(number, portions))
+            shard = BuyerShard(number, portions)
+            rows = joiner_for(engine, store, lists, before, shard=shard).rows(feature_names())
             yield from _ordered((_narrow(settings, batch, schema) for batch in rows), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())

@@ -18,6 +18,7 @@ from rankloop.candidates.pool import CandidatePool, open_candidate_pool
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
@@ -73,11 +74,11 @@ def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: i
     """The ranking of each buyer of a group, in bounded memory; with the first group, that for anybody."""
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
     with open_engine(settings.features) as engine:
-        pool = open_candidate_pool(
-            engine, Lake(settings.lake_root), batch.day, group, settings.scoring, settings.features.seen_days
-        )
+        lake = Lake(settings.lake_root)
+        pool = open_candidate_pool(engine, lake, batch.day, group, settings.scoring, settings.features.seen_days)
+        store = FeatureStore(lake, settings.features, settings.zone)
         lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
-        for rows in ranked(engine, settings, lists, batch.day, scorer=scorer):
+        for rows in ranked(engine, store, lists, batch.day, scorer=scorer, top_n=settings.scoring.top_n):
             yield from _by_buyer(rows, batch.policy)
         if group == 0:
             yield _for_anybody(engine, settings, pool)

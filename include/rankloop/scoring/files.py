@@ -16,6 +16,8 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.engine.opening import open_engine
 from rankloop.errors import RankloopError
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
 from rankloop.scoring.batch import SURFACE
 from rankloop.scoring.publish import newest_day
 from rankloop.scoring.ranker import choose_ranker
@@ -66,13 +68,14 @@ def score_file(
     good = pc.is_null(fault)
     lists = _as_lists(settings, table, day).append_column(ROW, pa.array(np.arange(table.num_rows))).filter(good)
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
+    store = FeatureStore(Lake(settings.lake_root), settings.features, settings.zone)
     with open_engine(settings.features) as engine, TemporaryDirectory() as folder:
         # Laid out as a table of the lake, which is what engines read.
         file = Path(folder) / f"{DAY}={day}" / "lists.parquet"
         file.parent.mkdir()
         pq.write_table(lists, file)
         rows = engine.read([str(file)], lists.schema)
-        for told in scored(engine, settings, rows, day, scorer=scorer, own=OWN):
+        for told in scored(engine, store, rows, day, scorer=scorer, own=OWN):
             score[told[ROW].to_numpy()] = told["score"].to_numpy()
             on_rows(told.num_rows)
     policy = pc.if_else(good, ranker.policy, pa.scalar(None, pa.string()))

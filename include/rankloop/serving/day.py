@@ -24,7 +24,9 @@ from rankloop.errors import TransientError
 from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF
 from rankloop.features.families import buyer, product
-from rankloop.features.joining.sets import LIST_COLUMNS, join_features, joined_schema
+from rankloop.features.joining.protocol import LIST_COLUMNS
+from rankloop.features.joining.sets import SetJoiner
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.settings import Settings
 
@@ -98,9 +100,9 @@ class Day:
         lake, options = lake_of(settings), settings.features
         connection = ibis.duckdb.connect(memory_limit=options.memory, threads=options.threads)
         engine = HeldEngine(connection)
-        self._schema = joined_schema(LIST)
-        joined = join_features(engine, settings, engine.asked, day)
-        statement = engine.statement(joined, self._schema)
+        store = FeatureStore(lake, options, settings.zone)
+        self._schema = store.joined_schema(LIST)
+        statement = engine.statement(SetJoiner(engine, store, engine.asked, day).table(), self._schema)
         history = days_between(day - timedelta(days=HISTORY_DAYS - 1), day)
         goods = engine.held(lake.files(product.TABLE.name, [day]), product.TABLE.schema)
         buyers = engine.held(lake.files(buyer.TABLE.name, [day]), buyer.TABLE.schema)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
-from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Floats, Lookup, TableBuilder
+from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Floats, Lookup, RowFeatures, TableBuilder
 from rankloop.features.families import buyer_category
 from rankloop.features.history import AsOf, History
 from rankloop.features.prices import PER_MILLE
@@ -81,8 +81,8 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def compute(rows: ir.Table, _known: AsOf) -> ir.Table:
-    """Each row with its price against its buyer's."""
+def row_expression(rows: ir.Table, _known: AsOf) -> ir.Table:
+    """Add to each row how its price compares with its buyer's."""
     quartile = rows["product_price_quartile"]
     in_mine = quartile.cases(*((k, rows[f"quartile{k}"]) for k in QUARTILES))
     return rows.mutate(
@@ -93,9 +93,9 @@ def compute(rows: ir.Table, _known: AsOf) -> ir.Table:
     )
 
 
-def compute_here(rows: pa.Table, _known: AsOf) -> dict[str, Floats]:
-    """The same for rows in memory."""
-    column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in FAMILY.takes}
+def row_arrays(rows: pa.Table, _known: AsOf) -> dict[str, Floats]:
+    """Return the same features for rows in memory."""
+    column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in INPUTS}
     quartile, rank = column["product_price_quartile"], column["product_price_rank"]
     in_mine = np.select([quartile == k for k in QUARTILES], [column[f"quartile{k}"] for k in QUARTILES], np.nan)
     looks = column["price_category_looks"]
@@ -112,18 +112,17 @@ OWN = Lookup(
     {"account_id": "account_id", "category_path": "category_path"},
     (*USUAL, *SHARES),
 )
+INPUTS = (
+    "product_price_quartile",
+    "product_price_rank",
+    "buyer_price_rank",
+    *(column.name for column in OWN.columns),
+)
 FAMILY = Family(
     "buyer_price",
     __doc__,
     FEATURES,
     looked_up=(OWN,),
-    compute=compute,
-    compute_here=compute_here,
-    takes=(
-        "product_price_quartile",
-        "product_price_rank",
-        "buyer_price_rank",
-        *(column.name for column in OWN.columns),
-    ),
+    row_features=RowFeatures(row_expression, row_arrays, INPUTS),
     as_of=TableBuilder(TABLE, roll_up),
 )

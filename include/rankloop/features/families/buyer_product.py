@@ -4,10 +4,9 @@ import ibis.expr.types as ir
 
 from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
-from rankloop.features.declarations import ACCOUNT, PRODUCT, Family, Feature, Lookup, TableBuilder
+from rankloop.features.declarations import ACCOUNT, PAIR_KEY, PRODUCT, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.history import AsOf, History
-from rankloop.features.joining.attach import PAIR
 from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
 from rankloop.features.windows import DECAY_UNIT, days_since, decayed, total, with_age
 
@@ -84,7 +83,7 @@ FAMILY = Family(
     "buyer_product",
     __doc__,
     FEATURES,
-    looked_up=(Lookup(_seen, PAIR, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR, DONE)),
+    looked_up=(Lookup(_seen, PAIR_KEY, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR_KEY, DONE)),
     daily=TableBuilder(DAILY, aggregate),
     as_of=TableBuilder(TABLE, roll_up),
 )

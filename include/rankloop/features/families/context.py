@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from rankloop.calendar import start_of
 from rankloop.contracts.tables import FLOAT, INT
-from rankloop.features.declarations import Family, Feature, Floats, Ints
+from rankloop.features.declarations import Family, Feature, Floats, Ints, RowFeatures
 from rankloop.features.events import DAY_S, second
 from rankloop.features.history import AsOf
-from rankloop.features.order import best_first, ranks
+from rankloop.features.order import ranks_within_groups, sort_within_groups
 
 SURFACES = ("home", "category", "search")
 MILLIONTH = 1_000_000
@@ -47,8 +47,8 @@ FEATURES = (
 )
 
 
-def compute(rows: ir.Table, known: AsOf) -> ir.Table:
-    """Each row with the features of its list and its place in it; after the product's category is known."""
+def row_expression(rows: ir.Table, known: AsOf) -> ir.Table:
+    """Add the features of each row's list and of its rank in it; the product's category is known by then."""
     local = second(rows["ts"]) + _offset(rows["ts"], known.day, known.zone)
     score = (rows["base_score"] * MILLIONTH).round().cast("int64")
     t = rows.mutate(_day=local // DAY_S, _second=local % DAY_S, _score=score)
@@ -70,15 +70,15 @@ def compute(rows: ir.Table, known: AsOf) -> ir.Table:
     ).drop("_day", "_second", "_score")
 
 
-def compute_here(rows: pa.Table, known: AsOf) -> dict[str, Floats]:
-    """The same for rows in memory, whose lists and categories are numbers and whose `ts` is in milliseconds."""
+def row_arrays(rows: pa.Table, known: AsOf) -> dict[str, Floats]:
+    """Return the same features for rows in memory."""
     lists, base = rows["request_id"].to_numpy(), rows["base_score"].to_numpy()
     at = rows["ts"].cast(pa.int64()).to_numpy() // 1000
-    day, of_day = np.divmod(at + _offset_here(at, known.day, known.zone), DAY_S)
+    day, of_day = np.divmod(at + _offset_array(at, known.day, known.zone), DAY_S)
     length = np.bincount(lists)[lists]
     score = _rounded(base * MILLIONTH)
     surface = {f"context_is_{name}": pc.equal(rows["surface"], name).to_numpy() for name in SURFACES}
-    found = {
+    values = {
         "context_hour": of_day // 3600,
         "context_weekday": (day + THURSDAY) % 7,
         **surface,
@@ -88,7 +88,7 @@ def compute_here(rows: pa.Table, known: AsOf) -> dict[str, Floats]:
         "context_base_lift": (score - np.bincount(lists, score)[lists] / length) / MILLIONTH,
         "context_category_share": _alike(lists, rows["category_path"]) / length,
     }
-    return {name: np.asarray(values, np.float64) for name, values in found.items()}
+    return {name: np.asarray(value, np.float64) for name, value in values.items()}
 
 
 def _rounded(values: Floats) -> Floats:
@@ -98,9 +98,9 @@ def _rounded(values: Floats) -> Floats:
 
 
 def _ranks(lists: Ints, base: Floats, products: Ints) -> Ints:
-    found = np.empty(len(lists), np.int64)
-    found[best_first(lists, base, products)] = ranks(np.bincount(lists))
-    return found
+    ranks = np.empty(len(lists), np.int64)
+    ranks[sort_within_groups(lists, base, products)] = ranks_within_groups(np.bincount(lists))
+    return ranks
 
 
 def _alike(lists: Ints, categories: pa.ChunkedArray) -> Floats:
@@ -110,12 +110,12 @@ def _alike(lists: Ints, categories: pa.ChunkedArray) -> Floats:
     return np.where(category == 0, np.nan, np.bincount(both)[both])
 
 
-def _offset_here(at: Ints, day: date, zone: ZoneInfo) -> Ints:
+def _offset_array(at: Ints, day: date, zone: ZoneInfo) -> Ints:
     first, changes = _offsets(day, zone)
-    found = np.full(len(at), first)
+    offsets = np.full(len(at), first)
     for moment, ahead in changes:
-        found[at >= moment] = ahead
-    return found
+        offsets[at >= moment] = ahead
+    return offsets
 
 
 def _offset(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.IntegerValue:
@@ -143,4 +143,9 @@ def _ahead(moment: datetime, zone: ZoneInfo) -> int:
     return int((offset or timedelta()).total_seconds())
 
 
-FAMILY = Family("context", __doc__, FEATURES, compute=compute, compute_here=compute_here, takes=("category_path",))
+FAMILY = Family(
+    "context",
+    __doc__,
+    FEATURES,
+    row_features=RowFeatures(row_expression, row_arrays, inputs=("category_path",)),
+)

@@ -1,241 +1,170 @@
-"""Joins lists in this process for whoever scores many: what `join_features` gives, as blocks of a ranker's matrix.
+"""Joins lists in this process: what `SetJoiner` gives, as blocks of a ranker's matrix.
 
-Most features are not worked out but looked up, so they are the same numbers for every row that speaks of the same buyer
-or product. They are cast and prepared once for each of those, and gathered by row number; DuckDB would carry a hundred
-columns through every join. What has to be worked out row by row is worked out in NumPy. Families declare which is
-which, and for the few features of the latter kind say it twice; a test holds both ways to the same bits.
-
-The lists' buyers and products are numbered. What a row speaks of, such as the product's shop, is known by the number
-of its buyer or its product, so to find it takes an array, and for what both speak of a table of pairs.
-
-In memory are the features of the lists' buyers and products, 4 bytes each, and a block of rows. Any threads may join
-portions side by side.
+Threads join whole buyers' rows side by side and run the task on them, so none waits for another. In memory are the
+features of the lists' buyers and products (see `FeatureIndex`), and a few pieces of the lists.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import cache
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
 
 import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from rankloop.engine.duck import DuckEngine
-from rankloop.features.catalogue import FAMILIES, FEATURES
-from rankloop.features.declarations import Feature, Floats, Ints, Lookup
-from rankloop.features.families.product import LOCATED
-from rankloop.features.history import AsOf
-from rankloop.features.joining.lookups import Held, Ids, hold, numbers_of, read
-from rankloop.features.joining.overlap import Overlaps, things_of
-from rankloop.features.joining.sets import EVERYBODY, LIST_COLUMNS, known_as_of, refuse_unlike_lists
-from rankloop.settings import Settings
+from rankloop.engine.protocol import Engine
+from rankloop.features.declarations import BUYER_KEY
+from rankloop.features.joining.index import FeatureIndex
+from rankloop.features.joining.protocol import (
+    ALL_BUYERS,
+    LIST_COLUMNS,
+    BuyerShard,
+    JoinedRows,
+    Matrix,
+    Reduce,
+    RowTask,
+    buyer_shards,
+    unreduced,
+)
+from rankloop.features.joining.store import FeatureStore
 
-Matrix = npt.NDArray[np.float32]
-Prepare = Callable[[str, Matrix], Matrix]
-"""What is done to a feature's values before a ranker sees them: to each value by itself."""
-PAIR = BUYER, PRODUCT = "account_id", "product_id"
-RANK = "context_base_rank"
-UNKNOWN = {feature.name: feature.unknown for feature in FEATURES if feature.unknown is not None}
-BLOCK_ROWS = 1 << 15
-"""What is gathered and scored at a time: few enough to stay in the processor's cache."""
-
-
-@dataclass(frozen=True)
-class Filling:
-    """What goes into some columns of the matrix, and from where, row by row."""
-
-    columns: slice | Ints
-    values: Matrix
-    places: Ints | None
-    """By row, its place among the values; without, the values are those of the rows."""
-
-    def of(self, first: int, rows: int) -> Matrix:
-        """The values of so many rows."""
-        if self.places is None:
-            return self.values[first : first + rows]
-        return self.values.take(self.places[first : first + rows], axis=0, mode="clip")
+PIECE_ROWS = 1 << 16
+"""Rows that a thread joins at a time."""
 
 
-@dataclass(frozen=True)
-class Joined:
-    """Rows of lists joined with the features that a ranker takes."""
+class ArrayJoiner:
+    """Joins lists with the features as of a day from arrays in memory."""
 
-    rows: int
-    base_rank: Ints
-    features: int
-    fillings: Sequence[Filling]
-
-    def blocks(self) -> Iterator[Matrix]:
-        """The rows in their order, a block at a time; the next block takes the place of the last."""
-        room = np.empty((min(self.rows, BLOCK_ROWS), self.features), np.float32)
-        for first in range(0, self.rows, BLOCK_ROWS):
-            block = room[: self.rows - first]
-            for filling in self.fillings:
-                block[:, filling.columns] = filling.of(first, len(block))
-            yield block
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    """A lookup in memory, with what of it goes into the matrix."""
-
-    held: Held
-    columns: slice | Ints
-    values: Matrix
-    asked: Sequence[tuple[str, Ints]]
-    """Of each key: whether the buyer or the product tells it, and by the number of that one the key's own."""
-    taken: dict[str, npt.NDArray[Any]]
-    """Its columns that other features are computed from."""
-
-    def places(self, spoken: Mapping[str, Ints]) -> Ints:
-        """The places of rows that speak of these buyers and products."""
-        return self.held.places([number.take(spoken[of]) for of, number in self.asked])
-
-
-class Gatherer:
-    """What is known as of a day of the buyers and products in these lists, ready for portions of them."""
-
-    def __init__(  # noqa: PLR0913, PLR0917  (as in `join_features`, and what a ranker takes)
+    def __init__(  # noqa: PLR0913  (what is joined, with what, and how much of it)
         self,
-        engine: DuckEngine,
-        settings: Settings,
+        engine: Engine,
+        store: FeatureStore,
         lists: ir.Table,
         as_of: date,
-        features: Sequence[str],
-        prepare: Prepare,
+        *,
+        shard: BuyerShard = ALL_BUYERS,
+        next_day: Collection[str] = (),
     ) -> None:
-        refuse_unlike_lists(lists.columns)
-        self._features, self._prepare = tuple(features), prepare
-        known, self._asked = _of_these(engine, known_as_of(engine, settings, lists, as_of, {}, EVERYBODY), lists)
-        wanted = {*features, RANK}
-        families = [family for family in FAMILIES if wanted & {feature.name for feature in family.computed}]
-        self._known, self._computing = known, [family.compute_here for family in families if family.compute_here]
-        self._takes = {name for family in families for name in family.takes}
-        wanted |= self._takes
-        self._located = self._hold(LOCATED, read(engine, LOCATED, known, {column.name for column in LOCATED.columns}))
-        # What one question came to is put in order while the engine works on the next.
-        with ThreadPoolExecutor(1) as aside:
-            lookups = [
-                aside.submit(self._hold, lookup, read(engine, lookup, known, wanted))
-                for family in FAMILIES
-                for lookup in family.looked_up
-                if wanted & {column.name for column in lookup.columns}
-            ]
-            overlaps = [
-                aside.submit(Overlaps, family.overlap, *things_of(engine, family.overlap, known), *self._asked.values())
-                for family in FAMILIES
-                if family.overlap and wanted & {feature.name for feature in family.shared}
-            ]
-        self._lookups = [lookup.result() for lookup in lookups]
-        self._overlaps = [overlap.result() for overlap in overlaps]
+        store.validate(lists.columns, next_day)
+        self._engine, self._store, self._as_of, self._next_day = engine, store, as_of, tuple(next_day)
+        self._lists = shard.take(engine, lists)
 
-    def join(self, rows: pa.Table) -> Joined:
-        """Rows of whole lists with their features."""
-        spoken = {key: asked.of(rows[key]) for key, asked in self._asked.items()}
-        places = [lookup.places(spoken) for lookup in (self._located, *self._lookups)]
-        given = self._given(rows, places)
-        computed: list[Mapping[str, Floats]] = [
-            overlaps.of(*(spoken[key] for key in PAIR)) for overlaps in self._overlaps
-        ]
-        computed += [compute(given, self._known) for compute in self._computing]
-        fillings = [
-            Filling(lookup.columns, lookup.values, place)
-            for lookup, place in zip(self._lookups, places[1:], strict=True)
-            if lookup.values.shape[1]
-        ]
-        fillings += [self._worked_out(values) for values in computed]
-        [rank] = [values[RANK] for values in computed if RANK in values]
-        return Joined(rows.num_rows, rank.astype(np.int64), len(self._features), fillings)
+    def rows(self, features: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the lists, in no order: their own columns, and these features in 32 bits."""
+        for table in self.map_rows(CollectRows(tuple(features), self._lists.schema().to_pyarrow())):
+            yield from table.to_batches()
 
-    def _worked_out(self, found: Mapping[str, Floats]) -> Filling:
-        """What a family comes to for each row; by families, as the features of one mostly lie side by side."""
-        names = [name for name in self._features if name in found]
-        values = np.empty((len(next(iter(found.values()))), len(names)), np.float32)
-        for number, name in enumerate(names):
-            column = found[name].astype(np.float32)
-            if name in UNKNOWN:
-                column[~np.isfinite(column)] = UNKNOWN[name]
-            values[:, number] = self._prepare(name, column)
-        return Filling(self._columns(names), values, None)
+    def map_rows(self, task: RowTask, reduce: Reduce = unreduced) -> Iterator[pa.Table]:
+        """Yield the reduced result of the task, some whole buyers at a time."""
+        shards = buyer_shards(self._engine, self._lists)
+        if not shards:
+            return
+        join, threads = self._join(task), self._store.settings.threads
 
-    def _hold(self, lookup: Lookup, rows: pa.Table) -> _Lookup:
-        held = hold(lookup, rows)
-        features = [column for column in lookup.columns if column.name in self._features]
-        values = np.empty((held.table.num_rows, len(features)), np.float32)
-        for number, feature in enumerate(features):
-            column = held.table[feature.name]
-            if isinstance(feature, Feature) and feature.unknown is not None:
-                column = pc.fill_null(column, feature.unknown)
-            values[:, number] = self._prepared(feature.name, column)
-        columns = self._columns([feature.name for feature in features])
-        return _Lookup(held, columns, values, self._keyed(held), self._taken(held))
+        def run(rows: pa.Table) -> pa.Table:
+            return reduce(pa.Table.from_batches(task.run(iter([join(rows)])), task.result))
 
-    def _keyed(self, held: Held) -> list[tuple[str, Ints]]:
-        """What tells each key, and by its number that of the key; the last is one that nobody asked for."""
-        found = []
-        for column, keys in zip(held.on, held.keys, strict=True):
-            if column in PAIR:
-                found.append((column, np.append(numbers_of(self._asked[column].known, keys), len(keys))))
-            else:
-                [(of, product)] = self._located.asked
-                found.append((of, numbers_of(self._located.held.table[column], keys)[product]))
-        return found
+        with ThreadPoolExecutor(threads, initializer=task.start_thread) as pool:
+            pieces = (piece for shard in shards for piece in _whole_buyers(self._read(shard, task)))
+            yield from _ahead(pool, run, pieces, threads)
 
-    def _taken(self, held: Held) -> dict[str, npt.NDArray[Any]]:
-        """What is computed from. Text, which is only ever compared, is there by number: that takes less time."""
-        columns = {name: held.table[name] for name in held.table.column_names if name in self._takes}
-        return {
-            name: _numbered(column) if pa.types.is_string(column.type) else np.asarray(column.to_numpy(), np.float64)
-            for name, column in columns.items()
-        }
+    def _join(self, task: RowTask) -> Callable[[pa.Table], JoinedRows]:
+        """Return what joins rows of whole lists with the features that a task takes."""
+        index = partial(FeatureIndex, self._engine, self._store, self._lists)
+        names = tuple(task.features)
+        # What the lists bring is taken from them; the rest are features in full width.
+        full_width = pa.schema([field for field in task.columns if field.name not in self._lists.columns])
+        later = [name for name in names if name in self._next_day]
+        if not later:
+            return index(self._as_of, names, full_width, task.transform).join
+        now = index(self._as_of, names, full_width, as_it_is).join
+        then = index(self._as_of + timedelta(days=1), later, pa.schema([]), as_it_is).join
+        places = [names.index(name) for name in later]
 
-    def _columns(self, features: Sequence[str]) -> slice | Ints:
-        """Where these features are in the matrix; as a slice where they lie side by side, which is quicker to fill."""
-        found = np.array([self._features.index(name) for name in features], np.int64)
-        if len(found) and np.array_equal(found, np.arange(found[0], found[0] + len(found))):
-            return slice(int(found[0]), int(found[0]) + len(found))
-        return found
+        def join(rows: pa.Table) -> JoinedRows:
+            joined, refreshed = now(rows), then(rows)
+            return JoinedRows(joined.columns, _refreshed(task, joined.blocks, refreshed.blocks, places))
 
-    def _prepared(self, name: str, values: pa.ChunkedArray) -> Matrix:
-        """The values as training lists hold them, or the same product would get another score than in evaluation."""
-        narrow = pc.cast(values, pa.float32(), safe=False)
-        return self._prepare(name, np.asarray(narrow.to_numpy(), dtype=np.float32))
+        return join
 
-    def _given(self, rows: pa.Table, places: Sequence[Ints]) -> pa.Table:
-        """The rows with the columns that are computed from."""
-        columns = {name: rows[name] for name in LIST_COLUMNS}
-        columns |= {"request_id": _numbered(rows["request_id"]), "ts": rows["ts"].cast(pa.timestamp("ms"))}
-        for lookup, place in zip((self._located, *self._lookups), places, strict=True):
-            columns |= {name: column.take(place) for name, column in lookup.taken.items()}
-        return pa.table(columns)
+    def _read(self, shard: BuyerShard, task: RowTask) -> pa.Table:
+        """Return the rows of a shard, buyer after buyer, with what a list must have and what the task asks for."""
+        lists, own = self._lists, self._lists.schema().to_pyarrow()
+        names = dict.fromkeys([*LIST_COLUMNS, *(name for name in task.columns.names if name in own.names)])
+        mine = lists if shard.of == 1 else lists.filter(lists[BUYER_KEY] % shard.of == shard.number)
+        schema = pa.schema([own.field(name) for name in names])
+        return self._engine.batches(mine, schema, [BUYER_KEY]).read_all().combine_chunks()
 
 
-def _of_these(engine: DuckEngine, known: AsOf, lists: ir.Table) -> tuple[AsOf, dict[str, Ids]]:
-    """What is known of the buyers and products in these lists, worked out once; and who they are."""
-    asked = {key: engine.materialise(lists.select(key).distinct()) for key in PAIR}
-
-    @cache
-    def read_of(table: str) -> ir.Table:
-        rows = known.read(table)
-        if BUYER in rows.columns:
-            return engine.semi_join(rows, BUYER, asked[BUYER])
-        # Many lists ask for most products, so a copy of those would save nothing.
-        return rows.semi_join(asked[PRODUCT], PRODUCT) if PRODUCT in rows.columns else rows
-
-    # Most of what was shown was shown to others, and one key tells that in less time than two.
-    seen = engine.materialise(known.seen.semi_join(asked[BUYER], BUYER).semi_join(lists.select(*PAIR), PAIR))
-    ids = {
-        key: Ids(engine.batches(table, pa.schema({key: pa.int64()})).read_all()[key]) for key, table in asked.items()
-    }
-    # Of the lists only pairs that were shown are asked for, and counting those once more would be the longest step.
-    return replace(known, lists=seen, read=read_of, seen=seen, materialise=engine.materialise), ids
+def as_it_is(_feature: str, values: Matrix) -> Matrix:
+    """Return a feature's values as they are."""
+    return values
 
 
-def _numbered(values: pa.ChunkedArray) -> Ints:
-    """Each value's number; equal values have the same, and empty ones -1."""
-    return np.asarray(values.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy())
+def _refreshed(
+    task: RowTask, blocks: Iterator[Matrix], later: Iterator[Matrix], places: Sequence[int]
+) -> Iterator[Matrix]:
+    """Yield the blocks with these columns of the next day, where the day itself knows them."""
+    for block, values in zip(blocks, later, strict=True):
+        block[:, places] = np.where(np.isnan(block[:, places]), np.float32(np.nan), values)
+        for number, name in enumerate(task.features):
+            block[:, number] = task.transform(name, block[:, number])
+        yield block
+
+
+def _whole_buyers(rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows that lie in the order of their buyers, some whole buyers at a time."""
+    buyer, first = rows[BUYER_KEY].to_numpy(), 0
+    while first < len(buyer):
+        last = buyer[min(first + PIECE_ROWS, len(buyer)) - 1]
+        after = int(np.searchsorted(buyer, last, side="right"))
+        yield rows.slice(first, after - first)
+        first = after
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, run: Callable[[pa.Table], pa.Table], pieces: Iterable[pa.Table], threads: int
+) -> Iterator[pa.Table]:
+    """Yield the results in the order of the pieces; each thread has one, and one more waits for a free thread."""
+    under_way: deque[Future[pa.Table]] = deque()
+    for piece in pieces:
+        under_way.append(pool.submit(run, piece))
+        if len(under_way) > threads:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
+
+
+@dataclass(frozen=True)
+class CollectRows:
+    """Returns the rows themselves."""
+
+    features: tuple[str, ...]
+    columns: pa.Schema
+
+    @property
+    def result(self) -> pa.Schema:
+        """Return the lists' own columns and the features."""
+        return pa.schema([*self.columns, *((name, pa.float32()) for name in self.features)])
+
+    def transform(self, _feature: str, values: Matrix) -> Matrix:
+        """Return the values as they are."""
+        return values
+
+    def start_thread(self) -> None:
+        """Do nothing: no thread is like another."""
+
+    def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows with their features."""
+        for columns, blocks in joined:
+            first = 0
+            own = columns.select(self.columns.names).combine_chunks()
+            for block in blocks:
+                # The next block may overwrite this one, so its columns have to be copies.
+                values = [pa.array(column, from_pandas=True) for column in block.T.copy()]
+                [batch] = own.slice(first, len(block)).to_batches()
+                yield pa.RecordBatch.from_arrays([*batch.columns, *values], schema=self.result)
+                first += len(block)

@@ -1,4 +1,4 @@
-"""Tables in memory, in which rows of lists find what they speak of by its number."""
+"""Indexes tables in memory, so that rows of lists find what they refer to by its number."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankloop.engine.duck import DuckEngine
+from rankloop.engine.protocol import Engine
 from rankloop.features.declarations import Ints, Lookup
 from rankloop.features.history import AsOf
 
 AT_MOST = 1 << 24
-"""Whole numbers that get a place each, whether or not they stand in a row: 64 megabytes."""
+"""Numbers that a direct table may span, whether or not each has a row: 64 megabytes."""
 MARKS, SPREAD = 1 << 21, 0x4F1BBCDCBFA53E0B
-"""So many marks tell most numbers that stand in no row; a multiplication spreads numbers over them."""
+"""So many marks rule out most numbers without a row; a multiplication spreads numbers over them."""
 
 
-class Rows:
-    """The row in which each whole number stands, of those from 0 to below a bound."""
+class RowIndex:
+    """Maps each whole number below a bound to its row."""
 
     def __init__(self, numbers: Ints, bound: int) -> None:
         self._many = len(numbers)
@@ -34,65 +34,65 @@ class Rows:
         self._marks[_spread(numbers)] = True
 
     def of(self, numbers: Ints) -> Ints:
-        """By number its row, or how many rows there are where it stands in none."""
+        """Return the row of each number, or how many rows there are if it has none."""
         if self._table is not None:
             return self._table.take(numbers).astype(np.int64)
-        found = np.full(len(numbers), self._many)
+        rows = np.full(len(numbers), self._many)
         likely = np.flatnonzero(self._marks.take(_spread(numbers)))
         asked = numbers[likely]
         place = np.minimum(np.searchsorted(self._sorted, asked), self._many - 1)
         there = self._sorted[place] == asked
-        found[likely[there]] = self._order[place[there]]
-        return found
+        rows[likely[there]] = self._order[place[there]]
+        return rows
 
 
-class Pairs:
-    """The rows in which pairs of numbers stand."""
+class PairIndex:
+    """Maps each pair of numbers to its row."""
 
     def __init__(self, first: Ints, second: Ints, most: tuple[int, int]) -> None:
         self._step = most[1] + 1
-        self._rows = Rows(first * self._step + second, (most[0] + 1) * self._step)
+        self._rows = RowIndex(first * self._step + second, (most[0] + 1) * self._step)
 
     def of(self, first: Ints, second: Ints) -> Ints:
-        """By pair its row, or how many rows there are; numbers may be as great as the greatest of all."""
+        """Return the row of each pair, or how many rows there are if it has none; each number may be its greatest."""
         return self._rows.of(first * self._step + second)
 
 
-class Ids:
-    """The places of ids among those that are known."""
+class IdIndex:
+    """Maps ids to their places among those that are known."""
 
     def __init__(self, known: pa.ChunkedArray) -> None:
         self.known, self.many = known, len(known)
         ids = known.to_numpy()
         self._least = int(ids.min(initial=np.iinfo(np.int64).max))
         self._span = int(ids.max(initial=self._least)) - self._least + 1
-        self._rows = Rows(ids - self._least, self._span + 1)
+        self._rows = RowIndex(ids - self._least, self._span + 1)
 
     def of(self, ids: pa.ChunkedArray) -> Ints:
-        """By id its place, or how many are known where it is none of them."""
+        """Return the place of each id, or how many are known if it is none of them."""
         above = ids.to_numpy() - self._least
         return self._rows.of(np.where((above >= 0) & (above < self._span), above, self._span))
 
 
 @dataclass(frozen=True)
-class Held:
-    """A table by whose keys rows are found; its last row, all empty, stands for what it does not know."""
+class LookupTable:
+    """A table indexed by its key; its last row, all null, stands for keys that it does not have."""
 
     on: tuple[str, ...]
-    """The columns of the rows that name the keys."""
+    """The columns of the rows that hold the keys."""
     keys: tuple[pa.Array, ...]
-    """The values that each key has."""
-    pairs: Pairs | None
-    """The rows by the numbers of two keys' values; where there is one key, its values stand in the rows' order."""
+    """The values of each key."""
+    pairs: PairIndex | None
+    """The rows by the numbers of two keys' values; a single key's values are in the rows' order."""
     table: pa.Table
 
     def places(self, numbers: Sequence[Ints]) -> Ints:
-        """Where the rows are whose keys have these numbers."""
+        """Return the rows whose keys have these numbers."""
         return self.pairs.of(*numbers) if self.pairs else numbers[0]
 
 
-def read(engine: DuckEngine, lookup: Lookup, known: AsOf, wanted: Collection[str]) -> pa.Table:
-    """The keys of what is looked up, and the columns of it that are wanted."""
+def read_lookup(engine: Engine, lookup: Lookup, known: AsOf, wanted: Collection[str]) -> pa.Table:
+    """Return the keys of a lookup, and those of its columns that are wanted."""
     source = lookup.read(known)
     kinds = source.schema().to_pyarrow()
     keys = [pa.field(key, kinds.field(key).type) for key in lookup.on.values()]
@@ -101,33 +101,33 @@ def read(engine: DuckEngine, lookup: Lookup, known: AsOf, wanted: Collection[str
     return engine.batches(source, schema).read_all()
 
 
-def hold(lookup: Lookup, rows: pa.Table) -> Held:
-    """The same with its keys numbered."""
+def index_table(lookup: Lookup, rows: pa.Table) -> LookupTable:
+    """Index a lookup by its keys."""
     keys = list(lookup.on.values())
     for key in keys:
-        # Nothing equals an empty key in an engine's join.
+        # In an engine's join nothing equals a null key.
         rows = rows.filter(pc.is_valid(rows[key])) if rows[key].null_count else rows
     rows = rows.combine_chunks()
-    found = [_whole(rows[key]) for key in keys]
+    key_columns = [_one_chunk(rows[key]) for key in keys]
     columns = rows.drop_columns(keys)
     nothing = pa.table([pa.nulls(1, field.type) for field in columns.schema], schema=columns.schema)
     table = pa.concat_tables([columns, nothing]).combine_chunks()
     if len(keys) == 1:
-        return Held(tuple(lookup.on), tuple(found), None, table)
-    values = tuple(pc.unique(key) for key in found)
-    first, second = (numbers_of(key, among) for key, among in zip(found, values, strict=True))
-    return Held(tuple(lookup.on), values, Pairs(first, second, (len(values[0]), len(values[1]))), table)
+        return LookupTable(tuple(lookup.on), tuple(key_columns), None, table)
+    values = tuple(pc.unique(key) for key in key_columns)
+    first, second = (encode_ids(key, among) for key, among in zip(key_columns, values, strict=True))
+    return LookupTable(tuple(lookup.on), values, PairIndex(first, second, (len(values[0]), len(values[1]))), table)
 
 
-def numbers_of(values: pa.Array | pa.ChunkedArray, among: pa.Array) -> Ints:
-    """Each value's place among these, or how many these are where it is none of them."""
-    found = pc.fill_null(pc.index_in(values, among, skip_nulls=True), len(among))
-    return np.asarray(_whole(found).to_numpy(zero_copy_only=False), dtype=np.int64)
+def encode_ids(values: pa.Array | pa.ChunkedArray, among: pa.Array) -> Ints:
+    """Return the place of each value among these, or how many these are if it is none of them."""
+    places = pc.fill_null(pc.index_in(values, among, skip_nulls=True), len(among))
+    return np.asarray(_one_chunk(places).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _spread(numbers: Ints) -> Ints:
     return (numbers * SPREAD) >> 40 & (MARKS - 1)
 
 
-def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

@@ -1,121 +1,150 @@
-"""Joins lists with the features of the day before: one function for training and for scoring, so that they agree."""
+"""Joins lists with features as tables of an engine: in DuckDB, or on a Spark cluster."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from functools import partial
 
+import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from rankloop.calendar import days_between
-from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, SHOWN
-from rankloop.contracts.tables import FLOAT
+from rankloop.contracts.tables import Column
 from rankloop.engine.protocol import Engine
-from rankloop.errors import RankloopError
-from rankloop.features.build import lake_of
-from rankloop.features.catalogue import AS_OF, FAMILIES, FEATURES
-from rankloop.features.declarations import Feature, Lookup
+from rankloop.features.declarations import PAIR_KEY, Feature, Overlap
 from rankloop.features.families import product
+from rankloop.features.favourites import numbered
 from rankloop.features.history import AsOf
-from rankloop.features.joining.attach import PAIR, attach, in_common
-from rankloop.settings import Settings
-
-LIST_COLUMNS = ("request_id", "account_id", "product_id", "ts", "surface", "base_score")
-"""What a row of a list must have; a pair of request and product stands in one row. Others pass through."""
-SEEN = (DAY, "account_id", "product_id")
-"""What counts of a list that was shown before."""
-SHAPES = {builder.spec.name: builder.spec for builder in AS_OF}
-BUYER = "account_id"
-
-
-class JoinError(RankloopError):
-    """Lists that cannot be joined with the features of a day."""
+from rankloop.features.joining.protocol import (
+    ALL_BUYERS,
+    BuyerShard,
+    JoinedRows,
+    Reduce,
+    RowTask,
+    buyer_shards,
+    unreduced,
+)
+from rankloop.features.joining.store import FeatureStore
 
 
-class Portion(NamedTuple):
-    """One of so many shares of the buyers, counted from 0; a list is whole in one of them."""
+class SetJoiner:
+    """Joins lists with the features as of a day by joins of tables, wherever the engine has its rows."""
 
-    number: int
-    of: int
+    def __init__(  # noqa: PLR0913  (what is joined, with what, and how much of it)
+        self,
+        engine: Engine,
+        store: FeatureStore,
+        lists: ir.Table,
+        as_of: date,
+        *,
+        shard: BuyerShard = ALL_BUYERS,
+        next_day: Collection[str] = (),
+    ) -> None:
+        store.validate(lists.columns, next_day)
+        self._engine, self._store, self._lists, self._as_of = engine, store, lists, as_of
+        self._shard, self._next_day = shard, tuple(next_day)
 
-    def take(self, engine: Engine, table: ir.Table) -> ir.Table:
-        """The rows of these buyers; all of them where a table knows no buyers."""
-        if self.of == 1 or BUYER not in table.columns:
-            return table
-        return engine.shard(table, BUYER, self.number, self.of)
+    def table(self) -> ir.Table:
+        """Return the lists with every feature in full width, in the catalogue's order after their own columns."""
+        return self._table(self._shard)
+
+    def rows(self, features: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the lists, in no order: their own columns, and these features in 32 bits."""
+        own = self._lists.schema().to_pyarrow()
+        self._store.validate(own.names, features)
+        kinds = self._store.joined_schema(pa.schema([]))
+        schema = pa.schema([*own, *(kinds.field(name) for name in features)])
+        for batch in self._engine.batches(self.table().select(*schema.names), schema):
+            narrow = [pc.cast(batch[name], pa.float32(), safe=False) for name in features]
+            yield pa.RecordBatch.from_arrays([*(batch[name] for name in own.names), *narrow], names=schema.names)
+
+    def map_rows(self, task: RowTask, reduce: Reduce = unreduced) -> Iterator[pa.Table]:
+        """Yield the reduced result of the task, a shard of the buyers at a time."""
+        self._store.validate(self._lists.columns, task.features)
+        kinds = self._store.joined_schema(pa.schema([]))
+        types = {**{name: kinds.field(name).type for name in task.features}, **{f.name: f.type for f in task.columns}}
+        alone = self._shard == ALL_BUYERS
+        for shard in buyer_shards(self._engine, self._lists) if alone else [self._shard]:
+            rows = self._table(shard).select(*types)
+            mapped = self._engine.map_batches(rows, pa.schema(types), partial(run_on_batches, task), task.result)
+            yield reduce(self._engine.batches(mapped, task.result).read_all())
+
+    def _table(self, shard: BuyerShard) -> ir.Table:
+        rows = self._joined(shard, self._as_of)
+        if not self._next_day:
+            return rows
+        later = self._joined(shard, self._as_of + timedelta(days=1))
+        later = later.select(
+            _request="request_id", _product="product_id", **{f"_{name}": later[name] for name in self._next_day}
+        )
+        both = rows.left_join(later, [rows["request_id"] == later["_request"], rows["product_id"] == later["_product"]])
+        values = {name: both[name] for name in rows.columns}
+        for name in self._next_day:
+            values[name] = ibis.ifelse(both[name].isnull(), ibis.null(), both[f"_{name}"])
+        return both.select(**values)
+
+    def _joined(self, shard: BuyerShard, as_of: date) -> ir.Table:
+        lists = shard.take(self._engine, self._lists)
+        known = self._store.as_of(self._engine, as_of, lists, shard)
+        rows = left_join_lookup(lists, product.LOCATED.read(known), product.LOCATED.on, product.LOCATED.columns)
+        for family in self._store.catalogue.families:
+            for lookup in family.looked_up:
+                rows = left_join_lookup(rows, lookup.read(known), lookup.on, lookup.columns)
+            if family.overlap:
+                rows = left_join_lookup(rows, overlap_by_pair(family.overlap, known), PAIR_KEY, family.shared)
+            if family.row_features:
+                rows = family.row_features.expression(rows, known)
+        own = {name: rows[name] for name in lists.columns}
+        return rows.select(**own, **fill_defaults(rows, self._store.features))
 
 
-EVERYBODY = Portion(0, 1)
+def left_join_lookup(rows: ir.Table, lookup: ir.Table, on: Mapping[str, str], columns: Iterable[Column]) -> ir.Table:
+    """Add columns of a table to the rows whose key it has, and nulls to the others.
 
-
-def join_features(  # noqa: PLR0913  (the last two are for reproducing and for bounding memory)
-    engine: Engine,
-    settings: Settings,
-    lists: ir.Table,
-    as_of: date,
-    *,
-    versions: Mapping[str, int] | None = None,
-    portion: Portion = EVERYBODY,
-) -> ir.Table:
-    """The lists with every feature as of the end of a day, in the catalogue's order after their own columns.
-
-    Each row depends on its own list and on that day alone, so lists can be joined in any portions that keep a list
-    whole. `versions` pins tables of the lake, as a training run noted them.
+    `on` maps the column of the rows to the key of the table.
     """
-    refuse_unlike_lists(lists.columns)
-    known = known_as_of(engine, settings, portion.take(engine, lists), as_of, versions or {}, portion)
-    rows = _looked_up(known.lists, product.LOCATED, known)
-    for family in FAMILIES:
-        for lookup in family.looked_up:
-            rows = _looked_up(rows, lookup, known)
-        if family.overlap:
-            rows = attach(rows, in_common(family.overlap, known), PAIR, family.shared)
-        rows = family.compute(rows, known) if family.compute else rows
-    own = {name: rows[name] for name in lists.columns}
-    return rows.select(**own, **filled(rows, FEATURES))
+    prefixed = {f"_key_{name}": key for name, key in on.items()}
+    lookup = lookup.select(
+        **{new: lookup[key] for new, key in prefixed.items()},
+        **{column.name: lookup[column.name] for column in columns},
+    )
+    matches = [rows[name] == lookup[f"_key_{name}"] for name in on]
+    return rows.left_join(lookup, matches).drop(*prefixed)
 
 
-def _looked_up(rows: ir.Table, lookup: Lookup, known: AsOf) -> ir.Table:
-    return attach(rows, lookup.read(known), lookup.on, lookup.columns)
+def overlap_by_pair(overlap: Overlap, known: AsOf) -> ir.Table:
+    """Return, by pair of buyer and product in the lists, what they have in common."""
+    of_buyer, of_product = overlap.of_buyer(known), overlap.of_product(known)
+    numbers = known.materialise(numbered(of_buyer, overlap.thing, "number"))
+    mine = known.materialise(of_buyer.join(numbers, overlap.thing).drop(overlap.thing))
+    its = known.materialise(of_product.join(numbers, overlap.thing).select("product_id", "number"))
+    pairs = known.lists.select(*PAIR_KEY).distinct().join(its, "product_id")
+    # An inner join could be taken in another order, every buyer's things with every product's: billions of rows.
+    both = pairs.left_join(mine, ["account_id", "number"])
+    sums = {name: both[column].sum() for name, (column, _) in overlap.sums.items()}
+    least = {name: both[column].min() for name, column in overlap.least.items()}
+    counted = both.group_by(list(PAIR_KEY)).agg(**sums, **least)
+    return counted.mutate(**{name: counted[name] / unit for name, (_, unit) in overlap.sums.items() if unit > 1})
 
 
-def filled(rows: ir.Table, features: Iterable[Feature]) -> dict[str, ir.Value]:
-    """By name, these features with what stands for each where nothing is known."""
+def fill_defaults(rows: ir.Table, features: Iterable[Feature]) -> dict[str, ir.Value]:
+    """Return, by name, these features of the rows, with each one's default where nothing is known."""
     return {
         feature.name: rows[feature.name] if feature.unknown is None else rows[feature.name].fill_null(feature.unknown)
         for feature in features
     }
 
 
-def joined_schema(lists: pa.Schema) -> pa.Schema:
-    """What `join_features` makes of lists of this schema."""
-    features = [(feature.name, pa.float64() if feature.type == FLOAT else pa.int64()) for feature in FEATURES]
-    return pa.schema([*lists, *(pa.field(name, kind) for name, kind in features)])
+def run_on_batches(task: RowTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Run a task on joined rows as an engine has them, in whichever process."""
+    return task.run(_joined_rows(task, batch) for batch in batches)
 
 
-def refuse_unlike_lists(columns: Sequence[str]) -> None:
-    """A missing column would be an engine's error, and one named like a feature would silently win."""
-    missing = [name for name in LIST_COLUMNS if name not in columns]
-    brought = {"shop_id", "category_path", *(feature.name for feature in FEATURES)}
-    clashing = sorted(brought & set(columns))
-    if missing:
-        raise JoinError(f"lists lack the columns {', '.join(missing)}; they need {', '.join(LIST_COLUMNS)}.")
-    if clashing:
-        raise JoinError(f"lists already have columns that features bring: {', '.join(clashing)}. Rename or drop them.")
-
-
-def known_as_of(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
-    engine: Engine, settings: Settings, lists: ir.Table, as_of: date, versions: Mapping[str, int], portion: Portion
-) -> AsOf:
-    """What these lists, a portion already, are joined with."""
-    lake = lake_of(settings)
-    built = lake.files(product.TABLE.name, [as_of], versions.get(product.TABLE.name))
-    if not built:
-        raise JoinError(f"there are no features as of {as_of}. Build them: rankloop features build --day {as_of}")
-
-    def read(table: str) -> ir.Table:
-        return portion.take(engine, engine.read(lake.files(table, [as_of], versions.get(table)), SHAPES[table].schema))
-
-    days = days_between(as_of - timedelta(days=settings.features.seen_days - 1), as_of)
-    seen = engine.read(lake.files(SHOWN, days, versions.get(SHOWN)), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
-    return AsOf(as_of, settings.zone, settings.features, lists, read, portion.take(engine, seen))
+def _joined_rows(task: RowTask, batch: pa.RecordBatch) -> JoinedRows:
+    matrix = np.empty((batch.num_rows, len(task.features)), np.float32)
+    for number, name in enumerate(task.features):
+        # As training lists hold them, or the same product would get another score here than in evaluation.
+        narrow = pc.cast(batch[name], pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+        matrix[:, number] = task.transform(name, np.asarray(narrow, np.float32))
+    return JoinedRows(pa.Table.from_batches([batch.select(task.columns.names)]), iter([matrix]))

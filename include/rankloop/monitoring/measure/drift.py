@@ -40,7 +40,7 @@ from rankloop.monitoring.measure.domain_classifier import (
 from rankloop.monitoring.measure.grid import Column, Floats, Grid
 from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.reference import SCORE, Reference, load_reference, ranking_version
-from rankloop.monitoring.measure.seen import Seen, comparable_lists, seen_on
+from rankloop.monitoring.measure.seen import Seen, comparable_lists, scan_lists
 from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.measure.tally import Counted
 from rankloop.settings.drift import DriftSettings
@@ -57,10 +57,10 @@ def measure_drift(context: Context, day: date) -> dict[str, Any]:
     if isinstance(reference, str):
         return {"skipped": reference}
     settings, engine = context.settings, context.engine
-    lists = comparable_lists(engine, settings, day)
+    lists = comparable_lists(engine, context.lake, day, settings.experiment.control_share)
     if not lists.rows:
         return {"skipped": no_base_lists(day)}
-    seen = seen_on(engine, settings, day, reference, lists)
+    seen = scan_lists(engine, context.feature_store, day, reference, lists, settings.drift.sample_rows)
     return write_measurements(context.lake, DRIFT, day, drift_measurements(reference, seen, settings.drift))
 
 

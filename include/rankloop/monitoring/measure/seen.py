@@ -6,43 +6,32 @@ batch is scored by it that same evening, and nothing in it knows what came of th
 know the product or buyer yet, it stays unknown, as it is in training.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.contracts.marketplace import BASE_POLICY
-from rankloop.engine.duck import DuckEngine
 from rankloop.engine.protocol import Engine, count_rows
 from rankloop.experiment import is_control
-from rankloop.features.build import lake_of
-from rankloop.features.joining.rows import rows_with
-from rankloop.features.joining.sets import LIST_COLUMNS, Portion, join_features, joined_schema
+from rankloop.features.joining.joiners import joiner_for
+from rankloop.features.joining.protocol import LIST_COLUMNS, BuyerShard, JoinedRows, Matrix
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.grid import Grid
 from rankloop.monitoring.measure.reference import SCORE, Reference
 from rankloop.monitoring.measure.tally import Counted, added, count, packed, unpacked
 from rankloop.ranking.blocks import buyer_groups, row_draws
-from rankloop.scoring.shelf import Scorer, narrow
-from rankloop.settings import Settings
+from rankloop.scoring.shelf import Scorer
 
 PORTION_ROWS = 1 << 19
 """Rows joined with features at a time: about a gigabyte."""
-AS_IT_STANDS = frozenset(
-    {
-        *("product_price", "product_discount", "product_free_ship", "product_price_quartile", "product_price_rank"),
-        *("product_price_to_median", "shop_products", "shop_discount", "shop_price_level"),
-        *("buyer_gender", "buyer_city_id", "buyer_city_rank", "buyer_city_tier"),
-    }
-)
-"""Features that count no event."""
 KEYS = pa.schema({"request_id": pa.string(), "product_id": pa.int64(), "account_id": pa.int64()})
 ACCOUNTS = pa.schema({"account_id": pa.int64()})
 HEX_DIGITS = 8
@@ -68,55 +57,109 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is sent to wherever the rows are."""
+class CountRows:
+    """Counts every joined row, and yields some of them with what all of them came to."""
 
     scorer: Scorer
-    columns: tuple[str, ...]
+    measured: tuple[str, ...]
+    """The columns of the reference: features and the score."""
     grids: tuple[Grid, ...]
+    """By column, its grid."""
     share: float
     """Of the rows that are kept."""
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Return the features that the model takes."""
+        return self.scorer.features
+
+    @property
+    def columns(self) -> pa.Schema:
+        """Return the keys of a row."""
+        return KEYS
+
+    @property
     def kept(self) -> pa.Schema:
-        """The rows that are kept."""
-        columns = [(name, pa.float32()) for name in self.columns]
+        """Return the columns of the rows that are kept."""
+        columns = [(name, pa.float32()) for name in self.measured]
         return pa.schema([("draw", pa.int64()), ("buyer_group", pa.int64()), *columns])
 
     @property
-    def gives(self) -> pa.Schema:
-        """The same, and in the last row of each process what all of its rows came to."""
+    def result(self) -> pa.Schema:
+        """Return the same, and in the last row of each run what all of its rows came to."""
         return self.kept.append(pa.field("counted", pa.binary()))
 
+    def transform(self, _feature: str, values: Matrix) -> Matrix:
+        """Return the values as they are: drift is measured of them before preprocessing."""
+        return values
 
-def seen_on(engine: Engine, settings: Settings, day: date, reference: Reference, lists: Lists) -> Seen:
-    """These lists of a day, in bounded memory."""
-    share = min(1.0, settings.drift.sample_rows / max(lists.rows, 1))
-    look = Look(reference.scorer, reference.columns, reference.grids, share)
+    def start_thread(self) -> None:
+        """Keep the ranker from starting threads of its own beside the others."""
+        self.scorer.model.ranker.alone()
+
+    def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
+        """Count every row, yield some, and last of all what was counted."""
+        counted = [count(grid, np.empty(0, np.float32)) for grid in self.grids]
+        for columns, blocks in joined:
+            keys, first = columns.combine_chunks(), 0
+            for block in blocks:
+                [mine] = keys.slice(first, len(block)).to_batches()
+                first += len(block)
+                rows = self._measured(mine, block)
+                for number, name in enumerate(self.measured):
+                    values = rows[name].to_numpy(zero_copy_only=False)
+                    counted[number] = added(counted[number], count(self.grids[number], values))
+                kept = rows.filter(pa.array(row_draws(mine) <= self.share * 2.0**64))
+                yield kept.append_column("counted", pa.nulls(kept.num_rows, pa.binary()))
+        last = {name: pa.nulls(1, self.result.field(name).type) for name in self.result.names}
+        yield pa.RecordBatch.from_pydict({**last, "counted": pa.array([packed(counted)], pa.binary())}, self.result)
+
+    def _measured(self, keys: pa.RecordBatch, block: Matrix) -> pa.RecordBatch:
+        """Return the rows with the columns of the reference."""
+        # The next block may overwrite this one, so its columns have to be copies.
+        arrays = [pa.array(column, from_pandas=True) for column in block.T.copy()]
+        features = pa.RecordBatch.from_arrays(arrays, names=list(self.features))
+        columns = {name: features[name] for name in self.measured if name != SCORE}
+        columns |= {
+            "draw": pa.array(row_draws(keys).view(np.int64)),
+            "buyer_group": pa.array(buyer_groups(keys["account_id"])),
+            SCORE: pa.array(self.scorer.model.score(features)).cast(pa.float32()),
+        }
+        return pa.RecordBatch.from_pydict({name: columns[name] for name in self.kept.names}, self.kept)
+
+
+def scan_lists(  # noqa: PLR0913, PLR0917  (what is scanned, with what, and how much of it is kept)
+    engine: Engine, store: FeatureStore, day: date, reference: Reference, lists: Lists, sample_rows: int
+) -> Seen:
+    """Count the rows of these lists of a day and draw about so many of them, in bounded memory."""
+    share = min(1.0, sample_rows / max(lists.rows, 1))
+    task = CountRows(reference.scorer, reference.columns, reference.grids, share)
+    snapshot = {feature.name for feature in store.features if feature.snapshot}
+    standing = [name for name in task.features if name in snapshot]
     counted, kept = None, []
-    portions = max(1, -(-lists.rows // PORTION_ROWS))
-    for number in range(portions):
-        for batch in _looked_at(engine, settings, day, lists.table, Portion(number, portions), look):
-            kept.append(batch.filter(batch["counted"].is_null()).select(look.kept.names))
-            for content in batch["counted"].drop_null():
-                part = unpacked(look.grids, content.as_py())
+    shards = max(1, -(-lists.rows // PORTION_ROWS))
+    for number in range(shards):
+        shard = BuyerShard(number, shards)
+        joiner = joiner_for(engine, store, lists.table, day - timedelta(days=1), shard=shard, next_day=standing)
+        for result in joiner.map_rows(task):
+            kept.append(result.filter(pc.is_null(result["counted"])).select(task.kept.names))
+            for content in result["counted"].drop_null():
+                part = unpacked(task.grids, content.as_py())
                 counted = part if counted is None else [added(*pair) for pair in zip(counted, part, strict=True)]
-    sample = pa.Table.from_batches(kept, look.kept).sort_by("draw").drop("draw")
+    sample = pa.concat_tables([task.kept.empty_table(), *kept]).sort_by("draw").drop("draw")
     return Seen(lists.rows, tuple(counted or ()), sample)
 
 
-def comparable_lists(engine: Engine, settings: Settings, day: date, at_most: int | None = None) -> Lists:
-    """The day's lists that the reference can be compared with.
+def comparable_lists(engine: Engine, lake: Lake, day: date, control_share: float, at_most: int | None = None) -> Lists:
+    """Return the day's lists that the reference can be compared with.
 
     With `at_most`, as many of the lists, whole and chosen by chance, as have about so many rows.
     """
-    shown = engine.read(lake_of(settings).files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
-    if settings.experiment.control_share > 0:
-        work = partial(_of_control, settings.experiment.control_share)
+    shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
+    if control_share > 0:
         accounts = shown.select("account_id").distinct()
-        shown = shown.semi_join(
-            engine.materialise(engine.map_batches(accounts, ACCOUNTS, work, ACCOUNTS)), "account_id"
-        )
+        control = engine.map_batches(accounts, ACCOUNTS, partial(_of_control, control_share), ACCOUNTS)
+        shown = shown.semi_join(engine.materialise(control), "account_id")
     else:
         shown = shown.filter(shown["policy"] == BASE_POLICY)
     lists = engine.materialise(shown.select(*LIST_COLUMNS))
@@ -131,89 +174,3 @@ def comparable_lists(engine: Engine, settings: Settings, day: date, at_most: int
 def _of_control(share: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield batch.filter(pa.array(is_control(batch["account_id"].to_numpy(), share)))
-
-
-def _looked_at(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
-    engine: Engine, settings: Settings, day: date, lists: ir.Table, portion: Portion, look: Look
-) -> Iterable[pa.RecordBatch]:
-    """What looking at the rows of these buyers gives."""
-    if isinstance(engine, DuckEngine):
-        mine = portion.take(engine, lists)
-        return _look(look, iter(_gathered(engine, settings, day, mine, look.scorer.features)))
-    joined = _joined(engine, settings, day, lists, portion, look.scorer.features)
-    looked = engine.map_batches(joined, _takes(look), partial(_look, look), look.gives)
-    found: Iterable[pa.RecordBatch] = engine.batches(looked, look.gives)
-    return found
-
-
-def _gathered(
-    engine: DuckEngine, settings: Settings, day: date, lists: ir.Table, features: tuple[str, ...]
-) -> Sequence[pa.RecordBatch]:
-    """The same as `_joined`, in this process, in several times less."""
-    found = list(rows_with(engine, settings, lists, day - timedelta(days=1), features))
-    standing = [name for name in features if name in AS_IT_STANDS]
-    if not found or not standing:
-        return found
-    before = pa.Table.from_batches(found)
-    now = pa.Table.from_batches(rows_with(engine, settings, lists, day, standing))
-    places = np.empty(now.num_rows, np.int64)
-    places[_order(before)] = _order(now)
-    now = now.select(standing).take(pa.array(places))
-    for name in standing:
-        known = pc.if_else(before[name].is_null(), pa.scalar(None, pa.float32()), now[name])
-        before = before.set_column(before.column_names.index(name), name, known)
-    made: Sequence[pa.RecordBatch] = before.to_batches()
-    return made
-
-
-def _order(rows: pa.Table) -> npt.NDArray[np.int64]:
-    """The places of the rows, in the order of their keys."""
-    return np.asarray(pc.sort_indices(rows, [(name, "ascending") for name in KEYS.names]).to_numpy(), np.int64)
-
-
-def _joined(  # noqa: PLR0913, PLR0917  (what was asked, as it was asked)
-    engine: Engine, settings: Settings, day: date, lists: ir.Table, portion: Portion, features: tuple[str, ...]
-) -> ir.Table:
-    before = join_features(engine, settings, lists, day - timedelta(days=1), portion=portion)
-    standing = [name for name in features if name in AS_IT_STANDS]
-    if not standing:
-        return before.select(*KEYS.names, *features)
-    now = join_features(engine, settings, lists, day, portion=portion)
-    now = now.select(_request="request_id", _product="product_id", **{f"_{name}": now[name] for name in standing})
-    both = [before["request_id"] == now["_request"], before["product_id"] == now["_product"]]
-    rows = before.left_join(now, both)
-    values = {name: rows[name] for name in features}
-    values |= {name: ibis.ifelse(rows[name].isnull(), ibis.null(), rows[f"_{name}"]) for name in standing}
-    return rows.select(*KEYS.names, **values)
-
-
-def _takes(look: Look) -> pa.Schema:
-    kinds = joined_schema(pa.schema([]))
-    return pa.schema([*KEYS, *(kinds.field(name) for name in look.scorer.features)])
-
-
-def _look(look: Look, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Count every row, pass some on, and last of all what was counted."""
-    counted = [count(grid, np.empty(0, np.float32)) for grid in look.grids]
-    score = look.scorer.carrying(KEYS)
-    for batch in batches:
-        [scored] = score(iter([batch]))
-        rows = _as_scored(look, batch, scored)
-        for number, name in enumerate(look.columns):
-            values = rows[name].to_numpy(zero_copy_only=False)
-            counted[number] = added(counted[number], count(look.grids[number], values))
-        kept = rows.filter(pa.array(row_draws(batch) <= look.share * 2.0**64))
-        yield kept.append_column("counted", pa.nulls(kept.num_rows, pa.binary()))
-    last = {name: pa.nulls(1, look.gives.field(name).type) for name in look.gives.names}
-    yield pa.RecordBatch.from_pydict({**last, "counted": pa.array([packed(counted)], pa.binary())}, look.gives)
-
-
-def _as_scored(look: Look, batch: pa.RecordBatch, scored: pa.RecordBatch) -> pa.RecordBatch:
-    columns = narrow(batch, tuple(name for name in look.columns if name != SCORE))
-    facts = {
-        "draw": pa.array(row_draws(batch).view(np.int64)),
-        "buyer_group": pa.array(buyer_groups(batch["account_id"])),
-        **{name: columns[name] for name in columns.schema.names},
-        SCORE: scored["score"].cast(pa.float32()),
-    }
-    return pa.RecordBatch.from_pydict(facts, look.kept)

@@ -4,10 +4,9 @@ Unlike `training/lists` these hold idle lists too, each once, so that a CTR is n
 before any reaction is in. Of a day that shows more products than `SAMPLE_ROWS`, the lists of some buyers stand for all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 import ibis
@@ -20,7 +19,8 @@ from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.engine.protocol import Engine, count_rows
 from rankloop.experiment import is_control
-from rankloop.features.joining.rows import rows_with
+from rankloop.features.joining.joiners import joiner_for
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.buyer_totals import HOURS
 from rankloop.ranking.labels import labelled
@@ -48,8 +48,6 @@ SET = "shown"
 
 ListFilter = Callable[[ir.Table], ir.BooleanValue]
 """Says which impressions are meant."""
-FeatureJoin = Callable[[ir.Table, date, Sequence[str]], Iterator[pa.RecordBatch]]
-"""Joins lists with these features as of the end of a day."""
 
 
 def lists_of_version(number: int) -> ListFilter:
@@ -78,7 +76,7 @@ class ListReader:
 
     engine: Engine
     lake: Lake
-    join: FeatureJoin
+    store: FeatureStore
     training: TrainingSettings
     """What the segments are made by."""
 
@@ -98,15 +96,14 @@ class ListReader:
         """
         rows = self.engine.materialise(_impressions(self.engine, self.lake, day, which, labels=labelled))
         wanted = sorted({*OF_SEGMENTS, *(name for model in models.values() for name in model.features)})
-        joined = self.join(rows, day - timedelta(days=1), wanted)
+        joined = joiner_for(self.engine, self.store, rows, day - timedelta(days=1)).rows(wanted)
         table = pa.Table.from_batches(_scored_rows(self.training, joined, day, models), _schema(models))
         return scored_lists(table.sort_by([("request_id", "ascending"), ("position", "ascending")]))
 
 
 def open_list_reader(context: Context) -> ListReader:
     """Return the reader of a task's lake."""
-    join = partial(rows_with, context.engine, context.settings)
-    return ListReader(context.engine, context.lake, join, context.settings.training)
+    return ListReader(context.engine, context.lake, context.feature_store, context.settings.training)
 
 
 def _impressions(engine: Engine, lake: Lake, day: date, which: ListFilter, *, labels: bool) -> ir.Table:

@@ -17,7 +17,7 @@ from rankloop.context import Context
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.drift import largest_reference_deviation, no_base_lists, reference_on
 from rankloop.monitoring.measure.reference import Reference
-from rankloop.monitoring.measure.seen import comparable_lists, seen_on
+from rankloop.monitoring.measure.seen import comparable_lists, scan_lists
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules.input_drift import InputDriftRule
 from rankloop.monitoring.report.addresses import report_link, report_path
@@ -81,12 +81,10 @@ def columns_to_show(
 
 def sample_day(context: Context, day: date, reference: Reference) -> pd.DataFrame:
     """Return complete lists of the day, about as many rows as the report takes."""
-    settings, engine = context.settings, context.engine
+    settings, engine, rows = context.settings, context.engine, context.settings.drift.report_rows
+    lists = comparable_lists(engine, context.lake, day, settings.experiment.control_share, rows)
     # All rows of the lists that are chosen are kept.
-    drift = settings.drift.model_copy(update={"sample_rows": 2 * settings.drift.report_rows})
-    wide = settings.model_copy(update={"drift": drift})
-    lists = comparable_lists(engine, settings, day, settings.drift.report_rows)
-    sample = seen_on(engine, wide, day, reference, lists).sample if lists.rows else None
+    sample = scan_lists(engine, context.feature_store, day, reference, lists, 2 * rows).sample if lists.rows else None
     return pd.DataFrame() if sample is None else sample.select(reference.columns).to_pandas()
 
 
