@@ -39,18 +39,18 @@ SCALES = {
 
 
 def judged_days(lake: Lake) -> list[date]:
-    """The days with live results, oldest first."""
+    """Return the days with live results, oldest first."""
     return lake.days(LIVE)
 
 
 def personalised_days(lake: Lake) -> list[date]:
-    """Those of them on which some buyers were shown rankings of ours."""
+    """Return the days on which some buyers were shown our rankings."""
     days = judged_days(lake)
     return [day for day in days if any(row["arm"] == PERSONALISED for row in _rows(lake, day))]
 
 
 def print_live_results(console: Console, lake: Lake, day: date | None = None) -> None:
-    """The live results of a day, by default the newest: every metric by arm, then CTR@10 by policy and surface."""
+    """Print the live results of a day, by default the newest: metrics by arm, then CTR@10 by policy and surface."""
     days = judged_days(lake)
     if not days or (day and day not in days):
         judged = f"there are {days[0]} to {days[-1]}" if days else "no day is judged yet"
@@ -63,14 +63,14 @@ def print_live_results(console: Console, lake: Lake, day: date | None = None) ->
 
 
 def print_live_summary(console: Console, lake: Lake, day: date) -> None:
-    """CTR@10, orders and what they were worth, by arm."""
+    """Print CTR@10, orders and their value, by arm."""
     console.print(_by_arm(day, _rows(lake, day), IN_SHORT))
 
 
 def print_days(
     console: Console, lake: Lake, days: Sequence[date], said: Mapping[date, str], happened: Mapping[date, str]
 ) -> None:
-    """A row a day: whose rankings were shown, CTR@10 of home lists by arm, what happened, and the day's verdict."""
+    """Print a row for each day: who ranked, CTR@10 of home lists by arm, what happened, and the verdict."""
     table = Table("", "ranked by", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in (CONTROL, PERSONALISED, "times"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""What Airflow calls when a market day is not there by the agreed hour.
+"""The callback that Airflow calls when a market day is not there by the agreed hour.
 
 Airflow imports this module whenever it reads the DAG's file, to see that the callback exists: so the heavy imports
 stand in the function.
@@ -12,7 +12,7 @@ from rankloop.settings import load_settings
 
 
 def day_is_late(context: Mapping[str, Any] | None = None, hours: float = 0) -> None:
-    """Tell on-call of the run. Runs in a worker, as a task does."""
+    """Raise an alert about the run. Airflow calls it in a worker, as it does a task."""
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.alerts import raise_alert  # noqa: PLC0415  (see the module)
 

@@ -1,4 +1,4 @@
-"""What is usual for a figure, given what it was on other days; no single odd day moves it."""
+"""The baseline of a figure: what is normal for it, given other days; no single odd day moves it."""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from statistics import median
 
 AS_DEVIATION = 1.4826
-"""What a median distance from the median is multiplied by to be a normal one's standard deviation."""
+"""The factor that makes a median absolute deviation the standard deviation of a normal distribution."""
 DEVIATIONS = 5.0
 FEWEST = 3
-"""Days below which nothing is usual."""
-WOBBLE = {"count": 0.05, "share": 0.002, "level": 0.05}
-"""By kind of figure, how far it moves without anything being the matter: of itself, but of a share in the whole."""
+"""Days below which there is no baseline."""
+TOLERANCE = {"count": 0.05, "share": 0.002, "level": 0.05}
+"""By kind of figure, how far it varies without a reason: relative to itself, but a share absolutely."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The usual value and the range that a usual day keeps within."""
+    """The normal value, and the range of normal days."""
 
     value: float
     low: float
@@ -24,10 +24,10 @@ class Baseline:
 
 
 def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | None:
-    """What is usual of a `count`, a `share` of so many rows, or a `level`; None where too few days tell.
+    """Return the baseline of a `count`, a `share` of so many rows, or a `level`; None where there are too few days.
 
-    A figure that was the same every day has no spread of its own, and must not raise an alarm by moving a little: it
-    gets what chance alone would move it by, and what such figures are allowed.
+    A figure that was the same every day has no spread of its own, and must not raise an alarm by moving a little: its
+    range gets the spread that chance alone would give, and the tolerance of its kind.
     """
     known = sorted(value for value in history if math.isfinite(value))
     if len(known) < FEWEST:
@@ -35,7 +35,7 @@ def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | No
     middle = median(known)
     own = AS_DEVIATION * median(abs(value - middle) for value in known)
     spread = (
-        max(own, _chance(kind, middle, rows)) + WOBBLE[kind] * (1.0 if kind == "share" else abs(middle)) / DEVIATIONS
+        max(own, _chance(kind, middle, rows)) + TOLERANCE[kind] * (1.0 if kind == "share" else abs(middle)) / DEVIATIONS
     )
     low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     if kind != "level":
@@ -44,7 +44,7 @@ def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | No
 
 
 def _chance(kind: str, middle: float, rows: int) -> float:
-    """The standard deviation that counting alone brings."""
+    """The standard deviation that comes from counting alone."""
     if kind == "count":
         return math.sqrt(max(middle, 0.0))
     if kind == "share" and rows:

@@ -1,4 +1,4 @@
-"""From a day's events to what each buyer adds to each live metric.
+"""Sums up a day's events by buyer: the parts of each live metric that come from each of them.
 
 CTR, MAP, recall and NDCG are those of `rankloop.ranking.metrics`, of each list as it was shown, by its positions. An
 order counts for the list that it names. Reactions count for a day after their list.
@@ -27,7 +27,7 @@ OF_LISTS = metric_names(metrics=("map", "recall", "ndcg", "ctr"))
 ORDERS_OF_LISTS, ORDERS, GMV = "orders_per_1000_lists", "orders_per_buyer", "gmv_per_buyer"
 NAMES = (*OF_LISTS, ORDERS_OF_LISTS, ORDERS, GMV)
 PORTION_ROWS = 1 << 21
-"""Rows judged at a time: a few hundred megabytes."""
+"""Rows processed at a time: a few hundred megabytes."""
 ROWS = pa.schema(
     {
         "request_id": pa.string(),
@@ -46,7 +46,7 @@ Words = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class BuyerTotals:
-    """A row a buyer, policy and surface: the lists shown, and what they add to each of `NAMES`."""
+    """A row for each buyer, policy and surface: the lists shown, and their parts of each of `NAMES`."""
 
     account: Ints
     policy: Words
@@ -59,11 +59,11 @@ class BuyerTotals:
         return len(self.account)
 
     def take(self, rows: Bools) -> "BuyerTotals":
-        """Some of the rows."""
+        """Return some of the rows."""
         return BuyerTotals(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def by_buyer(self, buyers: Ints) -> Tally:
-        """What each of these buyers, in order, adds to each metric; nothing who was shown none of these lists."""
+        """Return the metric parts of each of these buyers, in order; zero for those who saw none of these lists."""
         row = np.searchsorted(buyers, self.account)
         lists = np.bincount(row, self.lists, len(buyers))
         part, whole = (_by(row, side, len(buyers)) for side in (self.part, self.whole))
@@ -73,7 +73,7 @@ class BuyerTotals:
 
 
 def buyer_totals(engine: Engine, lake: Lake, day: date) -> BuyerTotals:
-    """What was shown on a day and what came of it within 24 hours, in bounded memory."""
+    """Return the totals of a day's lists and of the reactions to them within 24 hours, in bounded memory."""
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     reactions = engine.read(lake.files(REACTIONS, [day, day + timedelta(days=1)]), EVENT_SCHEMAS[REACTIONS])
     rows = engine.materialise(_with_orders(labelled(shown, reactions, HOURS), _orders(shown, reactions)))

@@ -1,4 +1,4 @@
-"""How likely a click is, from the score of a product and the place where it stood.
+"""A click model: how likely a click is, from the score of a product and its position.
 
 Buyers look at a product by its place and click it by what it is: a probability is the product of a part that falls with
 the place and a part that rises with the score. Each is fitted in turn, given the other, so that clicks and expectation
@@ -14,14 +14,14 @@ import numpy.typing as npt
 from rankloop.ranking.metrics import Bools, Floats, Ints
 
 BINS = 100
-"""Scores are told apart by so many equally full steps."""
+"""Quantile bins of the scores."""
 ROUNDS = 12
 LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class ClickCells:
-    """Products shown, by the step of their score and their place, counted from 0."""
+    """Impressions, by the bin of their score and their position, counted from 0."""
 
     edges: Floats
     step: Ints
@@ -29,7 +29,7 @@ class ClickCells:
     places: int
 
     def fit(self, clicked: Bools, weight: Floats) -> "ClickModel":
-        """The model of these clicks; `weight` says how many products each stands for."""
+        """Return the model of these clicks; `weight` says how many impressions each stands for."""
         cell = self.step * self.places + self.place
         shape = (len(self.edges) + 1, self.places)
         shown = np.bincount(cell, weight, shape[0] * shape[1]).reshape(shape)
@@ -44,26 +44,26 @@ class ClickCells:
 
 @dataclass(frozen=True)
 class ClickModel:
-    """The two parts of a click's probability."""
+    """The two factors of a click's probability: relevance by score, examination by position."""
 
     edges: Floats
     by_score: Floats
     by_place: Floats
 
     def apply(self, score: Floats, position: Ints) -> Floats:
-        """The probability of a click on each product; beyond the last place that was learned as there."""
+        """Return the probability of a click on each product; beyond the last learned position, that of the last."""
         place = np.clip(position - 1, 0, len(self.by_place) - 1)
         return np.asarray(np.minimum(self.by_score[_step(self.edges, score)] * self.by_place[place], 1.0))
 
 
 def click_cells(score: Floats, position: Ints) -> ClickCells:
-    """Products put into cells."""
+    """Return the impressions in cells."""
     edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)[1:-1])) if len(score) else np.empty(0)
     return ClickCells(edges, _step(edges, score), position - 1, int(position.max(initial=1)))
 
 
 def fit_click_model(score: Floats, position: Ints, clicked: Bools, weight: Floats) -> ClickModel:
-    """The model of these products."""
+    """Return the model of these impressions."""
     return click_cells(score, position).fit(clicked, weight)
 
 

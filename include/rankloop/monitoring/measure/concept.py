@@ -1,4 +1,4 @@
-"""Whether what buyers like is still what the champion learned, told on a day that is ripe.
+"""Measures concept drift: whether buyers still like what the champion learned, once their reactions are complete.
 
 `fresh`: a small model that learned from the days just before, and the champion, rank the same lists; `value` is how
 much NDCG@10 the small one has more, with an interval. It has seen less than the champion, so on quiet days it is no
@@ -55,14 +55,14 @@ from rankloop.settings.training import XGBOOST, TrainingSettings
 FRESH, RESIDUAL = "fresh", "residual"
 NDCG, CALIBRATION = "ndcg@10", "calibration"
 LEARNED_DAYS = 4
-"""Days before the measured one that the small model learns from; by the last of them it stops."""
+"""Days before the measured one that the small model learns from; the last of them is for early stopping."""
 FEWEST_DAYS = 2
 TREES = {"num_boost_round": 150, "early_stopping_rounds": 20}
 SHAPE = {**XGBOOST.fix_params, "max_depth": 2, "learning_rate": 0.15, "negatives": 0}
-"""Shallow trees on whole lists: of what was tried they learned the most from so few days."""
+"""Shallow trees on complete lists: of what was tried they learned the most from so few days."""
 SCORE = "fresh_score"
 FEWEST_CLICKS = 10
-"""Expected clicks below which nothing is said of a segment."""
+"""Expected clicks below which a segment is left out."""
 
 
 def measure_concept(context: Context, day: date) -> dict[str, Any]:
@@ -77,9 +77,11 @@ def measure_concept(context: Context, day: date) -> dict[str, Any]:
         models[SCORE] = _fitted(context.settings.training, data)
     lists = reader.lists(day, base_lists, models)
     evaluated = expected_lists(training_of_version(context, number), number)
-    found = [*_gain(lists, number), *_residuals(lists, evaluated, number)]
-    written = write_measurements(lake, CONCEPT, day, found)
-    return written if found else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
+    measurements = [*_gain(lists, number), *_residuals(lists, evaluated, number)]
+    written = write_measurements(lake, CONCEPT, day, measurements)
+    return (
+        written if measurements else {"skipped": f"too little was clicked in the shop's own lists of {day} and before"}
+    )
 
 
 def _version(context: Context, reader: ListReader, day: date) -> int | None:
@@ -97,11 +99,11 @@ def _recent_lists(context: Context, day: date) -> TrainingSet | None:
     """The lists of the days just before; None where they are too few, or nothing was clicked in them."""
     featured, cleaned = set(context.lake.days(product.TABLE.name)), set(context.lake.days(CLEANED))
     before = [day - timedelta(days=back) for back in range(LEARNED_DAYS, 0, -1)]
-    days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
+    days = [other for other in before if other in cleaned and other - timedelta(days=1) in featured]
     if len(days) < FEWEST_DAYS:
         return None
-    for one in days:
-        prepare_day(context.settings, one)
+    for other in days:
+        prepare_day(context.settings, other)
     data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
         return None
@@ -143,14 +145,16 @@ def _residuals(lists: ScoredLists, judged_on: ScoredLists | None, number: int) -
         return
     score, position = judged_on.score(OURS), judged_on.table["position"].to_numpy()
     curve = fit_click_model(score, position, judged_on.label > 0, judged_on.row_weight)
-    likely, then = (curve.apply(some.score(OURS), some.table["position"].to_numpy()) for some in (lists, judged_on))
+    likely, then = (
+        curve.apply(scored.score(OURS), scored.table["position"].to_numpy()) for scored in (lists, judged_on)
+    )
     for segment in (None, *segments(lists)):
         now, before = _clicks(lists, likely, segment), _clicks(judged_on, then, segment)
         if min(side.whole.sum() for side in (now, before)) >= FEWEST_CLICKS:
             subject = segment.name if segment else ALL
             rows = int(_members(lists, segment).sum())
-            found = relative_calibration(subject, (now, buyer_numbers(lists)), (before, buyer_numbers(judged_on)))
-            yield Measurement(RESIDUAL, subject, CALIBRATION, *found, 0.0, rows, number)
+            figures = relative_calibration(subject, (now, buyer_numbers(lists)), (before, buyer_numbers(judged_on)))
+            yield Measurement(RESIDUAL, subject, CALIBRATION, *figures, 0.0, rows, number)
 
 
 def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
@@ -172,7 +176,7 @@ def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tall
 
 
 def relative_calibration(subject: str, *sides: tuple[Tally, Ints]) -> tuple[float, float, float]:
-    """Clicks over those expected, now by what it was on the test lists, less 1; with both sides' uncertainty.
+    """Return clicks over expected clicks, relative to the test lists, less 1; with the uncertainty of both.
 
     The curve is one for all segments, so a segment may be off on its own test lists, and stays so on quiet days.
     """

@@ -1,4 +1,6 @@
-"""How well a small classifier tells two populations apart, by whom it has not seen: 0.5 is a guess, 1 is certain.
+"""A domain classifier: how well a small model tells two samples apart, on buyers that it has not seen.
+
+Its AUC is 0.5 if it guesses, and 1 if it is certain.
 
 It is a logistic regression on where each value lies in the reference: its rank there, how far that is from the middle,
 and whether it is unknown. Trees would know single products by their price and age, and so the day by them. Buyers are
@@ -22,10 +24,10 @@ from rankloop.ranking.blocks import BUYER_GROUPS
 Ints = npt.NDArray[np.int64]
 FOLDS = 5
 STRENGTH = 0.1
-"""What the regression may make of a single column: less than what chance makes of some hundred."""
+"""Inverse strength of the regularisation: strong enough that chance in some hundred columns does not count."""
 Z = 1.96
 FEWEST = 100
-"""Rows of a side below which nothing can be said."""
+"""Rows of a sample below which there is no result."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ClassifierSample:
 
 @dataclass(frozen=True)
 class ClassifierAuc:
-    """The area under the curve, and the interval that holds it nineteen times of twenty."""
+    """The area under the ROC curve, and its confidence interval of 95 %."""
 
     auc: float
     low: float
@@ -48,7 +50,7 @@ class ClassifierAuc:
 
 
 def rank_columns(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
-    """Three columns a feature, each of the values by where they lie among the counted ones of the reference."""
+    """Return three columns for each feature: rank in the reference, distance from the middle, missing."""
     made: list[Floats] = []
     for grid, counts, values in zip(grids, references, columns, strict=True):
         shares = np.nan_to_num(share_of(counts[:-1]))
@@ -58,17 +60,19 @@ def rank_columns(grids: Sequence[Grid], references: Sequence[Floats], columns: S
     return np.stack(made, axis=1)
 
 
-def domain_classifier_auc(one: ClassifierSample, other: ClassifierSample) -> ClassifierAuc | None:
-    """How well the classifier tells the sides apart; nothing where there are too few rows."""
-    if min(len(one.groups), len(other.groups)) < FEWEST:
+def domain_classifier_auc(reference: ClassifierSample, day: ClassifierSample) -> ClassifierAuc | None:
+    """Return how well the classifier tells the samples apart; None where there are too few rows."""
+    if min(len(reference.groups), len(day.groups)) < FEWEST:
         return None
-    values, groups = np.concatenate([one.values, other.values]), np.concatenate([one.groups, other.groups])
-    weights = np.concatenate([side.weights / side.weights.sum() for side in (one, other)]) * len(groups) / 2
-    label = np.repeat([0, 1], [len(one.groups), len(other.groups)])
-    guess = _guesses(values, label, weights, groups)
-    without = [float(roc_auc_score(label[k], guess[k], sample_weight=weights[k])) for k in _less_one(label, groups)]
-    auc = float(roc_auc_score(label, guess, sample_weight=weights))
-    spread = float(np.sqrt((len(without) - 1) * np.var(without))) if without else float("nan")
+    values, groups = np.concatenate([reference.values, day.values]), np.concatenate([reference.groups, day.groups])
+    weights = np.concatenate([side.weights / side.weights.sum() for side in (reference, day)]) * len(groups) / 2
+    label = np.repeat([0, 1], [len(reference.groups), len(day.groups)])
+    probability = _guesses(values, label, weights, groups)
+    jackknife = [
+        float(roc_auc_score(label[k], probability[k], sample_weight=weights[k])) for k in _less_one(label, groups)
+    ]
+    auc = float(roc_auc_score(label, probability, sample_weight=weights))
+    spread = float(np.sqrt((len(jackknife) - 1) * np.var(jackknife))) if jackknife else float("nan")
     return ClassifierAuc(auc, max(0.0, auc - Z * spread), min(1.0, auc + Z * spread), len(groups))
 
 

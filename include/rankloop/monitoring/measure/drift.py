@@ -90,25 +90,25 @@ def _not_there(lake: Lake, day: date) -> str:
 
 def drift_measurements(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measurement]:
     """All that is measured of a day's rows."""
-    found = [
-        one
+    measurements = [
+        measurement
         for number, counted in enumerate(seen.counted)
-        for one in column_measurements(reference, number, counted, seen.rows)
+        for measurement in column_measurements(reference, number, counted, seen.rows)
     ]
-    if stable_features(reference) and (apart := classify_day(reference, seen.sample, settings.sample_rows)):
-        now, usual = apart
+    if stable_features(reference) and (aucs := classify_day(reference, seen.sample, settings.sample_rows)):
+        now, usual = aucs
         expected = usual.auc if usual else None
-        found.append(
+        measurements.append(
             Measurement("population", "all", "auc", now.auc, now.low, now.high, expected, now.rows, reference.version)
         )
-    return found
+    return measurements
 
 
 def column_measurements(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measurement]:
     """What is measured of one feature, or of the score."""
     name, grid, before = reference.columns[number], reference.grids[number], reference.by_day[number].sum(axis=0)
     signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
-    found = {
+    figures = {
         "psi": (grids.psi(grid, before, now.cells), largest_reference_deviation(reference, number)),
         "ks": (
             grids.ks(before, now.cells),
@@ -116,11 +116,11 @@ def column_measurements(reference: Reference, number: int, now: Counted, rows: i
         ),
     }
     if name != SCORE:
-        found |= _levels(grid, before, now, reference.values(name), reference.weights)
+        figures |= _levels(grid, before, now, reference.values(name), reference.weights)
     if name != SCORE and grid.codes:
         usual = largest_reference_deviation(reference, number, lambda _, *counts: grids.new_values(*counts))
-        found["new_values"] = (grids.new_values(before, now.cells), usual)
-    for measure, (value, expected) in found.items():
+        figures["new_values"] = (grids.new_values(before, now.cells), usual)
+    for measure, (value, expected) in figures.items():
         yield Measurement(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
 
 
@@ -129,7 +129,7 @@ def largest_reference_deviation(reference: Reference, number: int, measure: Meas
     grid, days = reference.grids[number], reference.by_day[number]
     if len(days) == 1:
         return None
-    values = (measure(grid, days.sum(axis=0) - one, one) for one in days)
+    values = (measure(grid, days.sum(axis=0) - counts, counts) for counts in days)
     return max((value for value in values if not np.isnan(value)), default=None)
 
 

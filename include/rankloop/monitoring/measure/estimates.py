@@ -1,4 +1,4 @@
-"""What the lists of a day will come to, estimated on its evening, before anybody can know.
+"""Estimates the performance of a day's lists on its evening, before reactions are complete.
 
 How scores and places turn into clicks is learned from lists of ours of the days just before, whose reactions are in;
 the version that ranked the day scores them too, whichever version ranked them then. Lists that the shop ranked teach
@@ -44,9 +44,9 @@ ESTIMATED, ALL = "estimated", "all"
 NAMES = ("ctr@10", "ndcg@10")
 LEARNED_DAYS = 3
 ENOUGH_CLICKS = 100
-"""Clicks in our lists below which nothing can be learned from them."""
+"""Clicks in our lists below which there is too little to learn from."""
 DRAWS, RESAMPLES, SEED = 60, 20, 7
-"""Models learned and clicks drawn; and how often the day's buyers are drawn for each."""
+"""Draws of models and clicks, and resamples of the day's buyers for each."""
 TAILS = (0.025, 0.975)
 
 
@@ -56,12 +56,12 @@ def measure_estimates(context: Context, day: date) -> dict[str, Any]:
     if day not in lake.days(CLEANED) or before not in lake.days(product.TABLE.name):
         return {"skipped": f"there are no events of {day}, or no features as of {before}"}
     reader, control_share = open_list_reader(context), context.settings.experiment.control_share
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
     for number in reader.versions(day):
-        found += _of_version(reader, day, number, load_model_of(context.registry, number), control_share)
-    written = write_measurements(lake, ESTIMATES, day, found)
+        measurements += _of_version(reader, day, number, load_model_of(context.registry, number), control_share)
+    written = write_measurements(lake, ESTIMATES, day, measurements)
     why = f"no list of {day} is ours, or lists of ours had too few clicks on the {LEARNED_DAYS} days before"
-    return written if found else {"skipped": why}
+    return written if measurements else {"skipped": why}
 
 
 def _of_version(
@@ -72,39 +72,39 @@ def _of_version(
         return
     value, drawn = estimate_metrics(learned, lists)
     low, high = np.nanquantile(drawn, TAILS, axis=0)
-    came = _tally(learned, learned.label, np.ones(len(learned))).means()
+    before = _tally(learned, learned.label, np.ones(len(learned))).means()
     for column, name in enumerate(NAMES):
-        known = (float(value[column]), float(low[column]), float(high[column]), came[name])
-        yield Measurement(ESTIMATED, ALL, name, *known, rows=len(lists), version=number)
+        figures = (float(value[column]), float(low[column]), float(high[column]), before[name])
+        yield Measurement(ESTIMATED, ALL, name, *figures, rows=len(lists), version=number)
 
 
 def _learned(reader: ListReader, day: date, model: Model, control_share: float) -> ScoredLists | None:
     """Our lists of the newest days whose reactions were all in by the end of this one; None where clicks are few."""
     featured, cleaned = set(reader.lake.days(product.TABLE.name)), set(reader.lake.days(CLEANED))
     before = (day - timedelta(days=back) for back in range(1, LEARNED_DAYS + 1))
-    days = [one for one in before if one in cleaned and one - timedelta(days=1) in featured]
-    found = [without_control(reader.lists(one, lists_of_models, {OURS: model}), control_share) for one in days]
-    if sum(int((one.label > 0).sum()) for one in found) < ENOUGH_CLICKS:
+    days = [other for other in before if other in cleaned and other - timedelta(days=1) in featured]
+    lists = [without_control(reader.lists(other, lists_of_models, {OURS: model}), control_share) for other in days]
+    if sum(int((other.label > 0).sum()) for other in lists) < ENOUGH_CLICKS:
         return None
-    return scored_lists(pa.concat_tables([one.table for one in found]))
+    return scored_lists(pa.concat_tables([other.table for other in lists]))
 
 
 def estimate_metrics(learned: ScoredLists, lists: ScoredLists) -> tuple[Floats, Floats]:
-    """What these lists will come to by each of `NAMES`, and the same drawn again and again."""
+    """Return the estimate of each of `NAMES` for these lists, and its bootstrap distribution."""
     random = np.random.default_rng(SEED)
-    laid, levels = click_cells(learned.score(OURS), _position(learned)), _levels(learned.label)
-    teachers, came = buyer_numbers(learned), buyer_numbers(lists)
+    cells, levels = click_cells(learned.score(OURS), _position(learned)), _levels(learned.label)
+    teachers, visitors = buyer_numbers(learned), buyer_numbers(lists)
     values, drawn = [], []
     for _ in range(DRAWS):
         weight = _drawn_buyers(random, teachers)[teachers]
-        model = laid.fit(learned.label > 0, np.repeat(weight, learned.sizes))
-        true = _tally(learned, learned.label, weight).means()
-        guessed = _tally(learned, _clicks(random, model, levels, learned), weight).means()
-        off = np.array([true[name] - guessed[name] for name in NAMES])
-        found = _tally(lists, _clicks(random, model, levels, lists), np.ones(len(lists)))
-        values.append(np.array(list(found.means().values())) + off)
-        often = np.stack([_drawn_buyers(random, came)[came] for _ in range(RESAMPLES)])
-        drawn.append(divide(often @ found.part, often @ found.whole) + off)
+        model = cells.fit(learned.label > 0, np.repeat(weight, learned.sizes))
+        measured = _tally(learned, learned.label, weight).means()
+        modelled = _tally(learned, _clicks(random, model, levels, learned), weight).means()
+        correction = np.array([measured[name] - modelled[name] for name in NAMES])
+        parts = _tally(lists, _clicks(random, model, levels, lists), np.ones(len(lists)))
+        values.append(np.array(list(parts.means().values())) + correction)
+        often = np.stack([_drawn_buyers(random, visitors)[visitors] for _ in range(RESAMPLES)])
+        drawn.append(divide(often @ parts.part, often @ parts.whole) + correction)
     return np.nanmean(values, axis=0), np.concatenate(drawn)
 
 

@@ -1,4 +1,4 @@
-"""What a version was judged on when it was trained, as far as live days can be held against it."""
+"""The lists that a version was evaluated on when it was trained, as far as live days can be compared with them."""
 
 import logging
 from typing import Any

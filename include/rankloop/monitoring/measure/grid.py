@@ -1,4 +1,4 @@
-"""Where the values of a feature lie beside those of a reference, counted in cells, and what two counts say of drift.
+"""Histograms of a feature against a reference: the grid of its cells, and the drift between two histograms.
 
 A grid has an edge at every value of the reference where there are at most `EDGES` of them, else at its quantiles, a
 thousandth apart. A cell is an edge itself, or what lies between two of them; further ones are what lies below the least
@@ -79,7 +79,7 @@ class Grid:
 
 
 def grid_of(values: Column, weights: Floats) -> Grid:
-    """The grid of a reference, whose rows stand for so many each."""
+    """Return the grid of a reference, given the weights of its rows."""
     known = ~np.isnan(values)
     order = np.argsort(values[known], kind="stable")
     there, weighed = values[known][order], np.cumsum(weights[known][order])
@@ -97,7 +97,7 @@ def _quantiles(ordered: Column, weighed: Floats, parts: int) -> Column:
 
 
 def psi(grid: Grid, reference: Floats, now: Floats) -> float:
-    """The population stability index of two counts of cells; not a number where one of them is of nothing."""
+    """Return the population stability index of two histograms; NaN where one of them is empty."""
     size = len(grid.ends) + 3
     shares = [share_of(np.bincount(grid.bins, counts, size).astype(np.float64)) for counts in (reference, now)]
     before, after = (np.maximum(share, FLOOR) for share in shares)
@@ -105,23 +105,23 @@ def psi(grid: Grid, reference: Floats, now: Floats) -> float:
 
 
 def ks(reference: Floats, now: Floats) -> float:
-    """The greatest distance between the shares of known values up to any one; not a number where there are none."""
+    """Return the Kolmogorov-Smirnov distance of two histograms; NaN where one has no known values."""
     before, after = (np.cumsum(share_of(counts[:-1])) for counts in (reference, now))
     return float(np.abs(after - before).max())
 
 
 def missing(counts: Floats) -> float:
-    """The share of what is unknown."""
+    """Return the share of missing values."""
     return float(share_of(counts)[-1])
 
 
 def new_values(reference: Floats, now: Floats) -> float:
-    """The share of known values that the reference never had; only where every value of it is an edge."""
+    """Return the share of known values that the reference never had; only where each of its values is an edge."""
     return float(share_of(now[:-1])[reference[:-1] == 0].sum())
 
 
 def median(grid: Grid, counts: Floats, least: float, greatest: float) -> float:
-    """Half of the known values lie at or below it; `least` and `greatest` bound the outermost cells."""
+    """Return the median of a histogram; `least` and `greatest` bound the outermost cells."""
     upto = np.cumsum(counts[:-1])
     if not upto[-1]:
         return float("nan")
@@ -135,6 +135,6 @@ def median(grid: Grid, counts: Floats, least: float, greatest: float) -> float:
 
 
 def share_of(counts: Floats) -> Floats:
-    """Counts by their sum."""
+    """Return counts divided by their sum."""
     with np.errstate(invalid="ignore"):
         return np.asarray(counts / counts.sum())

@@ -1,4 +1,4 @@
-"""What buyers made of what they were shown: control against personalised, policy by policy, with intervals.
+"""Measures live metrics: control against personalised, policy by policy, with confidence intervals.
 
 `monitoring/live_results` has a row an arm, policy, surface and metric; `all` stands for any policy or surface. The arm
 is the buyer's, by `is_control`, whatever a list of theirs was ranked by: the arms are then alike but for what was shown
@@ -49,8 +49,8 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one arm's buyers made of one policy's lists on one surface; and the same, metric by metric, resampled."""
+class ArmResult:
+    """The metrics of one arm's lists by one policy on one surface, and the same metrics resampled."""
 
     policy: str
     surface: str
@@ -83,7 +83,7 @@ def why_incomplete(lake: Lake, day: date) -> str:
 
 
 def live_results(sums: BuyerTotals, control_share: float, day: date) -> list[Row]:
-    """The rows of a day."""
+    """Return the rows of a day."""
     control = is_control(sums.account, control_share)
     arms = {CONTROL: sums.take(control)}
     if (sums.policy[~control] != BASE_POLICY).any():
@@ -96,7 +96,7 @@ def live_results(sums: BuyerTotals, control_share: float, day: date) -> list[Row
     return rows
 
 
-def _results(sums: BuyerTotals, stream: str) -> dict[tuple[str, str], Result]:
+def _results(sums: BuyerTotals, stream: str) -> dict[tuple[str, str], ArmResult]:
     """What one arm came to, by policy and surface; the same draws of buyers for each of them."""
     buyers = np.unique(sums.account)
     places = [(policy, surface) for policy in _and_all(sums.policy) for surface in _and_all(sums.surface)]
@@ -109,7 +109,7 @@ def _results(sums: BuyerTotals, stream: str) -> dict[tuple[str, str], Result]:
         added[start : start + len(drawn)] = drawn @ columns
     shares = (divide(part, whole) for part, whole in _pairs(added))
     return {
-        place: Result(*place, tallies[place], int(part.lists.sum()), len(np.unique(part.account)), share)
+        place: ArmResult(*place, tallies[place], int(part.lists.sum()), len(np.unique(part.account)), share)
         for (place, part), share in zip(parts.items(), shares, strict=True)
     }
 
@@ -128,18 +128,18 @@ def _pairs(columns: Floats) -> Iterator[tuple[Floats, Floats]]:
     return zip(sides[::2], sides[1::2], strict=True)
 
 
-def _rows(arm: str, result: Result) -> Iterator[Row]:
+def _rows(arm: str, result: ArmResult) -> Iterator[Row]:
     values = np.array(list(result.tally.means().values()))
     return _written(arm, result, values, result.resampled, (result.lists, result.buyers))
 
 
-def _difference(ours: Result, base: Result) -> Iterator[Row]:
+def _difference(ours: ArmResult, base: ArmResult) -> Iterator[Row]:
     values = np.array([ours.tally.means()[name] - base.tally.means()[name] for name in NAMES])
     counted = (ours.lists + base.lists, ours.buyers + base.buyers)
     return _written(DIFFERENCE, ours, values, ours.resampled - base.resampled, counted)
 
 
-def _written(arm: str, place: Result, values: Floats, resampled: Floats, counted: tuple[int, int]) -> Iterator[Row]:
+def _written(arm: str, place: ArmResult, values: Floats, resampled: Floats, counted: tuple[int, int]) -> Iterator[Row]:
     """A row a metric, without those that nothing is known of."""
     tail = (1 - BOOTSTRAP.confidence) / 2
     for column, name in enumerate(NAMES):

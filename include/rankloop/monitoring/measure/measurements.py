@@ -1,4 +1,4 @@
-"""Measures put down as rows, and a day's rows put into their table."""
+"""Measurements, and how a day's are written to their table and read."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from rankloop.monitoring.measure.tables import SCHEMA
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row, as `rankloop.monitoring.measure.tables` has it; what is not known is None, or NaN."""
+    """One row of a table of `rankloop.monitoring.measure.tables`; an unknown figure is None or NaN."""
 
     signal: str
     subject: str
@@ -28,7 +28,7 @@ class Measurement:
     version: int | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """The row as the lake keeps it, in which no figure is NaN."""
+        """Return the row as the lake stores it, in which no figure is NaN."""
         return {name: None if _unknown(value) else value for name, value in asdict(self).items()}
 
 
@@ -36,21 +36,26 @@ def _unknown(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def write_measurements(lake: Lake, table: str, day: date, measured: Iterable[Measurement]) -> dict[str, Any]:
-    """Make these the day's rows of a table, in an order of their own; those without a value are left out."""
-    found = sorted(
-        (one for one in measured if not _unknown(one.value)),
-        key=lambda one: (one.signal, one.subject, one.measure, one.version or 0),
+def write_measurements(lake: Lake, table: str, day: date, measurements: Iterable[Measurement]) -> dict[str, Any]:
+    """Replace the day's rows of a table, in a fixed order; measurements without a value are left out."""
+    ordered = sorted(
+        (measurement for measurement in measurements if not _unknown(measurement.value)),
+        key=lambda measurement: (
+            measurement.signal,
+            measurement.subject,
+            measurement.measure,
+            measurement.version or 0,
+        ),
     )
     rows = pa.Table.from_pylist(
-        [one.as_row() for one in found], pa.schema(field for field in SCHEMA if field.name != DAY)
+        [measurement.as_row() for measurement in ordered], pa.schema(field for field in SCHEMA if field.name != DAY)
     )
     written = lake.replace_day(table, day, rows, SCHEMA)
     return {"rows": written.rows, "version": written.version, "digest": written.digest}
 
 
 def read_measurements(lake: Lake, table: str, day: date) -> list[Measurement]:
-    """The day's rows of a table; none where there are none."""
+    """Return the day's rows of a table, if any."""
     if day not in lake.days(table):
         return []
     rows = lake.read(table, [day]).drop_columns([DAY]).to_pylist()

@@ -1,4 +1,4 @@
-"""How well our rankings did on a day that is ripe: live, by segment, against control, and against what was promised.
+"""Measures how well our rankings did: live, by segment, against control, and against the champion's evaluation.
 
 `live` is what buyers made of the lists that a version ranked and that buyers outside the control group were shown:
 over all of them (`all`), counted exactly, and by segment. Nothing that an evaluation said is comparable with it, so its
@@ -54,7 +54,7 @@ NAMES = ("map@10", "recall@30", "ndcg@10", "ctr@10")
 COMPARED = {"ctr@10": SURFACE, "ndcg@10": SURFACE, "orders_per_buyer": ALL, "gmv_per_buyer": ALL}
 """By metric, the surface on which the arms are compared."""
 FEWEST_REACTED = 20
-"""Lists with a reaction below which nothing is said of a segment."""
+"""Lists with a reaction below which a segment is left out."""
 LIVE_SIGNAL, RERANKED, AGAINST_CONTROL, ERROR = "live", "reranked", "against_control", "error"
 
 Row = dict[str, Any]
@@ -68,16 +68,16 @@ def measure_performance(context: Context, day: date) -> dict[str, Any]:
     lake, reader = context.lake, open_list_reader(context)
     results = lake.read(LIVE, [day]).to_pylist()
     numbers = reader.versions(day)
-    found = [*_overall(results), *_against_control(results, numbers)]
+    measurements = [*_overall(results), *_against_control(results, numbers)]
     for number in numbers:
         lists = reader.lists(day, all_lists, {OURS: load_model_of(context.registry, number)})
-        found += _live_by_segment(lists, number, context.settings.experiment.control_share)
+        measurements += _live_by_segment(lists, number, context.settings.experiment.control_share)
         base = with_policy(lists, BASE_POLICY)
         if len(base):
-            found += _reranked(base, expected_lists(training_of_version(context, number), number), number)
-    estimates = [one for one in read_measurements(lake, ESTIMATES, day) if one.version in numbers]
-    written = write_measurements(lake, PERFORMANCE, day, [*found, *estimates, *_errors(estimates, found)])
-    return written if numbers else {"skipped": f"on {day} nobody was shown a ranking of ours"}
+            measurements += _reranked(base, expected_lists(training_of_version(context, number), number), number)
+    estimates = [estimate for estimate in read_measurements(lake, ESTIMATES, day) if estimate.version in numbers]
+    summary = write_measurements(lake, PERFORMANCE, day, [*measurements, *estimates, *_errors(estimates, measurements)])
+    return summary if numbers else {"skipped": f"on {day} nobody was shown a ranking of ours"}
 
 
 def _metric(row: Row) -> str:
@@ -99,30 +99,32 @@ def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measure
     for row in results:
         name = _metric(row)
         if (row["arm"], row["policy"]) == (DIFFERENCE, ALL) and row["surface"] == COMPARED.get(name):
-            known = (row["value"], row["low"], row["high"], 0.0)
-            yield Measurement(AGAINST_CONTROL, ALL, name, *known, rows=row["lists"], version=version)
+            figures = (row["value"], row["low"], row["high"], 0.0)
+            yield Measurement(AGAINST_CONTROL, ALL, name, *figures, rows=row["lists"], version=version)
 
 
 def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measurement]:
     """The live metrics of a version's lists, segment by segment."""
     ours = in_shown_order(without_control(with_policy(lists, policy_of(number)), control_share))
     for segment in segments(ours):
-        some, judged = segment_lists(ours, segment)
-        if some.reacted.sum() >= FEWEST_REACTED:
-            yield from _measured(LIVE_SIGNAL, segment.name, some, judged, {}, number)
+        of_segment, judged = segment_lists(ours, segment)
+        if of_segment.reacted.sum() >= FEWEST_REACTED:
+            yield from _measured(LIVE_SIGNAL, segment.name, of_segment, judged, {}, number)
 
 
-def _reranked(shops: ScoredLists, then: ScoredLists | None, number: int) -> Iterator[Measurement]:
+def _reranked(shops: ScoredLists, evaluated: ScoredLists | None, number: int) -> Iterator[Measurement]:
     """The shop's lists as the version would have put them, over all and by segment, against those it was judged on."""
-    if then is None:
+    if evaluated is None:
         yield from _measured(RERANKED, ALL, shops, shops.judged, {}, number)
         return
-    yield from _measured(RERANKED, ALL, shops, shops.judged, _figures(then, then.judged), number)
+    yield from _measured(RERANKED, ALL, shops, shops.judged, _figures(evaluated, evaluated.judged), number)
     for segment in segments(shops):
-        some, judged = segment_lists(shops, segment)
-        promised, judged_then = segment_lists(then, segment)
-        if min(some.reacted.sum(), promised.reacted.sum()) >= FEWEST_REACTED:
-            yield from _measured(RERANKED, segment.name, some, judged, _figures(promised, judged_then), number)
+        of_segment, judged = segment_lists(shops, segment)
+        expected, judged_expected = segment_lists(evaluated, segment)
+        if min(of_segment.reacted.sum(), expected.reacted.sum()) >= FEWEST_REACTED:
+            yield from _measured(
+                RERANKED, segment.name, of_segment, judged, _figures(expected, judged_expected), number
+            )
 
 
 def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
@@ -141,12 +143,27 @@ def _figures(lists: ScoredLists, judged: Judged) -> dict[str, float]:
     return tally(lists.score(OURS), judged, NAMES).means()
 
 
-def _errors(estimates: list[Measurement], found: list[Measurement]) -> Iterator[Measurement]:
+def _errors(estimates: list[Measurement], measurements: list[Measurement]) -> Iterator[Measurement]:
     """Estimated less live, with the live figure's own uncertainty."""
-    live = {(one.measure, one.version): one for one in found if (one.signal, one.subject) == (LIVE_SIGNAL, ALL)}
-    for one in estimates:
-        if (true := live.get((one.measure, one.version))) and true.low is not None and true.high is not None:
-            bounds = (one.value - true.high, one.value - true.low)
+    live = {
+        (measurement.measure, measurement.version): measurement
+        for measurement in measurements
+        if (measurement.signal, measurement.subject) == (LIVE_SIGNAL, ALL)
+    }
+    for measurement in estimates:
+        if (
+            (measured := live.get((measurement.measure, measurement.version)))
+            and measured.low is not None
+            and measured.high is not None
+        ):
+            bounds = (measurement.value - measured.high, measurement.value - measured.low)
             yield Measurement(
-                ESTIMATED, one.measure, ERROR, one.value - true.value, *bounds, 0.0, true.rows, one.version
+                ESTIMATED,
+                measurement.measure,
+                ERROR,
+                measurement.value - measured.value,
+                *bounds,
+                0.0,
+                measured.rows,
+                measurement.version,
             )

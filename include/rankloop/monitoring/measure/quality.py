@@ -1,4 +1,4 @@
-"""What a day's events are like against what is usual for them: a source gone quiet, a column gone empty, a unit lost.
+"""Measures data quality against the baseline: a source gone quiet, a column gone empty, another unit.
 
 `value` is the day's, `expected` the median of the same weekday in the weeks before, or of the last days where there are
 too few weeks; `low` and `high` are the range of usual days, and a value outside of it is worth a look. Where history is
@@ -80,38 +80,42 @@ def measure_quality(context: Context, day: date) -> dict[str, Any]:
     """Write what a day's events are like, beside the baseline, or return why that cannot be known."""
     lake, engine = context.lake, context.engine
     days = _with_baseline(lake, day, context.settings.cleaning.usual_weeks)
-    facts = {date.fromisoformat(one.day): one for one in day_summaries(lake, days.all)}
-    if day not in facts:
+    summaries = {date.fromisoformat(other.day): other for other in day_summaries(lake, days.all)}
+    if day not in summaries:
         return {"skipped": f"the events of {day} are not in the lake"}
-    found = {one: _of_facts(known) for one, known in facts.items()}
-    for one, known in facts.items():
-        found[one] |= _of_rows(engine, lake, one, known)
-    held = list(_held_against(days, found))
-    held += _of_shops(held, _marked(engine, lake, day, facts[day]), engine, days, found)
-    return write_measurements(lake, QUALITY, day, held)
+    figures = {other: _of_facts(summary) for other, summary in summaries.items()}
+    for other, summary in summaries.items():
+        figures[other] |= _of_rows(engine, lake, other, summary)
+    measurements = list(_held_against(days, figures))
+    measurements += _of_shops(measurements, _marked(engine, lake, day, summaries[day]), engine, days, figures)
+    return write_measurements(lake, QUALITY, day, measurements)
 
 
 def _with_baseline(lake: Lake, day: date, weeks: int) -> DayWithBaseline:
-    there = set(lake.days(CLEANED))
+    cleaned = set(lake.days(CLEANED))
     recent = days_between(day - timedelta(days=RECENT_DAYS), day - timedelta(days=1))
-    weekdays = (one for one in weeks_before(day, weeks) if one in there)
-    return DayWithBaseline(day, tuple(weekdays), tuple(one for one in recent if one in there))
+    weekdays = (other for other in weeks_before(day, weeks) if other in cleaned)
+    return DayWithBaseline(day, tuple(weekdays), tuple(other for other in recent if other in cleaned))
 
 
-def _held_against(days: DayWithBaseline, found: Mapping[date, Figures]) -> Iterator[Measurement]:
+def _held_against(days: DayWithBaseline, by_day: Mapping[date, Figures]) -> Iterator[Measurement]:
     """Each figure of the day beside what is usual for it."""
-    for key in sorted({key for figures in found.values() for key in figures}):
-        value, rows = found[days.day].get(key, _absent(key))
-        known = baseline_of(_kind(key), _history(days, found, key), max(rows, 1))
-        low, high, expected = (known.low, known.high, known.value) if known else (None, None, None)
+    for key in sorted({key for figures in by_day.values() for key in figures}):
+        value, rows = by_day[days.day].get(key, _absent(key))
+        baseline = baseline_of(_kind(key), _history(days, by_day, key), max(rows, 1))
+        low, high, expected = (baseline.low, baseline.high, baseline.value) if baseline else (None, None, None)
         yield Measurement(*key, value, low, high, expected, rows)
 
 
-def _history(days: DayWithBaseline, found: Mapping[date, Figures], key: Key) -> list[float]:
+def _history(days: DayWithBaseline, by_day: Mapping[date, Figures], key: Key) -> list[float]:
     """What a figure was on the same weekdays, or where those are too few, on the last days."""
     weekdays, recent = (
-        [value for one in some if one in found and math.isfinite(value := found[one].get(key, _absent(key))[0])]
-        for some in (days.weekdays, days.recent)
+        [
+            value
+            for other in days_to_use
+            if other in by_day and math.isfinite(value := by_day[other].get(key, _absent(key))[0])
+        ]
+        for days_to_use in (days.weekdays, days.recent)
     )
     return weekdays if len(weekdays) >= FEWEST else recent
 
@@ -132,20 +136,20 @@ def _kind(key: Key) -> str:
 # What cleaning noted
 
 
-def _of_facts(facts: DaySummary) -> Figures:
+def _of_facts(summary: DaySummary) -> Figures:
     figures: Figures = {}
     for source in SOURCES:
         # A source that a day lacks altogether has gone quiet as well.
-        known = facts.sources.get(source) or SourceSummary(SOURCES[source].table, 0, 0, 0, 0)
-        judged = known.rows_in - known.left_out
-        figures["source", source, "rows"] = (known.rows, known.rows)
-        figures["source", source, QUARANTINED] = (known.quarantined / max(judged, 1), judged)
-        for reason, count in known.reasons.items():
+        of_source = summary.sources.get(source) or SourceSummary(SOURCES[source].table, 0, 0, 0, 0)
+        judged = of_source.rows_in - of_source.left_out
+        figures["source", source, "rows"] = (of_source.rows, of_source.rows)
+        figures["source", source, QUARANTINED] = (of_source.quarantined / max(judged, 1), judged)
+        for reason, count in of_source.reasons.items():
             figures["source", source, f"{QUARANTINED} {reason}"] = (count / max(judged, 1), judged)
-        for column, profile in known.profile.items():
+        for column, profile in of_source.profile.items():
             for measure in ("nulls", "distinct"):
                 if measure in profile:
-                    figures["column", f"{source}.{column}", measure] = (float(profile[measure]), known.rows)
+                    figures["column", f"{source}.{column}", measure] = (float(profile[measure]), of_source.rows)
     return figures
 
 
@@ -172,48 +176,48 @@ def _marked(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> dict[st
     return marked
 
 
-def _some(engine: Engine, lake: Lake, table: str, by: str, facts: DaySummary) -> ir.Table:
+def _some(engine: Engine, lake: Lake, table: str, by: str, summary: DaySummary) -> ir.Table:
     """The day's rows of a table, or those of every so-manieth buyer or product."""
-    rows = engine.read(lake.files(table, [date.fromisoformat(facts.day)]), EVENT_SCHEMAS[table])
-    count = max((one.rows for one in facts.sources.values() if one.table == table), default=0)
-    return rows.filter(rows[by] % many == 0) if (many := -(-count // READ_ROWS)) > 1 else rows
+    rows = engine.read(lake.files(table, [date.fromisoformat(summary.day)]), EVENT_SCHEMAS[table])
+    count = max((source.rows for source in summary.sources.values() if source.table == table), default=0)
+    return rows.filter(rows[by] % parts == 0) if (parts := -(-count // READ_ROWS)) > 1 else rows
 
 
 def _quantiles(engine: Engine, rows: ir.Table, source: str, columns: Sequence[str]) -> Figures:
-    asked = {
+    quantiles = {
         f"{column} {name}": rows[column].quantile(share) for column in columns for name, share in QUANTILES.items()
     }
     counts = {f"{column} rows": rows[column].count() for column in columns}
-    schema = pa.schema([*((name, pa.float64()) for name in asked), *((name, pa.int64()) for name in counts)])
-    [found] = engine.batches(rows.aggregate(**asked, **counts), schema).read_all().to_pylist()
+    schema = pa.schema([*((name, pa.float64()) for name in quantiles), *((name, pa.int64()) for name in counts)])
+    [row] = engine.batches(rows.aggregate(**quantiles, **counts), schema).read_all().to_pylist()
     return {
-        ("column", f"{source}.{column}", name): (found[f"{column} {name}"], found[f"{column} rows"])
+        ("column", f"{source}.{column}", name): (row[f"{column} {name}"], row[f"{column} rows"])
         for column in columns
         for name in QUANTILES
-        if found[f"{column} rows"]
+        if row[f"{column} rows"]
     }
 
 
 def _shares(engine: Engine, measure: str, marked: ir.Table) -> Figures:
     """The share of rows that are `hit`, of those that can be told."""
     schema = pa.schema({"hits": pa.int64(), "rows": pa.int64()})
-    told = marked.aggregate(hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count())
-    [found] = engine.batches(told, schema).read_all().to_pylist()
-    if not found["rows"]:
+    totals = marked.aggregate(hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count())
+    [row] = engine.batches(totals, schema).read_all().to_pylist()
+    if not row["rows"]:
         return {}
-    return {("column", PRICES, measure): (found["hits"] / found["rows"], found["rows"])}
+    return {("column", PRICES, measure): (row["hits"] / row["rows"], row["rows"])}
 
 
 def _off_scale(goods: ir.Table) -> ir.Table:
     middle = goods.group_by("category_path").agg(middle=goods[PRICE].median())
-    known = goods.join(middle, "category_path")
-    return known.select("shop_id", hit=_apart(known[PRICE], known["middle"], FAR))
+    rows = goods.join(middle, "category_path")
+    return rows.select("shop_id", hit=_apart(rows[PRICE], rows["middle"], FAR))
 
 
 def _jumped(goods: ir.Table, former: ir.Table) -> ir.Table:
-    then = former.select("product_id", before=former[PRICE])
-    known = goods.select("product_id", "shop_id", PRICE).join(then, "product_id")
-    return known.select("shop_id", hit=_apart(known[PRICE], known["before"], JUMP))
+    before = former.select("product_id", before=former[PRICE])
+    rows = goods.select("product_id", "shop_id", PRICE).join(before, "product_id")
+    return rows.select("shop_id", hit=_apart(rows[PRICE], rows["before"], JUMP))
 
 
 def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.BooleanValue:
@@ -224,50 +228,59 @@ def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.Bo
 
 def _snapshot_before(lake: Lake, day: date) -> date | None:
     first = day - timedelta(days=SNAPSHOT_DAYS)
-    return max((one for one in lake.days(PRODUCTS) if first <= one < day), default=None)
+    return max((other for other in lake.days(PRODUCTS) if first <= other < day), default=None)
 
 
 # Which shops
 
 
 def _of_shops(
-    held: Sequence[Measurement],
+    measurements: Sequence[Measurement],
     marked: Mapping[str, ir.Table],
     engine: Engine,
     days: DayWithBaseline,
-    found: Mapping[date, Figures],
+    by_day: Mapping[date, Figures],
 ) -> Iterator[Measurement]:
     """Of prices that are off more often than usual, the shops that hold most of them.
 
     `expected`, `low` and `high` are of a shop of that size in which such prices are as frequent as they usually are.
     """
-    for one in held:
-        if one.subject == PRICES and one.measure in marked and one.high is not None and one.value > one.high:
-            history = _history(days, found, (one.signal, one.subject, one.measure))
-            hits = round(one.value * one.rows)
-            yield from _named(_by_shop(engine, marked[one.measure]), one.measure, history, hits)
+    for measurement in measurements:
+        if (
+            measurement.subject == PRICES
+            and measurement.measure in marked
+            and measurement.high is not None
+            and measurement.value > measurement.high
+        ):
+            history = _history(days, by_day, (measurement.signal, measurement.subject, measurement.measure))
+            hits = round(measurement.value * measurement.rows)
+            yield from _named(_by_shop(engine, marked[measurement.measure]), measurement.measure, history, hits)
 
 
 def _by_shop(engine: Engine, marked: ir.Table) -> list[dict[str, int]]:
     """The shops that have hits, with how many and of how many products; those with most hits first."""
     schema = pa.schema({"shop_id": pa.int64(), "hits": pa.int64(), "rows": pa.int64()})
-    told = marked.group_by("shop_id").aggregate(
+    totals = marked.group_by("shop_id").aggregate(
         hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count()
     )
-    some: list[dict[str, int]] = engine.batches(told.filter(told["hits"] > 0), schema).read_all().to_pylist()
-    return sorted((one for one in some if one["shop_id"] is not None), key=lambda one: (-one["hits"], one["shop_id"]))
+    shops: list[dict[str, int]] = engine.batches(totals.filter(totals["hits"] > 0), schema).read_all().to_pylist()
+    return sorted(
+        (shop for shop in shops if shop["shop_id"] is not None), key=lambda shop: (-shop["hits"], shop["shop_id"])
+    )
 
 
 def _named(
     shops: Sequence[Mapping[str, int]], measure: str, history: Sequence[float], hits: int
 ) -> Iterator[Measurement]:
     """Those beyond what is usual; none where so few do not hold most of the hits, for then it sits elsewhere."""
-    beyond, theirs = [], 0
+    beyond, hits_named = [], 0
     for shop in shops[:MOST_SHOPS]:
-        known, value = baseline_of("share", history, shop["rows"]), shop["hits"] / shop["rows"]
-        if known and value > known.high and shop["hits"] >= LEAST_PART * hits:
+        baseline, value = baseline_of("share", history, shop["rows"]), shop["hits"] / shop["rows"]
+        if baseline and value > baseline.high and shop["hits"] >= LEAST_PART * hits:
             name = f"{measure} {shop['shop_id']}"
-            beyond.append(Measurement(SHOP, PRICES, name, value, known.low, known.high, known.value, shop["rows"]))
-            theirs += shop["hits"]
-    if 2 * theirs > hits:
+            beyond.append(
+                Measurement(SHOP, PRICES, name, value, baseline.low, baseline.high, baseline.value, shop["rows"])
+            )
+            hits_named += shop["hits"]
+    if 2 * hits_named > hits:
         yield from beyond

@@ -1,4 +1,4 @@
-"""Who ranked a day, and the lists that this version was judged on before it was promoted."""
+"""The reference: the lists that the version that ranks a day was evaluated on before it was promoted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from rankloop.contracts.lake import DAY, SCORES
 from rankloop.errors import RankloopError
-from rankloop.features.catalogue import FEATURES
+from rankloop.features.catalogue import feature_named
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.grid import Column, Floats, Grid, grid_of
 from rankloop.ranking.scored import OURS
@@ -28,9 +28,7 @@ from rankloop.scoring.shelf import Scorer, scorer_of
 from rankloop.training.record import REFERENCE
 
 SCORE = "score"
-"""What the score is called among the columns that drift is measured of."""
-SAME_ALL_DAY = frozenset(feature.name for feature in FEATURES if feature.same_all_day)
-"""Features that the date alone decides: one day against many has always drifted."""
+"""The column of the score among those that drift is measured of."""
 FACTS = (DAY, "shops_own", "control", "buyer_group", "weight", OURS)
 
 
@@ -40,7 +38,7 @@ class IncomparableVersionError(RankloopError):
 
 @dataclass(frozen=True)
 class Reference:
-    """The rows of those lists that a day's can be compared with, and their model, ready to travel."""
+    """The rows of the lists that a day's are compared with, and the model, which can be sent to other processes."""
 
     version: int
     scorer: Scorer
@@ -48,17 +46,17 @@ class Reference:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What drift is measured of: the model's features, then its score."""
-        return (*(name for name in self.scorer.features if name not in SAME_ALL_DAY), SCORE)
+        """The columns that drift is measured of: the model's features, then its score."""
+        return (*(name for name in self.scorer.features if not _same_all_day(name)), SCORE)
 
     def values(self, column: str) -> Column:
-        """A column as it was scored, unknown values as NaN."""
+        """Return a column as it was scored, missing values as NaN."""
         kept = self.table[OURS if column == SCORE else column]
         return np.asarray(kept.to_numpy(zero_copy_only=False), dtype=np.float32)
 
     @cached_property
     def weights(self) -> Floats:
-        """How many rows that were shown each row stands for."""
+        """How many impressions each row stands for."""
         return np.asarray(self.table["weight"].to_numpy(zero_copy_only=False), dtype=np.float64)
 
     @cached_property
@@ -78,7 +76,7 @@ class Reference:
 
     @cached_property
     def by_day(self) -> tuple[Floats, ...]:
-        """By column, a row a day and a column a cell: what its values weigh."""
+        """By column, the weight of its values in each cell, a row for each day."""
         days, day = np.unique(self.days, return_inverse=True)
         return tuple(
             np.bincount(day * grid.size + grid.cells(self.values(column)), self.weights, len(days) * grid.size)
@@ -95,6 +93,12 @@ def ranking_version(lake: Lake, day: date, champion: Callable[[], Version | None
             return batch["version"][0].as_py()  # type: ignore[no-any-return]
     current = champion()
     return None if current is None else current.number
+
+
+def _same_all_day(name: str) -> bool:
+    """Whether the date alone decides a feature: one day against many has always drifted."""
+    feature = feature_named(name)
+    return feature is not None and feature.same_all_day
 
 
 def load_reference(registry: Registry, number: int, control_share: float) -> Reference:

@@ -1,4 +1,4 @@
-"""What monitoring writes: a row a measure a day, in tables of one shape."""
+"""The tables that monitoring writes, all of one schema: a row for each measure of a day."""
 
 import pyarrow as pa
 
@@ -27,7 +27,7 @@ DRIFT, PERFORMANCE, CONCEPT, QUALITY = (
 DAYS_LATER = {PERFORMANCE: 1, CONCEPT: 1}
 """By table, how many days after a day it is measured: reactions count for 24 hours."""
 CATALOGUES = ("buyers", "products")
-"""Sources that are as they stand at the end of a day; of the others a day has what happened."""
+"""Sources that are snapshots at the end of a day; the others hold the events of a day."""
 AMOUNT_COLUMNS = (
     "products.original_price",
     "products.final_price",

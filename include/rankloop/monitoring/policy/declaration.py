@@ -64,7 +64,7 @@ class DriftRule(BaseModel):
     name: ClassVar[str]
     """Its name in the settings."""
     role: ClassVar[Role]
-    """What it watches. `data`: it is told even when it is over, and no model is trained meanwhile."""
+    """What it watches. With `data`, a finding stays when it is over, and no model is trained meanwhile."""
     cause: ClassVar[RootCauseKind]
     """The root cause that it points to."""
     reads: ClassVar[tuple[Measures, ...]]

@@ -1,4 +1,4 @@
-"""Whether something is wrong with the champion, or with what it is fed, and what should be done about it."""
+"""Decides the verdict of a market day: whether something is wrong, why, and what should be done about it."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is said of a day, and how it is kept."""
+"""The verdict of a market day, and how it is stored."""
 
 from datetime import date
 from typing import Any, Literal
@@ -18,7 +18,7 @@ class NotJudgedError(RankloopError):
 
 
 class Verdict(BaseModel):
-    """What is to be said of a day, and to be done."""
+    """Monitoring's decision about a market day: its severity, its root causes, and what is not done."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,28 +29,28 @@ class Verdict(BaseModel):
     reason: str
     causes: tuple[RootCause, ...] = ()
     held_back: tuple[str, ...] = ()
-    """What is not done though the policy would have it, and why."""
+    """What is called for and not done, and why."""
     measured: tuple[str, ...] = ()
     """The tables that have rows of their newest day."""
 
     def summary(self) -> dict[str, Any]:
-        """What is worth seeing of it at a glance."""
+        """Return it in short."""
         return {"day": str(self.day), "version": self.version, "state": self.state, "reason": self.reason}
 
 
 def record_verdict(client: Client, verdict: Verdict) -> None:
-    """Make this the verdict of its day."""
+    """Store this as the verdict of its day."""
     actions.save_verdict(client, verdict.day, verdict.model_dump(mode="json"))
 
 
 def load_verdict(client: Client, day: date) -> Verdict:
-    """The verdict of a day."""
-    if found := actions.verdict_of_day(client, day):
-        return Verdict.model_validate(found)
+    """Return the verdict of a day, or raise a NotJudgedError."""
+    if document := actions.verdict_of_day(client, day):
+        return Verdict.model_validate(document)
     raise NotJudgedError(f"{day} is not judged. Clear the task `judge` of drift_checks for that day.")
 
 
 def newer_verdict_day(client: Client, day: date) -> date | None:
-    """The newest day with a verdict, if it is after this one."""
+    """Return the newest day with a verdict, if it is after this one."""
     newest = date.fromisoformat(actions.recent_verdicts(client, 1)[0]["day"])
     return newest if newest > day else None

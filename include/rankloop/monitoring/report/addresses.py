@@ -1,4 +1,4 @@
-"""Where a day's drift report is: in the lake, within Airflow, and for whoever reads of it elsewhere."""
+"""Where a day's drift report is: in the lake, within Airflow, and as a whole address."""
 
 from datetime import date
 

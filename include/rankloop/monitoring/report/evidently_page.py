@@ -1,4 +1,4 @@
-"""Evidently's page on two samples, by our own measure and limits, and what it found, as plain values."""
+"""Evidently's page on two samples, with our own PSI and limits, and its test results as plain values."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DRIFT = "evidently:metric_v2:ValueDrift"
 def evidently_page(
     reference: pd.DataFrame, now: pd.DataFrame, limits: Mapping[str, float]
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The page, and by column the PSI, its limit and whether Evidently's test failed.
+    """Return the page, and by column the PSI, its limit and whether Evidently's test failed.
 
     Columns of which one side knows nothing are left out; Evidently refuses them.
     """
@@ -33,16 +33,16 @@ def _snapshot(reference: pd.DataFrame, now: pd.DataFrame, limits: dict[str, floa
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415  (takes seconds, and few need it)
     from evidently.presets import DataDriftPreset  # noqa: PLC0415
 
-    _teach()
+    _register_psi()
     definition = DataDefinition(numerical_columns=list(limits))
     sides = (Dataset.from_pandas(side, data_definition=definition) for side in (now, reference))
     drift = DataDriftPreset(columns=list(limits), num_method=METHOD, per_column_threshold=limits)
     return Report([drift], include_tests=True).run(*sides)
 
 
-def _verdicts(found: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
-    failed = {test["metric_config"]["metric_id"] for test in found["tests"] if test["status"] == "FAIL"}
-    drifts = (metric for metric in found["metrics"] if metric["config"]["type"] == DRIFT)
+def _verdicts(result: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
+    failed = {test["metric_config"]["metric_id"] for test in result["tests"] if test["status"] == "FAIL"}
+    drifts = (metric for metric in result["metrics"] if metric["config"]["type"] == DRIFT)
     return [
         {
             "column": metric["config"]["column"],
@@ -54,8 +54,12 @@ def _verdicts(found: Mapping[str, Any], limits: Mapping[str, float]) -> list[dic
     ]
 
 
-def _teach() -> None:
-    """Let Evidently know our PSI: its own has bins of equal width, in which a long tail hides all else."""
+def _register_psi() -> None:
+    """Register our PSI with Evidently: its own has bins of equal width, in which a long tail hides all else.
+
+    Its registry of drift methods is in its `legacy` package alone: `ValueDrift` and the presets of the current API look
+    methods up there by name, and take no function.
+    """
     from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest  # noqa: PLC0415
     from evidently.legacy.core import ColumnType  # noqa: PLC0415
 
@@ -69,7 +73,7 @@ def _psi(reference: pd.Series, now: pd.Series, _kind: object, limit: float) -> t
 
 
 def sample_psi(reference: pd.Series, now: pd.Series) -> float:
-    """Our PSI of one column; 0 where a side knows nothing."""
+    """Return our PSI of one column; 0 where a sample has no value."""
     before, after = (np.asarray(side.dropna(), dtype=np.float32) for side in (reference, now))
     if not len(before) or not len(after):
         return 0.0

@@ -1,4 +1,4 @@
-"""Verdicts and incidents on a page, in Markdown, for somebody who was asleep."""
+"""Root causes and incidents as pages in Markdown, for on-call."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""`residual`: a segment clicks otherwise than the calibrated scores say."""
+"""`residual`: a segment clicks more or less than the calibrated scores say."""
 
 from typing import ClassVar
 

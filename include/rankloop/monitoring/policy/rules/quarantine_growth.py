@@ -17,7 +17,7 @@ class QuarantineGrowthRule(DriftRule):
     role: ClassVar[Role] = "data"
     cause: ClassVar[RootCauseKind] = DATA_BUG
     reads: ClassVar[tuple[Measures, ...]] = (Measures(QUALITY, "source", ("quarantined_share",)),)
-    sentence: ClassVar[str] = "Of the rows of {subject} {value:.1%} were set aside, where {expected:.1%} are usual"
+    sentence: ClassVar[str] = "Of the rows of {subject} {value:.1%} were quarantined, where {expected:.1%} are usual"
 
     threshold: float = Field(0.02, ge=0, le=1, description="rise of the share of quarantined rows")
     days: int = Field(1, ge=1, le=28, description=DAYS)

@@ -1,4 +1,4 @@
-"""`prediction`: the champion's scores are distributed otherwise."""
+"""`prediction`: the champion's scores are distributed differently."""
 
 from typing import ClassVar
 
@@ -11,13 +11,13 @@ from rankloop.monitoring.policy.finding import Role, Row
 
 
 class ScoreDriftRule(DriftRule):
-    """The champion's scores are distributed otherwise than when it was evaluated."""
+    """The champion's scores are distributed differently from when it was evaluated."""
 
     name: ClassVar[str] = "prediction"
     role: ClassVar[Role] = "outputs"
     cause: ClassVar[RootCauseKind] = UNCLEAR
     reads: ClassVar[tuple[Measures, ...]] = (Measures(DRIFT, "prediction", ("psi",)),)
-    sentence: ClassVar[str] = "The scores are spread otherwise: {measure} {value:.2f} (limit {threshold:g})"
+    sentence: ClassVar[str] = "The scores are distributed differently: {measure} {value:.2f} (limit {threshold:g})"
 
     threshold: float = Field(0.25, ge=0, description="PSI of the scores")
 
