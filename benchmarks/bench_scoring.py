@@ -47,8 +47,9 @@ from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import learn
 from rankloop.ranking.rankers.boosted import Boosted
 from rankloop.ranking.rankers.protocol import Curve
-from rankloop.scoring.batch import as_lists, rankings_of_group
-from rankloop.scoring.ranker import Ranker
+from rankloop.scoring.batch import shard_rankings
+from rankloop.scoring.lists import as_lists, list_time
+from rankloop.scoring.ranker import ActiveRanker
 from rankloop.scoring.shelf import narrow, ranked, scorer_of
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
@@ -99,7 +100,9 @@ def joined(settings: Settings, group: int) -> pa.RecordBatch:
     """A portion of the candidates of a group, joined with every feature."""
     with open_engine(settings.features) as engine:
         pool = candidate_pool(engine, settings, group)
-        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
+        lists = engine.materialise(
+            as_lists(candidates(pool), list_time(pool.day, settings.zone, settings.scoring.hour))
+        )
         store, shard = store_of(settings), buyer_shards(engine, lists)[0]
         rows = SetJoiner(engine, store, lists, feature_events.LAST, shard=shard).table()
         kinds = store.joined_schema(pa.schema([]))
@@ -116,7 +119,9 @@ def scoring(home: Path) -> dict[str, float]:
     with open_engine(settings.features) as engine:
         started = perf_counter()
         pool = candidate_pool(engine, settings, 3)
-        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
+        lists = engine.materialise(
+            as_lists(candidates(pool), list_time(pool.day, settings.zone, settings.scoring.hour))
+        )
         drawn, count = perf_counter() - started, lists.count().execute()
         for _ in range(ROUNDS):
             started = perf_counter()
@@ -130,11 +135,17 @@ def scoring(home: Path) -> dict[str, float]:
     return {"drawn": count / drawn, "ours": median(ours), "bare": median(bare), "rows": count}
 
 
+def ranked_shard(settings: Settings, ranker: ActiveRanker, shard: int) -> list[Ranking]:
+    """Return every buyer's ranking of one shard, as a task makes them."""
+    with open_engine(settings.features) as engine:
+        return list(shard_rankings(engine, store_of(settings), settings.scoring, a_batch("made"), ranker, shard))
+
+
 def publishing(home: Path) -> dict[str, float]:
     """Documents a second, ours and the bare insert, in turns."""
     settings = settings_in(home)
-    ranker = Ranker(load_model(home / "model"), 1, "digest")
-    rankings = list(rankings_of_group(settings, a_batch("made"), ranker, 3))
+    ranker = ActiveRanker(load_model(home / "model"), 1, "digest")
+    rankings = ranked_shard(settings, ranker, 3)
     bare, ours = [], []
     with server() as address:
         client = connect(address)
@@ -175,12 +186,12 @@ def bare_insert(address: str, name: str, rankings: list[Ranking]) -> float:
 def memory(home: Path) -> dict[str, float]:
     """Peak memory of ranking for everybody, one group after the other, and the time."""
     settings = settings_in(home)
-    ranker = Ranker(load_model(home / "model"), 1, "digest")
+    ranker = ActiveRanker(load_model(home / "model"), 1, "digest")
     buyers = [0]
 
     def run() -> None:
         for group in range(BUYER_SHARDS):
-            buyers[0] += sum(1 for _ in rankings_of_group(settings, a_batch("made"), ranker, group))
+            buyers[0] += len(ranked_shard(settings, ranker, group))
 
     return {"seconds": seconds(run), "buyers": buyers[0] - 1, "peak": peak_mb()}
 

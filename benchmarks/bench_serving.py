@@ -36,6 +36,7 @@ from seeded import parse_seeded, seed
 from simulated_market import live_in_lake
 
 from rankloop.champions.current import reconcile_aliases
+from rankloop.context import open_context
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
 from rankloop.features.joining.sets import SetJoiner
@@ -382,7 +383,8 @@ def show(settings: Settings, arguments: argparse.Namespace, lists: Path, peer: l
 
 
 def _model(settings: Settings) -> Model:
-    found = choose_ranker(settings).model
+    with open_context(settings) as context:
+        found = choose_ranker(context.state, context.registry).model
     assert found  # noqa: S101  (a champion was made)
     return found
 

@@ -21,23 +21,27 @@ import pyarrow.compute as pc
 from building import aggregate_day, build_features, lake_of
 from pydantic import SecretStr
 
+from rankloop.candidates.pool import BUYER_SHARDS
 from rankloop.champions.current import current_champion, reconcile_aliases
 from rankloop.champions.history import champion_number
 from rankloop.context import open_context
 from rankloop.contracts import marketplace as source
 from rankloop.contracts.lake import BUYERS, DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.sources import SOURCES
+from rankloop.engine.opening import open_engine
 from rankloop.events.summaries import DaySummary, SourceSummary, save_day_summary
 from rankloop.experiment import is_control
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
-from rankloop.scoring.batch import rankings_of_group
-from rankloop.scoring.ranker import load_version, policy_of
+from rankloop.scoring.batch import shard_rankings
+from rankloop.scoring.ranker import load_ranker, policy_name
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.ledger import LedgerDraft
-from rankloop.state.rankings import DEFAULT_BUYER, Batch
+from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 from rankloop.training.pipeline import run_training
 from rankloop.training.registration import training_outcome
 from rankloop_demo.simulator.living import Marketplace, live
@@ -52,7 +56,6 @@ ACCOUNT_TIMES = {
     "updated_at": "utc_updated_at",
     "latest_order_at": "latest_order_date",
 }
-GROUPS = 10
 NOW = datetime(2026, 10, 8, 2, tzinfo=UTC)
 
 
@@ -107,9 +110,13 @@ class Shop:
         with connect(self.settings.mongo) as client:
             champion = current_champion(client, Registry(self.settings.mlflow))
         assert champion  # noqa: S101  (there is one from the first training on)
-        ranker, number = load_version(Registry(self.settings.mlflow), champion.number), champion.number
-        batch = Batch(f"b{day}", day, number, policy_of(number), NOW)
-        found = [one for group in range(GROUPS) for one in rankings_of_group(self.settings, batch, ranker, group)]
+        ranker, number = load_ranker(Registry(self.settings.mlflow), champion.number), champion.number
+        batch = Batch(f"b{day}", day, number, policy_name(number), NOW)
+        store = FeatureStore(Lake(self.settings.lake_root), self.settings.features, self.settings.zone)
+        found: list[Ranking] = []
+        for shard in range(BUYER_SHARDS):
+            with open_engine(self.settings.features) as engine:
+                found += shard_rankings(engine, store, self.settings.scoring, batch, ranker, shard)
         found = [one for one in found if one.account_id != DEFAULT_BUYER]
         stays = is_control([one.account_id for one in found], self.settings.experiment.control_share)
         self.kept.rankings = as_rankings(

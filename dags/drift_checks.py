@@ -26,7 +26,7 @@ from orchestration import (
     trigger_scoring,
     trigger_training,
 )
-from rankloop.settings import load_settings
+from rankloop.context import open_context
 
 
 @task
@@ -95,9 +95,11 @@ def tell() -> list:
 @task
 def newest_day(shown: str) -> str:
     """Return the day to rank again without the champion; skip if no day is built."""
-    from rankloop.scoring.publish import newest_day
+    from rankloop.scoring.inputs import newest_feature_day
 
-    if not (day := newest_day(load_settings())):
+    with open_context() as context:
+        day = newest_feature_day(context.lake)
+    if not day:
         raise AirflowSkipException(f"no day is built that could be ranked again; live is {shown or 'nothing'}")
     return str(day)
 

@@ -36,9 +36,11 @@ def vacuum() -> dict:
 @task(pool="mongo")
 def old_batches() -> list:
     """Remove batches of rankings that nobody goes back to."""
-    from rankloop.scoring.publish import tidy
+    from rankloop.context import open_context
+    from rankloop.scoring.archive import remove_old_batches
 
-    return tidy(load_settings())
+    with open_context() as context:
+        return remove_old_batches(context.state, context.registry, context.settings.scoring.keep_batches)
 
 
 @task

@@ -19,7 +19,6 @@ from airflow.sdk.execution_time.hitl import HITLUser
 from approval import ASK, PROMOTION, REASON, AskToApprove, approval_of, notifiers, version_of
 from orchestration import DEFAULT_ARGS, trigger_scoring
 from rankloop.context import open_context
-from rankloop.settings import load_settings
 
 
 @task
@@ -45,11 +44,12 @@ def decide(params=None, dag_run=None) -> str:
 @task
 def newest_day(decision: str) -> str:
     """The day that the new champion ranks first; skip where there is no new champion."""
-    from rankloop.scoring.publish import newest_day
+    from rankloop.scoring.inputs import newest_feature_day
 
     if decision != "promoted":
         raise AirflowSkipException(f"{decision}: the champion stays, and with it the rankings")
-    return str(newest_day(load_settings()))
+    with open_context() as context:
+        return str(newest_feature_day(context.lake))
 
 
 @dag(

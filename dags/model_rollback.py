@@ -16,7 +16,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from orchestration import DEFAULT_ARGS, trigger_scoring
 from rankloop.context import open_context
-from rankloop.settings import load_settings
 
 
 @task
@@ -32,24 +31,24 @@ def roll_back(params=None, dag_run=None) -> str:
 
 @task
 def show_again(params=None) -> str:
-    """Show the last rankings of who is champion now, at once."""
-    from datetime import UTC, datetime
-
-    from rankloop.scoring.publish import show_again
+    """Make the last batch of the present champion live."""
+    from rankloop.scoring.publishing import republish_champion_batch
 
     if params["dry_run"]:
         raise AirflowSkipException("a dry run changes nothing that buyers see")
-    return show_again(load_settings(), datetime.now(UTC))
+    with open_context() as context:
+        return republish_champion_batch(context.state, context.registry, context.clock())
 
 
 @task
 def newest_day(shown: str) -> str:
-    """Return the day to rank again if the rankings of the champion are gone; skip if they are there."""
-    from rankloop.scoring.publish import newest_day
+    """Return the day to rank again; skip if the champion's last batch is live."""
+    from rankloop.scoring.inputs import newest_feature_day
 
     if shown:
         raise AirflowSkipException(f"{shown} is live")
-    return str(newest_day(load_settings()))
+    with open_context() as context:
+        return str(newest_feature_day(context.lake))
 
 
 @dag(

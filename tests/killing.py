@@ -15,7 +15,7 @@ forks.set_forkserver_preload(
     [
         *("rankloop.events.tasks", "rankloop.features.build", "rankloop.engine.duck", "rankloop_demo.simulator.living"),
         *("rankloop.training.pipeline", "rankloop.ranking.rankers.boosted", "optuna"),
-        *("rankloop.promotion.decision", "rankloop.promotion.rollback", "rankloop.scoring.publish"),
+        *("rankloop.promotion.decision", "rankloop.promotion.rollback", "rankloop.scoring.publishing"),
     ]
 )
 

@@ -85,19 +85,19 @@ def test_rankings_are_shown_only_after_every_group_and_the_check(dag_bag: "DagBa
     dag = dag_bag.dags["batch_scoring"]
     assert dag.get_task("check").upstream_task_ids >= {"rank"}
     assert dag.get_task("publish").upstream_task_ids >= {"check"}
-    assert {"publish"} <= dag.get_task("keep_scores").upstream_task_ids
-    assert dag.get_task("tidy").upstream_task_ids == {"publish"}
+    assert {"publish"} <= dag.get_task("archive").upstream_task_ids
+    assert dag.get_task("old_batches").upstream_task_ids == {"publish"}
 
 
-def test_no_task_of_upkeep_waits_for_another(dag_bag: "DagBag") -> None:
+def test_no_task_of_lake_maintenance_waits_for_another(dag_bag: "DagBag") -> None:
     tasks = dag_bag.dags["lake_maintenance"].tasks
     assert {task.task_id: task.upstream_task_ids for task in tasks} == {
         name: set() for name in ("compact", "vacuum", "old_batches", "old_reports")
     }
 
 
-def test_every_group_of_buyers_is_ranked(dag_bag: "DagBag") -> None:
+def test_every_shard_of_the_buyers_is_ranked(dag_bag: "DagBag") -> None:
     from rankloop.candidates.pool import BUYER_SHARDS  # noqa: PLC0415  (heavy, and no other test needs it)
 
-    shares = dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["groups"]
-    assert sorted(group for share in shares for group in share) == list(range(BUYER_SHARDS))
+    tasks = dag_bag.dags["batch_scoring"].get_task("rank").op_kwargs_expand_input.value["shards"]
+    assert sorted(shard for shards in tasks for shard in shards) == list(range(BUYER_SHARDS))

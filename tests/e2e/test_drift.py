@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.tables import DRIFT, PERFORMANCE
 from rankloop.monitoring.policy.rule_set import TABLES
-from rankloop.scoring.publish import newest_day
+from rankloop.scoring.inputs import newest_feature_day
 from rankloop.state.rankings import list_batches, live_batch, publish_batch
 from rankloop_demo.stack.airflow_api import signed_in, switch_on
 from rankloop_demo.stack.watching import ask_for, run_of, watch
@@ -27,7 +27,7 @@ DAG = "drift_checks"
 def run(stack: RunningStack, demo: str) -> Iterator[Run]:
     """The demo's check of its newest day."""
     switch_on(stack.settings, DAG)
-    api, day = signed_in(stack.settings, "oncall"), newest_day(stack.settings)
+    api, day = signed_in(stack.settings, "oncall"), newest_feature_day(lake_of(stack.settings))
     assert day
     assert f"{day} is judged" in demo
     found = run_of(api, DAG, day)
@@ -38,7 +38,7 @@ def run(stack: RunningStack, demo: str) -> Iterator[Run]:
 
 def kept(stack: RunningStack) -> tuple[dict[str, Any], dict[str, str | None], int]:
     """The day's verdict, what was measured, and how much was ever done."""
-    day, lake = newest_day(stack.settings), lake_of(stack.settings)
+    day, lake = newest_feature_day(lake_of(stack.settings)), lake_of(stack.settings)
     assert day
     with MongoClient[dict[str, Any]](stack.settings.mongo) as client:
         verdict = client["rankloop"]["verdicts"].find_one({"_id": day.isoformat()})
@@ -98,7 +98,7 @@ def trainings(run: Run) -> list[str]:
 @pytest.fixture
 def evening(stack: RunningStack, run: Run) -> Iterator[Callable[[int], Run]]:
     """Has the day so many days before the newest checked as on its own evening; trainings are asked for, not begun."""
-    api, newest = signed_in(stack.settings, "admin"), newest_day(stack.settings)
+    api, newest = signed_in(stack.settings, "admin"), newest_feature_day(lake_of(stack.settings))
     assert newest
     api.ask("PATCH", "/dags/continuous_training", {"is_paused": True})
 
@@ -119,7 +119,7 @@ def evening(stack: RunningStack, run: Run) -> Iterator[Callable[[int], Run]]:
 
 
 def before_newest(stack: RunningStack, *ages: int) -> list[date]:
-    newest = newest_day(stack.settings)
+    newest = newest_feature_day(lake_of(stack.settings))
     assert newest
     return [newest - timedelta(days=age) for age in ages]
 

@@ -7,12 +7,13 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from rankloop.scoring.publish import newest_day
+from rankloop.scoring.inputs import newest_feature_day
 from rankloop_demo.stack import approving
 from rankloop_demo.stack.airflow_api import signed_in
 from rankloop_demo.stack.home import read_private
 from rankloop_demo.stack.people import passwords_file
 from rankloop_demo.stack.watching import run_of
+from tests.building import lake_of
 from tests.e2e import browser
 from tests.promotion.shop import Shop
 from tests.running import RunningStack
@@ -50,7 +51,7 @@ def test_the_ml_lead_reads_approves_and_sees_the_champion_change(
 
 
 def test_on_call_opens_a_days_drift_report_from_its_task(stack: RunningStack, demo: str, tmp_path: Path) -> None:
-    api, day = signed_in(stack.settings, "oncall"), newest_day(stack.settings)
+    api, day = signed_in(stack.settings, "oncall"), newest_feature_day(lake_of(stack.settings))
     assert day
     assert f"{day} is judged" in demo
     run = run_of(api, "drift_checks", day)

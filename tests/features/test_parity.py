@@ -20,7 +20,7 @@ from rankloop.features.declarations import ACCOUNT, PRODUCT
 from rankloop.features.joining.protocol import BuyerShard
 from rankloop.features.joining.sets import SetJoiner
 from rankloop.ranking.model import load_model
-from rankloop.scoring.batch import as_lists
+from rankloop.scoring.lists import as_lists, list_time
 from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
 from rankloop.settings import Settings
 from tests.building import aggregate_day, build_features, lake_of
@@ -56,7 +56,9 @@ def make(settings: Settings) -> None:
         engine.write(lake, JOINED, joiner.table(), SHOWN_DAY)
         # With every buyer's ranking in the same session: to start another takes longer than all else here.
         pool = open_candidate_pool(engine, lake, AS_OF_DAY, GROUP, settings.scoring, settings.features.seen_days)
-        drawn = engine.materialise(as_lists(settings, pool, candidates(pool)))
+        drawn = engine.materialise(
+            as_lists(candidates(pool), list_time(AS_OF_DAY, settings.zone, settings.scoring.hour))
+        )
         top_n = settings.scoring.top_n
         best = pa.concat_tables(ranked(engine, store_of(settings), drawn, AS_OF_DAY, scorer=a_scorer(), top_n=top_n))
         lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))

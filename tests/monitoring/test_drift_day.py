@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from rankloop.context import open_context
 from rankloop.mongo import connect
 from rankloop.monitoring.policy.verdict import Verdict
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import MODEL
-from rankloop.scoring.publish import publish
+from rankloop.scoring.publishing import publish_if_current
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.settings import Settings
 from rankloop.settings.monitoring import MonitoringSettings
@@ -136,17 +137,22 @@ def test_rankings_that_are_worse_than_none_are_taken_off_until_they_are_released
     assert done(settings, worse)[1] == "fall back"
     assert live(settings) == ours
     assert (apply_fallback(settings, DAY, now=NOW), live(settings)) == (base, base)
-    assert choose_ranker(settings).version is None
+    with open_context(settings) as context:
+        assert choose_ranker(context.state, context.registry).version is None
     assert shop.aliases["champion"] == champion
     assert shop.alerts[f"held_back:version {champion}"] == "open"
     # One of its batches that was under way meanwhile is not shown.
     with connect(settings.mongo) as client:
         rankings.add_batch_facts(client, ours, checked={})
-    assert publish(settings, ours, NOW).startswith(f"not made live: version {champion} is held back: {DAY}: ")
+    with open_context(settings) as context:
+        outcome = publish_if_current(context.state, context.registry, ours, NOW)
+    assert outcome.startswith(f"not made live: version {champion} is held back: {DAY}: ")
     # Cleared after another batch went live, it leaves that.
     newer = put_live(settings, DAY, None)
     assert (apply_fallback(settings, DAY, now=NOW), live(settings)) == (newer, newer)
     with connect(settings.mongo) as client:
         assert actions.release_version(client, champion)
         assert actions.held_versions(client) == {}
-    assert not any("held back" in note for note in choose_ranker(settings).notes)
+    with open_context(settings) as context:
+        notes = choose_ranker(context.state, context.registry).notes
+    assert not any("held back" in note for note in notes)

@@ -12,11 +12,14 @@ from pydantic import SecretStr
 from rankloop.calendar import days_between
 from rankloop.champions.current import reconcile_aliases
 from rankloop.context import open_context
+from rankloop.engine.opening import open_engine
 from rankloop.experiment import is_control
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
-from rankloop.scoring.batch import rankings_of_group
-from rankloop.scoring.ranker import load_version, policy_of
+from rankloop.scoring.batch import shard_rankings
+from rankloop.scoring.ranker import load_ranker, policy_name
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.gate import GateSettings
@@ -106,9 +109,13 @@ class Maker:
                 client, LedgerDraft("promoted", "decision 1", 1, None, 1, "ml-lead", "it is better"), None, NOW
             )
             reconcile_aliases(client, Registry(settings.mlflow))
-        ranker = load_version(Registry(settings.mlflow), 1)
-        batch = Batch("b1", AS_OF, 1, policy_of(1), NOW)
-        found = [one for group in range(10) for one in rankings_of_group(settings, batch, ranker, group)]
+        ranker = load_ranker(Registry(settings.mlflow), 1)
+        batch = Batch("b1", AS_OF, 1, policy_name(1), NOW)
+        store = FeatureStore(Lake(settings.lake_root), settings.features, settings.zone)
+        found: list[Ranking] = []
+        for shard in range(10):
+            with open_engine(settings.features) as engine:
+                found += shard_rankings(engine, store, settings.scoring, batch, ranker, shard)
         return settings, 1, [one for one in found if one.account_id != DEFAULT_BUYER]
 
     def watched(self, name: str, scenario: str = "", begin: date = SHOWN[0]) -> Watched:

@@ -8,14 +8,28 @@ import pytest
 from rankloop.candidates.generation import SOURCES
 from rankloop.contracts.lake import PRODUCTS, SCORES
 from rankloop.mongo import connect
-from rankloop.scoring.batch import BatchError, plan, rank_group
-from rankloop.scoring.publish import check, keep_scores, outdated, publish, show_again, tidy
+from rankloop.scoring.batch import BatchError
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER
 from tests.building import lake_of
 from tests.features.conftest import DAYS
 from tests.promotion.shop import Shop
-from tests.scoring.batches import NOW, content, live, made, recorded, shown
+from tests.scoring.batches import (
+    NOW,
+    archive,
+    check,
+    content,
+    live,
+    made,
+    plan,
+    publish,
+    rank,
+    recorded,
+    remove_old,
+    republish,
+    shown,
+    why_superseded,
+)
 from tests.scoring.conftest import DAY
 
 pytestmark = pytest.mark.stack
@@ -73,7 +87,7 @@ def test_a_group_alone_mends_what_it_finds_and_leaves_the_others_be(market: Shop
         collection.delete_one({"_id": mine[0]})
         collection.update_one({"_id": mine[1]}, {"$set": {"products": [1, 2]}})
         collection.insert_one({**before[mine[0]], "_id": 77})
-    rank_group(market.settings, name, 3)
+    rank(market.settings, name, 3)
     assert content(market.settings, name) == {**before}
 
 
@@ -82,7 +96,7 @@ def test_without_a_champion_the_shops_own_ranking_stands_in_and_says_so(market: 
     assert {ranking["policy"] for ranking in content(market.settings, name).values()} == {"base"}
     with connect(market.settings.mongo) as client:
         notes = rankings.batch_by_name(client, name).facts["notes"]
-    assert notes == ["there is no champion", "there is no champion before it", "the shop's own ranking stands in"]
+    assert notes == ["there is no champion", "there is no previous champion", "the shop's own ranking stands in"]
 
 
 def test_a_champion_that_cannot_be_loaded_is_passed_over_for_the_one_before_it(market: Shop) -> None:
@@ -98,10 +112,10 @@ def test_a_champion_that_cannot_be_loaded_is_passed_over_for_the_one_before_it(m
 
 
 def test_features_built_anew_since_the_plan_are_refused(market: Shop) -> None:
-    name = plan(market.settings, DAY, NOW)
+    name = plan(market.settings, DAY)
     scoring = market.settings.scoring.model_copy(update={"explore": 4})
-    with pytest.raises(BatchError, match="has changed since it was planned"):
-        rank_group(market.settings.model_copy(update={"scoring": scoring}), name, 0)
+    with pytest.raises(BatchError, match="have changed since it was planned"):
+        rank(market.settings.model_copy(update={"scoring": scoring}), name, 0)
 
 
 def test_a_checked_batch_tells_the_share_of_each_source_and_how_many_buyers_have_no_history(market: Shop) -> None:
@@ -147,29 +161,29 @@ def test_scores_that_rank_nothing_are_refused(market: Shop) -> None:
 
 
 def test_what_was_not_checked_is_not_shown(market: Shop) -> None:
-    name = plan(market.settings, DAY, NOW)
+    name = plan(market.settings, DAY)
     with pytest.raises(BatchError, match="was not checked"):
-        publish(market.settings, name, NOW)
+        publish(market.settings, name)
     assert live(market.settings) is None
 
 
 def test_an_earlier_day_ranked_late_does_not_take_the_place_of_a_later_one(market: Shop) -> None:
     later = shown(market.settings, DAY)
     earlier = made(market.settings, DAYS[1])
-    assert publish(market.settings, earlier, NOW).startswith("not made live: what is live knows a later day")
+    assert publish(market.settings, earlier).startswith("not made live: the live batch is of a later day")
     pointer = live(market.settings)
     assert pointer
     assert pointer.batch == later
-    assert keep_scores(market.settings, earlier) is None
-    assert "nobody will see rankings" in outdated(market.settings, DAYS[1])
-    assert not outdated(market.settings, DAY)
+    assert archive(market.settings, earlier) is None
+    assert "nobody will see rankings" in why_superseded(market.settings, DAYS[1])
+    assert not why_superseded(market.settings, DAY)
 
 
 def test_a_batch_of_one_who_is_champion_no_more_is_not_shown(market: Shop) -> None:
     first = market.promoted()
     name = made(market.settings, DAY)
     market.promoted(first)
-    assert f"version {first} ranked it, and is the champion no more" in publish(market.settings, name, NOW)
+    assert f"version {first} ranked it, and is not the champion any more" in publish(market.settings, name)
     assert live(market.settings) is None
 
 
@@ -179,7 +193,7 @@ def test_after_a_rollback_the_former_champions_last_rankings_are_shown_at_once(m
     market.promoted(first)
     shown(market.settings, DAY)
     market.roll_back()
-    assert show_again(market.settings, NOW + timedelta(hours=1)) == old
+    assert republish(market.settings, NOW + timedelta(hours=1)) == old
     pointer = live(market.settings)
     assert pointer
     assert (pointer.batch, pointer.version, pointer.day) == (old, first, DAYS[1])
@@ -192,7 +206,7 @@ def test_after_a_rollback_to_one_without_rankings_nothing_is_shown_again(market:
     market.promoted(first)
     newer = shown(market.settings, DAY)
     market.roll_back()
-    assert show_again(market.settings, NOW) == ""
+    assert republish(market.settings) == ""
     assert live(market.settings).batch == newer  # type: ignore[union-attr]
 
 
@@ -207,9 +221,9 @@ def test_old_batches_go_and_what_is_gone_back_to_stays(market: Shop) -> None:
         settings = market.settings.model_copy(update={"scoring": scoring})
         name = plan(settings, DAY, NOW + timedelta(hours=explore))
         for group in range(10):
-            rank_group(settings, name, group)
+            rank(settings, name, group)
         check(settings, name)
         publish(settings, name, NOW + timedelta(hours=explore))
         names.append(name)
-    assert tidy(market.settings.model_copy(update={"scoring": few})) == [names[0]]
+    assert remove_old(market.settings.model_copy(update={"scoring": few})) == [names[0]]
     assert sorted(recorded(market.settings)) == sorted([kept, *names[1:]])

@@ -6,14 +6,13 @@ import pytest
 
 from rankloop.contracts.lake import SCORES
 from rankloop.mongo import connect
-from rankloop.scoring.batch import plan, rank_group
 from rankloop.settings import Settings
 from rankloop.state import rankings
 from tests.building import lake_of
 from tests.features.conftest import DAYS
 from tests.killing import Point, forks
 from tests.promotion.shop import Shop
-from tests.scoring.batches import GROUPS, NOW, Content, content, live, recorded, shown
+from tests.scoring.batches import NOW, SHARDS, Content, content, live, plan, rank, recorded, shown
 from tests.scoring.conftest import DAY
 from tests.scoring.victims import do, take
 
@@ -24,8 +23,8 @@ INSERT, INDEX = "pymongo.collection:Collection.insert_many", "pymongo.collection
 DROP, FORGET = "pymongo.database:Database.drop_collection", "pymongo.collection:Collection.delete_one"
 COMMIT = "rankloop.lake.tables:Lake._commit"
 RANKED = 3
-"""The group that the step `rank` is about."""
-STEPS = ("plan", "rank", "check", "publish", "keep_scores")
+"""The shard that the step `rank` is about."""
+STEPS = ("plan", "rank", "check", "publish", "archive")
 CUTS = [
     ("plan", Point(UPDATE, 1)),
     ("plan", Point(INDEX, 1)),
@@ -38,8 +37,8 @@ CUTS = [
     ("publish", Point(UPDATE, 1)),
     ("publish", Point(REPLACE, 1)),
     ("publish", Point(REPLACE, 1, after=True)),
-    ("keep_scores", Point(COMMIT, 1)),
-    ("keep_scores", Point(COMMIT, 1, after=True)),
+    ("archive", Point(COMMIT, 1)),
+    ("archive", Point(COMMIT, 1, after=True)),
 ]
 LAST_CUTS = dict(CUTS)
 """Of each step the one that comes last."""
@@ -67,14 +66,14 @@ def undisturbed() -> Undisturbed:
 
 
 def work_out(settings: Settings, name: str, undisturbed: Undisturbed) -> None:
-    """All groups are in the batch as they are if nothing happens, and it is known what that is."""
-    for group in GROUPS:
-        rank_group(settings, name, group)
+    """All shards are in the batch as they are if nothing happens, and it is known what that is."""
+    for shard in SHARDS:
+        rank(settings, name, shard)
     undisturbed.content.update(content(settings, name))
 
 
 def put(settings: Settings, name: str, undisturbed: Undisturbed, *, but: int | None = None) -> None:
-    """All groups are in the batch, but this one."""
+    """All shards are in the batch, but this one."""
     with connect(settings.mongo) as client:
         collection = client["rankloop"][rankings.COLLECTION_PREFIX + name]
         collection.delete_many({})
@@ -89,7 +88,7 @@ def forget(settings: Settings, name: str) -> None:
 
 def is_live_after(step: str, point: Point) -> bool:
     """Whether the batch is shown once it was killed there."""
-    return step == "keep_scores" or (step, point.after) == ("publish", True)
+    return step == "archive" or (step, point.after) == ("publish", True)
 
 
 def shown_now(settings: Settings) -> str:
@@ -113,7 +112,7 @@ def test_a_batch_killed_at_any_step_and_cleared_is_the_same(
     market: Shop, step: str, point: Point, undisturbed: Undisturbed
 ) -> None:
     settings, before = market.settings, something_shown(market.settings)
-    name = plan(settings, DAY, NOW)
+    name = plan(settings, DAY)
     if not undisturbed.content:
         work_out(settings, name, undisturbed)
     at = STEPS.index(step)
@@ -139,14 +138,14 @@ def test_a_batch_killed_at_any_step_and_cleared_is_the_same(
 
 def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(market: Shop) -> None:
     settings, before, champion = market.settings, something_shown(market.settings), market.promoted()
-    name = plan(settings, DAY, NOW)
+    name = plan(settings, DAY)
     forget(settings, name)
     for step, point in LAST_CUTS.items():
         killed(step, settings, name, point)
         assert shown_now(settings) == (name if is_live_after(step, point) else before)
         take(step, settings, DAY, name)
         if step == "rank":
-            rank_group(settings, name, 0)  # what is for anybody; no other group has buyers
+            rank(settings, name, 0)  # the default ranking; no other shard has buyers
     found, digest = content(settings, name), lake_of(settings).digest(SCORES, DAY)
     assert {one["policy"] for one in found.values()} == {f"version {champion}", "base"}
     with connect(settings.mongo) as client:
@@ -157,7 +156,7 @@ def test_a_champions_batch_killed_at_every_step_in_turn_and_cleared_is_the_same(
 
 
 @pytest.mark.parametrize("point", [Point(DROP, 1), Point(DROP, 1, after=True), Point(FORGET, 1, after=True)], ids=str)
-def test_tidying_killed_and_done_again_leaves_nothing_behind(market: Shop, point: Point) -> None:
+def test_removing_old_batches_killed_and_done_again_leaves_nothing_behind(market: Shop, point: Point) -> None:
     few = market.settings.scoring.model_copy(update={"keep_batches": 2})
     settings = market.settings.model_copy(update={"scoring": few})
     with connect(settings.mongo) as client:
@@ -165,6 +164,6 @@ def test_tidying_killed_and_done_again_leaves_nothing_behind(market: Shop, point
             batch = rankings.Batch(f"b{number}", DAYS[number], None, "base", NOW.replace(hour=number))
             rankings.record_batch(client, batch)
             rankings.publish_batch(client, batch, NOW)
-    killed("tidy", settings, "", point)
-    take("tidy", settings, DAY, "")
+    killed("old_batches", settings, "", point)
+    take("old_batches", settings, DAY, "")
     assert recorded(settings) == ["b3", "b2"]

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rankloop.context import open_context
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.model import load_model
-from rankloop.scoring.files import ListsError, score_file
+from rankloop.scoring.files import FileScoringResult, ListsFileError, score_file
 from rankloop.scoring.shelf import scored, scorer_of
 from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
@@ -56,6 +57,11 @@ def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     assert len(set(evaluated.values())) > 50
 
 
+def scored_file(settings: Settings, source: Path, target: Path, day: date | None = None) -> FileScoringResult:
+    with open_context(settings) as context:
+        return score_file(context, source, target, day)
+
+
 def keys(rows: pa.Table) -> list[tuple[str, int]]:
     return list(zip(rows["request_id"].to_pylist(), rows["product_id"].to_pylist(), strict=True))
 
@@ -63,7 +69,7 @@ def keys(rows: pa.Table) -> list[tuple[str, int]]:
 def test_a_file_is_scored_by_the_champion(market: Shop, tmp_path: Path) -> None:
     champion = market.promoted()
     pq.write_table(lists(market.settings, SHOWN_ON), tmp_path / "lists.parquet")
-    outcome = score_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet", AS_OF)
+    outcome = scored_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet", AS_OF)
     rows = pq.read_table(tmp_path / "scored.parquet").to_pylist()
     assert (outcome.rows, outcome.policy, outcome.faults) == (len(rows), f"version {champion}", {})
     for request in {row["request_id"] for row in rows}:
@@ -80,12 +86,12 @@ def test_each_row_that_cannot_be_scored_says_why_and_the_others_are_scored(marke
         "base_score is empty": {"base_score": None},
         "base_score is no finite number": {"base_score": float("inf")},
         "surface is none of home, category, search": {"surface": "app"},
-        "the product stands in this list already": {"product_id": 1},
+        "the product is in this list already": {"product_id": 1},
     }
     rows = [good] + [{**good, "product_id": 2 + number, **other} for number, other in enumerate(wrong.values())]
     rows += [{**good, "product_id": 90, "base_score": 0.9, "surface": None}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "lists.parquet")
-    score_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet", AS_OF)
+    scored_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet", AS_OF)
     told = pq.read_table(tmp_path / "scored.parquet").to_pylist()
     assert [row["fault"] for row in told] == [None, *wrong, None]
     assert [row["score"] for row in told] == [0.4, *[None] * len(wrong), 0.9]
@@ -95,14 +101,14 @@ def test_each_row_that_cannot_be_scored_says_why_and_the_others_are_scored(marke
 
 def test_a_file_without_what_lists_need_is_refused(market: Shop, tmp_path: Path) -> None:
     pq.write_table(pa.table({"account_id": [1], "score": [0.1]}), tmp_path / "lists.parquet")
-    with pytest.raises(ListsError, match="lacks the columns request_id, product_id, base_score"):
-        score_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet")
+    with pytest.raises(ListsFileError, match="lacks the columns request_id, product_id, base_score"):
+        scored_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet")
     whole = {"request_id": ["q"], "account_id": [1], "product_id": [1], "base_score": [0.1], "score": [1.0]}
     pq.write_table(pa.table(whole), tmp_path / "lists.parquet")
-    with pytest.raises(ListsError, match="already has columns that scoring adds: score"):
-        score_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet")
-    with pytest.raises(ListsError, match="cannot be read as Parquet"):
-        score_file(market.settings, tmp_path / "nothing.parquet", tmp_path / "scored.parquet")
+    with pytest.raises(ListsFileError, match="already has columns that scoring adds: score"):
+        scored_file(market.settings, tmp_path / "lists.parquet", tmp_path / "scored.parquet")
+    with pytest.raises(ListsFileError, match="cannot be read as Parquet"):
+        scored_file(market.settings, tmp_path / "nothing.parquet", tmp_path / "scored.parquet")
     assert not (tmp_path / "scored.parquet").exists()
 
 

@@ -2,12 +2,10 @@
 
 from datetime import date
 
-from rankloop.scoring.batch import plan, rank_group
-from rankloop.scoring.publish import check, keep_scores, publish, tidy
 from rankloop.settings import Settings
 from rankloop.state import rankings
 from tests.killing import Point, mine
-from tests.scoring.batches import NOW
+from tests.scoring.batches import archive, check, plan, publish, rank, remove_old
 
 
 def do(step: str, settings: Settings, day: date, name: str, point: Point) -> None:
@@ -21,14 +19,14 @@ def take(step: str, settings: Settings, day: date, name: str) -> None:
     """One step of a batch, as its task does it."""
     match step:
         case "plan":
-            plan(settings, day, NOW)
+            plan(settings, day)
         case "rank":
-            rank_group(settings, name, 3)
+            rank(settings, name, 3)
         case "check":
             check(settings, name)
         case "publish":
-            publish(settings, name, NOW)
-        case "keep_scores":
-            keep_scores(settings, name)
-        case "tidy":
-            tidy(settings)
+            publish(settings, name)
+        case "archive":
+            archive(settings, name)
+        case "old_batches":
+            remove_old(settings)

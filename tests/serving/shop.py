@@ -27,7 +27,7 @@ from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import Facts
-from rankloop.scoring.ranker import policy_of
+from rankloop.scoring.ranker import policy_name
 from rankloop.serving.app import create_app
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
@@ -79,7 +79,7 @@ class Shop:
 
     def publish(self, name: str, ranked: Sequence[Ranking], version: int | None = None, day: date = AS_OF) -> Batch:
         """A batch of these rankings, made live."""
-        batch = Batch(name, day, version, policy_of(version), NOW)
+        batch = Batch(name, day, version, policy_name(version), NOW)
         with connect(self.settings.mongo) as client:
             rankings.record_batch(client, batch)
             for group in {one.account_id % 10 for one in ranked}:
@@ -93,7 +93,7 @@ def ranking(account_id: int, products: Sequence[int], version: int | None = None
     many = len(products)
     return Ranking(
         account_id,
-        policy_of(version),
+        policy_name(version),
         tuple(products),
         tuple(score - place / 1000 for place in range(many)),
         tuple(0.5 + place / 1000 for place in range(many)),

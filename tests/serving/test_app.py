@@ -15,7 +15,7 @@ from rankloop.features.joining.sets import SetJoiner
 from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.registry.connection import Registry
-from rankloop.scoring.ranker import load_version
+from rankloop.scoring.ranker import load_ranker
 from rankloop.scoring.shelf import narrow
 from rankloop.serving.day import LIST
 from rankloop.serving.rerank import ListToRank
@@ -70,7 +70,7 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
     products = [offer["product_id"] for offer in asked["products"]]
     scores = [offer["base_score"] for offer in asked["products"]]
     rows = ListToRank(asked["account_id"], asked["surface"], AT, products, scores).rows()
-    model = load_version(Registry(shop.settings.mlflow), version).model
+    model = load_ranker(Registry(shop.settings.mlflow), version).model
     assert model
     with open_engine(shop.settings.features) as engine:
         store = FeatureStore(Lake(shop.settings.lake_root), shop.settings.features, shop.settings.zone)

@@ -20,7 +20,7 @@ from rankloop.mongo import connect
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
-from rankloop.scoring.ranker import load_version
+from rankloop.scoring.ranker import load_ranker
 from rankloop.settings import Settings
 from rankloop.state import rankings
 from tests import mongo_server
@@ -210,7 +210,7 @@ def test_a_champion_whose_files_are_gone_is_replaced_by_the_one_before(shop: Sho
     get_artifact_repository(source, tracking_uri=shop.settings.mlflow).delete_artifacts()
     with running(shop.settings) as client:
         assert client.get("/health").json()["policy"] == f"version {first}"
-    assert load_version(Registry(shop.settings.mlflow), first).model
+    assert load_ranker(Registry(shop.settings.mlflow), first).model
 
 
 def test_an_app_that_starts_before_its_servers_says_what_is_missing(home: Path) -> None:

@@ -59,7 +59,7 @@ def model_rollback(
     """Make a former champion the champion again."""
     from rankloop.context import open_context
     from rankloop.promotion.rollback import RollbackRequest, roll_back
-    from rankloop.scoring.publish import show_again
+    from rankloop.scoring.publishing import republish_champion_batch
 
     console = Console()
     with open_context() as context:
@@ -69,6 +69,6 @@ def model_rollback(
         console.print(result.sentence, highlight=False, soft_wrap=True)
         if dry_run:
             return
-        batch = show_again(context.settings, context.clock())
+        batch = republish_champion_batch(context.state, context.registry, context.clock())
     message = f"Its rankings {batch} are live." if batch else "It has no rankings left: start batch_scoring for a day."
     console.print(message, highlight=False, soft_wrap=True)

@@ -145,7 +145,7 @@ def monitoring_resume() -> None:
 def monitoring_hold(version: Number, reason: Reason) -> None:
     """Hold a version back: it ranks no more, and the newest other rankings are published at once."""
     from rankloop.context import open_context
-    from rankloop.scoring.publish import publish_fallback
+    from rankloop.scoring.publishing import publish_fallback
     from rankloop.state import actions
 
     with open_context() as context:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from rankloop.calendar import parse_day
-from rankloop.settings import load_settings
+from rankloop.context import open_context
 
 
 def score(
@@ -16,10 +16,10 @@ def score(
     day: Annotated[str | None, typer.Option(help="the day of the features, YYYY-MM-DD; by default the newest")] = None,
 ) -> None:
     """Score the lists in a file with the champion."""
-    from rankloop.desk.scoring import progress, show_outcome
+    from rankloop.desk.scoring import print_file_result, row_progress
     from rankloop.scoring.files import score_file
 
     console = Console()
-    with progress(console) as on_rows:
-        outcome = score_file(load_settings(), source, target, parse_day(day) if day else None, on_rows)
-    show_outcome(console, outcome, target)
+    with open_context() as context, row_progress(console) as on_rows:
+        result = score_file(context, source, target, parse_day(day) if day else None, on_rows)
+    print_file_result(console, result, target)

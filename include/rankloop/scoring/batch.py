@@ -1,98 +1,87 @@
-"""A day's rankings of every buyer: planned, ranked group by group, checked, made live. What Airflow's tasks call.
+"""Plans a batch, every buyer's ranking as of a day, and ranks it shard by shard.
 
-A batch is named after what it is made from. Nobody sees anything of it before it is made live, and then all of it.
+A batch is named after its inputs. Nobody sees any of it before it is published, and then all of it.
 """
 
 import logging
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 
-from rankloop.calendar import start_of
 from rankloop.candidates.generation import SOURCE_NAMES, candidates
 from rankloop.candidates.pool import CandidatePool, open_candidate_pool
+from rankloop.context import Context
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
 from rankloop.features.joining.store import FeatureStore
-from rankloop.lake.tables import Lake
-from rankloop.mongo import connect
-from rankloop.registry.connection import Registry
 from rankloop.scoring.inputs import inputs_digest
-from rankloop.scoring.ranker import Ranker, choose_ranker, load_version, policy_of
+from rankloop.scoring.lists import as_lists, list_time
+from rankloop.scoring.ranker import BASE_RANKER, ActiveRanker, choose_ranker, load_ranker, policy_name
 from rankloop.scoring.shelf import ranked, scorer_of
-from rankloop.settings import Settings
+from rankloop.settings.scoring import ScoringSettings
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
 
 log = logging.getLogger(__name__)
-SURFACE = "home"
 
 
 class BatchError(RankloopError):
-    """A batch that cannot be made, or must not be shown."""
+    """A batch cannot be made, or must not be shown."""
 
 
-def plan(settings: Settings, day: date, now: datetime) -> str:
-    """The name of the batch of this day's rankings, recorded with who ranks and why."""
-    ranker = choose_ranker(settings)
-    for line in ranker.notes:
-        log.warning("%s", line)
-    inputs = inputs_digest(settings, day, ranker)
-    who = "base" if ranker.version is None else f"v{ranker.version}"
+def plan_batch(context: Context, day: date) -> str:
+    """Record a new batch as of this day, with its ranker and the reason for it, and return its name."""
+    ranker = choose_ranker(context.state, context.registry)
+    for note in ranker.notes:
+        log.warning("%s", note)
+    inputs = inputs_digest(context.feature_store, context.settings.scoring, day, ranker)
+    label = "base" if ranker.version is None else f"v{ranker.version}"
     facts = {"inputs": inputs, "model": ranker.digest, "notes": list(ranker.notes)}
-    batch = Batch(f"{day:%Y%m%d}_{who}_{inputs[:8]}", day, ranker.version, ranker.policy, now, facts=facts)
-    with connect(settings.mongo) as client:
-        rankings.record_batch(client, batch)
-    return batch.name
+    name = f"{day:%Y%m%d}_{label}_{inputs[:8]}"
+    batch = Batch(name, day, ranker.version, ranker.policy, context.clock(), facts=facts)
+    rankings.record_batch(context.state, batch)
+    return name
 
 
-def rank_group(settings: Settings, name: str, group: int) -> dict[str, Any]:
-    """Rank for the buyers of one group, and put that into the batch; what it came to."""
-    with connect(settings.mongo) as client:
-        batch = rankings.batch_by_name(client, name)
-        ranker = _ranker_of(settings, batch)
-        count = rankings.write_shard(client, batch, group, rankings_of_group(settings, batch, ranker, group))
-    return {"batch": name, "group": group, "buyers": count}
+def rank_shards(context: Context, name: str, shards: Iterable[int]) -> list[dict[str, Any]]:
+    """Rank for the buyers of these shards and write their rankings into the batch; return how many of each shard."""
+    batch = rankings.batch_by_name(context.state, name)
+    ranker = BASE_RANKER if batch.version is None else load_ranker(context.registry, batch.version)
+    return [_rank_shard(context, batch, ranker, shard) for shard in shards]
 
 
-def _ranker_of(settings: Settings, batch: Batch) -> Ranker:
-    ranker = Ranker(None, None, "") if batch.version is None else load_version(Registry(settings.mlflow), batch.version)
-    if inputs_digest(settings, batch.day, ranker) != batch.facts["inputs"]:
+def _rank_shard(context: Context, batch: Batch, ranker: ActiveRanker, shard: int) -> dict[str, Any]:
+    store, options = context.feature_store, context.settings.scoring
+    if inputs_digest(store, options, batch.day, ranker) != batch.facts["inputs"]:
         raise BatchError(
-            f"what the batch {batch.name} is made from has changed since it was planned: features as of {batch.day} "
-            "were built again, or a setting or the model is another. Clear the task `plan` and what follows it."
+            f"the inputs of the batch {batch.name} have changed since it was planned: features as of {batch.day} were "
+            "built again, or a setting or the model is another. Clear the task `plan` and what follows it."
         )
-    return ranker
+    # An engine of its own, so that the tables of one shard are gone before those of the next are made.
+    with open_engine(store.settings) as engine:
+        ranked_lists = shard_rankings(engine, store, options, batch, ranker, shard)
+        count = rankings.write_shard(context.state, batch, shard, ranked_lists)
+    return {"batch": batch.name, "shard": shard, "buyers": count}
 
 
-def rankings_of_group(settings: Settings, batch: Batch, ranker: Ranker, group: int) -> Iterator[Ranking]:
-    """The ranking of each buyer of a group, in bounded memory; with the first group, that for anybody."""
+def shard_rankings(  # noqa: PLR0913, PLR0917  (with what, of which batch, for whom)
+    engine: Engine, store: FeatureStore, options: ScoringSettings, batch: Batch, ranker: ActiveRanker, shard: int
+) -> Iterator[Ranking]:
+    """Yield the ranking of each buyer of a shard, in bounded memory; with the first shard, the default ranking too."""
     scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
-    with open_engine(settings.features) as engine:
-        lake = Lake(settings.lake_root)
-        pool = open_candidate_pool(engine, lake, batch.day, group, settings.scoring, settings.features.seen_days)
-        store = FeatureStore(lake, settings.features, settings.zone)
-        lists = engine.materialise(as_lists(settings, pool, candidates(pool)))
-        for rows in ranked(engine, store, lists, batch.day, scorer=scorer, top_n=settings.scoring.top_n):
-            yield from _by_buyer(rows, batch.policy)
-        if group == 0:
-            yield _for_anybody(engine, settings, pool)
-
-
-def as_lists(settings: Settings, pool: CandidatePool, drawn: ir.Table) -> ir.Table:
-    """Candidates as a list of each buyer, such as the shop might show on its home page the day after."""
-    at = start_of(pool.day + timedelta(days=1), settings.zone) + timedelta(hours=settings.scoring.hour)
-    moment = ibis.literal(at.astimezone(UTC), type="timestamp('UTC')")
-    return drawn.mutate(request_id=drawn["account_id"].cast("string"), ts=moment, surface=ibis.literal(SURFACE))
+    pool = open_candidate_pool(engine, store.lake, batch.day, shard, options, store.settings.seen_days)
+    lists = engine.materialise(as_lists(candidates(pool), list_time(batch.day, store.zone, options.hour)))
+    for rows in ranked(engine, store, lists, batch.day, scorer=scorer, top_n=options.top_n):
+        yield from _by_buyer(rows, batch.policy)
+    if shard == 0:
+        yield _default_ranking(engine, pool)
 
 
 def _by_buyer(rows: pa.Table, policy: str) -> Iterator[Ranking]:
-    """The rankings in rows that are ordered by buyer and rank."""
+    """Yield the rankings in rows that are ordered by buyer and rank."""
     columns = {name: rows[name].to_numpy() for name in rows.column_names}
     starts = (columns["rank"] == 1).nonzero()[0].tolist()
     for first, after in zip(starts, [*starts[1:], rows.num_rows], strict=True):
@@ -107,15 +96,15 @@ def _by_buyer(rows: pa.Table, policy: str) -> Iterator[Ranking]:
         )
 
 
-def _for_anybody(engine: Engine, settings: Settings, pool: CandidatePool) -> Ranking:
-    """The shop's own best, for whoever is not known yet."""
-    best = pool.products.filter(pool.products["base_place"] <= settings.scoring.top_n)
+def _default_ranking(engine: Engine, pool: CandidatePool) -> Ranking:
+    """Return the shop's own best products, for buyers that the batch does not have."""
+    best = pool.products.filter(pool.products["base_place"] <= pool.options.top_n)
     schema = pa.schema({"product_id": pa.int64(), "base_score": pa.float64(), "base_place": pa.int64()})
     rows = engine.batches(best.select(*schema.names), schema).read_all().sort_by("base_place")
     scores = tuple(rows["base_score"].to_pylist())
     return Ranking(
         account_id=DEFAULT_BUYER,
-        policy=policy_of(None),
+        policy=policy_name(None),
         products=tuple(rows["product_id"].to_pylist()),
         scores=scores,
         base_scores=scores,

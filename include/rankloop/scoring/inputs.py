@@ -1,4 +1,4 @@
-"""What a batch is made from, as a digest: the same inputs give the same rankings, and so the same name."""
+"""What a batch is made from, as a digest: equal inputs give equal rankings, and so the batch the same name."""
 
 import hashlib
 import json
@@ -6,28 +6,35 @@ from datetime import date, timedelta
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import PRODUCTS, SHOWN
-from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF
-from rankloop.scoring.ranker import Ranker
-from rankloop.settings import Settings
+from rankloop.features.families import product
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
+from rankloop.scoring.ranker import ActiveRanker
+from rankloop.settings.scoring import ScoringSettings
 
 FORMAT = 1
-"""Raised with every change of how rankings come about, so that none passes for one made otherwise."""
+"""Raised whenever rankings are made in another way, so that no older batch is taken for one of today's."""
 
 
-def inputs_digest(settings: Settings, day: date, ranker: Ranker) -> str:
-    """Of everything that the rankings as of this day depend on."""
-    lake = lake_of(settings)
-    seen = days_between(day - timedelta(days=settings.features.seen_days - 1), day)
+def inputs_digest(store: FeatureStore, options: ScoringSettings, day: date, ranker: ActiveRanker) -> str:
+    """Return the digest of everything that the rankings as of this day depend on."""
+    seen = days_between(day - timedelta(days=store.settings.seen_days - 1), day)
     days = {SHOWN: list(seen), PRODUCTS: [day], **{builder.spec.name: [day] for builder in AS_OF}}
     digests = {
-        table: {str(d): found for d, found in lake.digests(table, wanted).items()} for table, wanted in days.items()
+        table: {str(d): digest for d, digest in store.lake.digests(table, wanted).items()}
+        for table, wanted in days.items()
     }
-    shape = {
+    parameters = {
         "format": FORMAT,
         "model": ranker.digest,
-        "scoring": settings.scoring.model_dump(mode="json", exclude={"keep_batches"}),
-        "seen_days": settings.features.seen_days,
-        "timezone": settings.timezone,
+        "scoring": options.model_dump(mode="json", exclude={"keep_batches", "tasks"}),
+        "seen_days": store.settings.seen_days,
+        "timezone": store.zone.key,
     }
-    return hashlib.sha256(json.dumps([shape, digests], sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([parameters, digests], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def newest_feature_day(lake: Lake) -> date | None:
+    """Return the newest day that buyers can be ranked as of."""
+    return max(lake.days(product.TABLE.name), default=None)

@@ -1,9 +1,9 @@
-"""Who ranks: the champion, else the champion before it, else the shop's own ranking.
+"""Chooses what ranks: the champion, else the previous champion, else the shop's own ranking.
 
-A version that is held back, because buyers did worse with it than without, is passed over until it is released.
+A version that is held back, because buyers did worse with it than without, is skipped until it is released.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,21 +12,21 @@ from rankloop.champions.current import reconcile_aliases
 from rankloop.champions.history import champion_number, previous_champion
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.errors import RankloopError, TransientError
-from rankloop.mongo import connect
+from rankloop.mongo import Client
 from rankloop.ranking.model import Model, load_model
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
-from rankloop.settings import Settings
 from rankloop.state import actions
+from rankloop.state.ledger import LedgerEntry
 
-UNREADABLE = (RankloopError, ValueError, KeyError, OSError)
-"""What comes of a model whose files are gone, changed, or of another format."""
+LOAD_ERRORS = (RankloopError, ValueError, KeyError, OSError)
+"""What loading raises when a model's files are gone, were changed, or have another format."""
 
-VERSION = "version "
+VERSION_PREFIX = "version "
 
 
 @dataclass(frozen=True)
-class Ranker:
+class ActiveRanker:
     """A model that ranks, or the shop's own ranking."""
 
     model: Model | None
@@ -34,68 +34,69 @@ class Ranker:
     digest: str
     """Of the model; empty for the shop's own ranking."""
     notes: tuple[str, ...] = ()
-    """Why it is not the champion, a line for each that was passed over."""
+    """Why it is not the champion, one line for each that was skipped."""
 
     @property
     def policy(self) -> str:
-        """As lists that it ranked are marked."""
-        return policy_of(self.version)
+        """The policy name of the lists that it ranks."""
+        return policy_name(self.version)
 
 
-THE_SHOPS_OWN = Ranker(None, None, "")
+BASE_RANKER = ActiveRanker(None, None, "")
 
 
-def policy_of(version: int | None) -> str:
-    """How lists are marked that this version ranked."""
-    return BASE_POLICY if version is None else f"{VERSION}{version}"
+def policy_name(version: int | None) -> str:
+    """Return the policy name that marks lists ranked by this version."""
+    return BASE_POLICY if version is None else f"{VERSION_PREFIX}{version}"
 
 
-def version_of(policy: str) -> int | None:
-    """The version whose lists are marked like this; None for the shop's own ranking and for a stranger's."""
-    number = policy.removeprefix(VERSION)
-    return int(number) if policy.startswith(VERSION) and number.isdecimal() else None
+def version_of_policy(policy: str) -> int | None:
+    """Return the version of a policy name; None for the shop's own ranking, and for policies that are not ours."""
+    number = policy.removeprefix(VERSION_PREFIX)
+    return int(number) if policy.startswith(VERSION_PREFIX) and number.isdecimal() else None
 
 
-def choose_ranker(settings: Settings) -> Ranker:
-    """The first of the named order that can be loaded; a server that is down is no reason to pass the champion over."""
+def choose_ranker(state: Client, registry: Registry) -> ActiveRanker:
+    """Return the first ranker in that order that can be loaded."""
+    return first_loadable_ranker(registry, reconcile_aliases(state, registry), actions.held_versions(state))
+
+
+def first_loadable_ranker(registry: Registry, entries: Sequence[LedgerEntry], held: Mapping[int, str]) -> ActiveRanker:
+    """Return the first ranker that can be loaded, given the ledger's entries and why versions are held back.
+
+    A server that is down is an error, and no reason to skip the champion.
+    """
     notes: list[str] = []
-    for role, number, why in _in_order(settings):
+    champions = ("champion", champion_number(entries)), ("previous champion", previous_champion(entries))
+    for role, number in champions:
         if number is None:
             notes.append(f"there is no {role}")
             continue
-        if why:
-            notes.append(f"the {role}, version {number}, is held back: {why}")
+        if number in held:
+            notes.append(f"the {role}, version {number}, is held back: {held[number]}")
             continue
         try:
-            found = load_version(Registry(settings.mlflow), number)
+            ranker = load_ranker(registry, number)
         except TransientError:
             raise
-        except UNREADABLE as error:
+        except LOAD_ERRORS as error:
             notes.append(f"the {role}, version {number}, cannot be loaded: {error}")
             continue
-        return Ranker(found.model, found.version, found.digest, tuple(notes))
-    return Ranker(None, None, "", (*notes, "the shop's own ranking stands in"))
+        return ActiveRanker(ranker.model, ranker.version, ranker.digest, tuple(notes))
+    return ActiveRanker(None, None, "", (*notes, "the shop's own ranking stands in"))
 
 
-def load_version(registry: Registry, number: int) -> Ranker:
-    """Return this version as a ranker, whoever is champion."""
-    wanted = versions.version(registry, number)
-    return Ranker(_model_of(registry, wanted), number, wanted.digest)
+def load_ranker(registry: Registry, number: int) -> ActiveRanker:
+    """Return this version as a ranker, whether or not it is the champion."""
+    version = versions.version(registry, number)
+    return ActiveRanker(_download_model(registry, version), number, version.digest)
 
 
-def load_model_of(registry: Registry, number: int) -> Model:
+def load_version_model(registry: Registry, number: int) -> Model:
     """Return the model of this version."""
-    return _model_of(registry, versions.version(registry, number))
+    return _download_model(registry, versions.version(registry, number))
 
 
-def _model_of(registry: Registry, wanted: versions.Version) -> Model:
+def _download_model(registry: Registry, version: versions.Version) -> Model:
     with TemporaryDirectory() as folder:
-        return load_model(versions.load(registry, wanted, Path(folder) / "model"))
-
-
-def _in_order(settings: Settings) -> Iterator[tuple[str, int | None, str]]:
-    """Who would rank, best first, and why they are held back if they are."""
-    with connect(settings.mongo) as client:
-        entries, held = reconcile_aliases(client, Registry(settings.mlflow)), actions.held_versions(client)
-    for role, number in (("champion", champion_number(entries)), ("champion before it", previous_champion(entries))):
-        yield role, number, held.get(number, "") if number is not None else ""
+        return load_model(versions.load(registry, version, Path(folder) / "model"))

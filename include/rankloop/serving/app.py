@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -13,6 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Scope
 
+from rankloop.features.joining.store import FeatureStore
+from rankloop.lake.tables import Lake
+from rankloop.mongo import lazy_client, mongo_timeout
+from rankloop.registry.connection import Registry
 from rankloop.serving.auth import ApiKeyAuth, require_api_key, require_browser_login
 from rankloop.serving.error_responses import UNAVAILABLE, install_error_handlers
 from rankloop.serving.explanation import explain_product
@@ -31,7 +36,7 @@ from rankloop.serving.schemas import (
     RerankResponse,
     ValidationErrorResponse,
 )
-from rankloop.serving.service import NotReadyError, RankingService
+from rankloop.serving.service import NotReadyError, RankingService, ServingConnections
 from rankloop.serving.storefront import render_storefront
 from rankloop.settings import Settings
 
@@ -174,9 +179,19 @@ def storefront(
     return HTMLResponse(render_storefront(service, buyer, why))
 
 
+def _open_service(settings: Settings) -> RankingService:
+    connections = ServingConnections(
+        state=lazy_client(settings.mongo),
+        state_timeout=partial(mongo_timeout, settings.mongo, settings.serving.mongo_timeout_s),
+        registry=Registry(settings.mlflow),
+        features=FeatureStore(Lake(settings.lake_root), settings.features, settings.zone),
+    )
+    return RankingService(connections, settings.serving, settings.scoring.hour)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the app; it connects when it starts, and waits for servers that are down."""
-    service = RankingService(settings)
+    service = _open_service(settings)
     metrics = ServingMetrics(service)
 
     @asynccontextmanager

@@ -21,14 +21,12 @@ from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, REACTIONS, SHOWN
 from rankloop.engine.duck import DuckEngine
 from rankloop.errors import TransientError
-from rankloop.features.build import lake_of
 from rankloop.features.catalogue import AS_OF
 from rankloop.features.families import buyer, product
 from rankloop.features.joining.protocol import LIST_COLUMNS
 from rankloop.features.joining.sets import SetJoiner
 from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
-from rankloop.settings import Settings
 
 LIST = pa.schema([EVENT_SCHEMAS[SHOWN].field(name) for name in LIST_COLUMNS])
 ASKED = "asked"
@@ -95,12 +93,11 @@ class HeldEngine(DuckEngine):
 class Day:
     """What is known at the end of a day, in memory; see `load_day`."""
 
-    def __init__(self, settings: Settings, day: date) -> None:
+    def __init__(self, store: FeatureStore, day: date) -> None:
         self.day = day
-        lake, options = lake_of(settings), settings.features
+        lake, options = store.lake, store.settings
         connection = ibis.duckdb.connect(memory_limit=options.memory, threads=options.threads)
         engine = HeldEngine(connection)
-        store = FeatureStore(lake, options, settings.zone)
         self._schema = store.joined_schema(LIST)
         statement = engine.statement(SetJoiner(engine, store, engine.asked, day).table(), self._schema)
         history = days_between(day - timedelta(days=HISTORY_DAYS - 1), day)

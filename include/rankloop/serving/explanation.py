@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rankloop.features.catalogue import feature_meaning
-from rankloop.scoring.ranker import Ranker
+from rankloop.scoring.ranker import ActiveRanker
 from rankloop.serving.day import Day
 from rankloop.serving.rerank import ListToRank, model_inputs
 from rankloop.serving.schemas import Explanation, FeatureContribution
@@ -44,7 +44,7 @@ def explain_product(service: RankingService, account_id: int, product_id: int) -
 
 
 def _reasons(
-    ranker: Ranker, day: Day, scored: ListToRank, product_id: int, timeout_s: float
+    ranker: ActiveRanker, day: Day, scored: ListToRank, product_id: int, timeout_s: float
 ) -> tuple[FeatureContribution, ...]:
     if ranker.model is None:
         return ()
@@ -77,7 +77,7 @@ def _explanation(  # noqa: PLR0913, PLR0917  (the fields of one answer)
     shown: LiveRanking,
     account_id: int,
     product_id: int,
-    ranker: Ranker | None,
+    ranker: ActiveRanker | None,
     day: Day | None,
     reasons: Sequence[FeatureContribution],
 ) -> Explanation:
@@ -98,7 +98,9 @@ def _explanation(  # noqa: PLR0913, PLR0917  (the fields of one answer)
     )
 
 
-def _sentence(shown: LiveRanking, index: int, ranker: Ranker | None, reasons: Sequence[FeatureContribution]) -> str:
+def _sentence(
+    shown: LiveRanking, index: int, ranker: ActiveRanker | None, reasons: Sequence[FeatureContribution]
+) -> str:
     ranking = shown.ranking
     rank = f"It is number {index + 1} of {len(ranking.products)}"
     rank += f"; the shop's own ranking has it at {ranking.base_ranks[index]}."

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rankloop.scoring.ranker import Ranker
+from rankloop.scoring.ranker import ActiveRanker
 from rankloop.scoring.shelf import narrow
 from rankloop.serving.day import LIST, Day
 
@@ -44,7 +44,7 @@ class RankedList:
     request: ListToRank
     scores: npt.NDArray[np.float64]
     base_ranks: npt.NDArray[np.int64]
-    ranker: Ranker
+    ranker: ActiveRanker
     day: date | None
 
     @property
@@ -53,7 +53,7 @@ class RankedList:
         return _order(self.scores, self.request.products)
 
 
-def rank_list(ranker: Ranker, day: Day | None, request: ListToRank, timeout_s: float) -> RankedList:
+def rank_list(ranker: ActiveRanker, day: Day | None, request: ListToRank, timeout_s: float) -> RankedList:
     """Return the list with the ranker's scores; without a model, with the shop's own."""
     base_scores = np.asarray(request.base_scores, np.float64)
     base_ranks = np.empty(len(base_scores), np.int64)
@@ -64,7 +64,7 @@ def rank_list(ranker: Ranker, day: Day | None, request: ListToRank, timeout_s: f
     return RankedList(request, ranker.model.score(rows), base_ranks, ranker, day.day)
 
 
-def model_inputs(ranker: Ranker, day: Day, request: ListToRank, timeout_s: float) -> pa.RecordBatch:
+def model_inputs(ranker: ActiveRanker, day: Day, request: ListToRank, timeout_s: float) -> pa.RecordBatch:
     """Return the features that the model takes, as it was evaluated on them."""
     if ranker.model is None:
         raise AssertionError("the base ranking takes no features")

@@ -2,21 +2,24 @@
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from rankloop.calendar import start_of
 from rankloop.champions.current import reconcile_aliases
 from rankloop.champions.history import champion_number, previous_champion
 from rankloop.errors import RankloopError, TransientError
-from rankloop.features.build import lake_of
-from rankloop.features.catalogue import load_catalogue
-from rankloop.mongo import lazy_client, mongo_timeout
+from rankloop.features.joining.store import FeatureStore
+from rankloop.mongo import Client
 from rankloop.registry.connection import Registry
-from rankloop.scoring.ranker import Ranker, choose_ranker
+from rankloop.scoring.lists import list_time
+from rankloop.scoring.ranker import ActiveRanker, first_loadable_ranker
 from rankloop.serving.day import Day, contents, whole_days
 from rankloop.serving.polling import PollingWatcher
-from rankloop.settings import Settings
+from rankloop.settings.serving import ServingSettings
 from rankloop.state import actions, rankings
 from rankloop.state.rankings import DEFAULT_BUYER, LivePointer, Ranking
 
@@ -53,7 +56,7 @@ class LiveRanking:
 
 @dataclass(frozen=True)
 class _LoadedRanker:
-    ranker: Ranker
+    ranker: ActiveRanker
     eligible: tuple[int | None, ...]
     """The champion and the previous one, without held-back versions, as they were when the ranker was chosen."""
     loaded_at: float
@@ -65,16 +68,28 @@ class _LoadedDay:
     contents: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class ServingConnections:
+    """The connections of the app, opened once when it starts."""
+
+    state: Client
+    """Of MongoDB; it may be down when the app starts."""
+    state_timeout: Callable[[], AbstractContextManager[None]]
+    """Opens a context within which MongoDB has to answer in time."""
+    registry: Registry
+    features: FeatureStore
+
+
 class RankingService:
     """Answers what the app is asked, from what its watchers keep up to date."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.options = settings.serving
-        self.zone = settings.zone
-        self._state = lazy_client(settings.mongo)
-        self._registry = Registry(settings.mlflow)
-        interval_s = self.options.look_every_s
+    def __init__(self, connections: ServingConnections, options: ServingSettings, list_hour: int) -> None:
+        self.options = options
+        self._state, self._state_timeout = connections.state, connections.state_timeout
+        self._registry = connections.registry
+        self._store = connections.features
+        self._list_hour = list_hour
+        interval_s = options.look_every_s
         self._batches: PollingWatcher[LivePointer] = PollingWatcher("the live batch", self._fetch_live, interval_s)
         self._rankers: PollingWatcher[_LoadedRanker] = PollingWatcher("the champion", self._fetch_ranker, interval_s)
         self._days: PollingWatcher[_LoadedDay] = PollingWatcher(
@@ -97,12 +112,17 @@ class RankingService:
     # What is loaded
 
     @property
+    def zone(self) -> ZoneInfo:
+        """The market's time zone."""
+        return self._store.zone
+
+    @property
     def live(self) -> LivePointer | None:
         """The live batch."""
         return self._batches.value
 
     @property
-    def ranker(self) -> Ranker | None:
+    def ranker(self) -> ActiveRanker | None:
         """What ranks lists now; None until it is known."""
         return self._rankers.value.ranker if self._rankers.value else None
 
@@ -132,7 +152,7 @@ class RankingService:
 
     def list_time(self, day: date) -> datetime:
         """Return the time at which a batch as of this day supposes that its lists are shown."""
-        return start_of(day + timedelta(days=1), self.zone) + timedelta(hours=self._settings.scoring.hour)
+        return list_time(day, self.zone, self._list_hour)
 
     # Rankings
 
@@ -145,7 +165,7 @@ class RankingService:
         for _ in range(MAX_ATTEMPTS):
             if live is None:
                 raise NotReadyError(self.why_not_ready() or "no batch is live; retry")
-            with mongo_timeout(self._settings.mongo, self.options.mongo_timeout_s):
+            with self._state_timeout():
                 if ranking := rankings.buyer_ranking(self._state, live.batch, account_id):
                     return LiveRanking(live, ranking, fallback=False)
                 if ranking := rankings.buyer_ranking(self._state, live.batch, DEFAULT_BUYER):
@@ -157,17 +177,17 @@ class RankingService:
 
     def default_ranking(self, live: LivePointer) -> Ranking | None:
         """Return a batch's ranking for buyers that it does not have: the shop's own."""
-        with mongo_timeout(self._settings.mongo, self.options.mongo_timeout_s):
+        with self._state_timeout():
             return rankings.buyer_ranking(self._state, live.batch, DEFAULT_BUYER)
 
     # Polling
 
     def _fetch_live(self, _previous: LivePointer | None) -> LivePointer | None:
-        with mongo_timeout(self._settings.mongo, self.options.mongo_timeout_s):
+        with self._state_timeout():
             return rankings.live_batch(self._state)
 
     def _fetch_ranker(self, previous: _LoadedRanker | None) -> _LoadedRanker:
-        with mongo_timeout(self._settings.mongo, self.options.mongo_timeout_s):
+        with self._state_timeout():
             entries = reconcile_aliases(self._state, self._registry)
             held = actions.held_versions(self._state)
         eligible = tuple(
@@ -180,8 +200,8 @@ class RankingService:
         if previous and previous.ranker.model is None and self.day is None:
             # A model needs features. Until they are loaded, the base ranking continues, which needs none.
             return previous
-        ranker = choose_ranker(self._settings)
-        features = load_catalogue(self._settings.features).feature_names
+        ranker = first_loadable_ranker(self._registry, entries, held)
+        features = self._store.catalogue.feature_names
         if ranker.model and (unknown := sorted(set(ranker.model.features) - set(features))):
             raise RankloopError(f"{ranker.policy} needs features that do not exist any more: {', '.join(unknown)}")
         for note in ranker.notes:
@@ -191,7 +211,7 @@ class RankingService:
         return _LoadedRanker(ranker, eligible, time.monotonic())
 
     def _fetch_day(self, previous: _LoadedDay | None) -> _LoadedDay | None:
-        lake = lake_of(self._settings)
+        lake = self._store.lake
         now = contents(lake)
         last, self._last_contents = self._last_contents, now
         # While a day is being built, its tables change one after another: wait until two polls find the same.
@@ -200,7 +220,7 @@ class RankingService:
         days = whole_days(lake)
         if not days:
             return previous
-        day = Day(self._settings, days[0])
+        day = Day(self._store, days[0])
         log.info("features as of %s are loaded", days[0])
         return _LoadedDay(day, now)
 

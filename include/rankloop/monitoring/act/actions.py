@@ -11,7 +11,7 @@ from rankloop.context import Context
 from rankloop.mongo import Client
 from rankloop.monitoring.act.incidents import add_incident_note
 from rankloop.monitoring.policy.verdict import Verdict, load_verdict, newer_verdict_day
-from rankloop.scoring.publish import publish_fallback
+from rankloop.scoring.publishing import publish_fallback
 from rankloop.settings.monitoring import Mode
 from rankloop.state import actions
 from rankloop.state.actions import FALL_BACK, RETRAIN, Action

@@ -49,7 +49,7 @@ from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import Segment, segments
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, Windows
-from rankloop.scoring.ranker import load_model_of
+from rankloop.scoring.ranker import load_version_model
 from rankloop.settings.training import XGBOOST, TrainingSettings
 
 FRESH, RESIDUAL = "fresh", "residual"
@@ -72,7 +72,7 @@ def measure_concept(context: Context, day: date) -> dict[str, Any]:
         return {"skipped": why}
     if (number := _version(context, reader, day)) is None:
         return {"skipped": f"no version of ours ranks as of {day}"}
-    models = {OURS: load_model_of(context.registry, number)}
+    models = {OURS: load_version_model(context.registry, number)}
     if data := _recent_lists(context, day):
         models[SCORE] = _fitted(context.settings.training, data)
     lists = reader.lists(day, base_lists, models)

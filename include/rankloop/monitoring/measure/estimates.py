@@ -37,7 +37,7 @@ from rankloop.monitoring.measure.shown import (
 from rankloop.ranking.metrics import Floats, Ints, Judged, Tally, divide, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
-from rankloop.scoring.ranker import load_model_of
+from rankloop.scoring.ranker import load_version_model
 
 ESTIMATES = "monitoring/estimates"
 ESTIMATED, ALL = "estimated", "all"
@@ -58,7 +58,7 @@ def measure_estimates(context: Context, day: date) -> dict[str, Any]:
     reader, control_share = open_list_reader(context), context.settings.experiment.control_share
     measurements: list[Measurement] = []
     for number in reader.versions(day):
-        measurements += _of_version(reader, day, number, load_model_of(context.registry, number), control_share)
+        measurements += _of_version(reader, day, number, load_version_model(context.registry, number), control_share)
     written = write_measurements(lake, ESTIMATES, day, measurements)
     why = f"no list of {day} is ours, or lists of ours had too few clicks on the {LEARNED_DAYS} days before"
     return written if measurements else {"skipped": why}

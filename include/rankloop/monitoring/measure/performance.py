@@ -47,8 +47,8 @@ from rankloop.ranking.comparison import intervals
 from rankloop.ranking.metrics import Judged, tally
 from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import segment_lists, segments
-from rankloop.scoring.batch import SURFACE
-from rankloop.scoring.ranker import load_model_of, policy_of, version_of
+from rankloop.scoring.lists import SURFACE
+from rankloop.scoring.ranker import load_version_model, policy_name, version_of_policy
 
 NAMES = ("map@10", "recall@30", "ndcg@10", "ctr@10")
 COMPARED = {"ctr@10": SURFACE, "ndcg@10": SURFACE, "orders_per_buyer": ALL, "gmv_per_buyer": ALL}
@@ -70,7 +70,7 @@ def measure_performance(context: Context, day: date) -> dict[str, Any]:
     numbers = reader.versions(day)
     measurements = [*_overall(results), *_against_control(results, numbers)]
     for number in numbers:
-        lists = reader.lists(day, all_lists, {OURS: load_model_of(context.registry, number)})
+        lists = reader.lists(day, all_lists, {OURS: load_version_model(context.registry, number)})
         measurements += _live_by_segment(lists, number, context.settings.experiment.control_share)
         base = with_policy(lists, BASE_POLICY)
         if len(base):
@@ -87,7 +87,7 @@ def _metric(row: Row) -> str:
 def _overall(results: list[Row]) -> Iterator[Measurement]:
     """The live results of each version's lists, on all surfaces."""
     for row in results:
-        version, name = version_of(row["policy"]), _metric(row)
+        version, name = version_of_policy(row["policy"]), _metric(row)
         if version is not None and (row["arm"], row["surface"]) == (PERSONALISED, ALL) and name in NAMES:
             yield Measurement(
                 LIVE_SIGNAL, ALL, name, row["value"], row["low"], row["high"], rows=row["lists"], version=version
@@ -105,7 +105,7 @@ def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measure
 
 def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measurement]:
     """The live metrics of a version's lists, segment by segment."""
-    ours = in_shown_order(without_control(with_policy(lists, policy_of(number)), control_share))
+    ours = in_shown_order(without_control(with_policy(lists, policy_name(number)), control_share))
     for segment in segments(ours):
         of_segment, judged = segment_lists(ours, segment)
         if of_segment.reacted.sum() >= FEWEST_REACTED:

@@ -23,7 +23,7 @@ from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import Version
-from rankloop.scoring.ranker import load_version
+from rankloop.scoring.ranker import load_ranker
 from rankloop.scoring.shelf import Scorer, scorer_of
 from rankloop.training.record import REFERENCE
 
@@ -103,7 +103,7 @@ def _same_all_day(name: str) -> bool:
 
 def load_reference(registry: Registry, number: int, control_share: float) -> Reference:
     """Return what a version was judged on: lists that the shop ranked, of the control group where there is one."""
-    ranker = load_version(registry, number)
+    ranker = load_ranker(registry, number)
     run = training_run(registry, versions.version(registry, number).run_id)
     with TemporaryDirectory() as folder:
         table = pq.read_table(run.get_file(REFERENCE, Path(folder) / REFERENCE))

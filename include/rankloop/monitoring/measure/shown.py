@@ -29,7 +29,7 @@ from rankloop.ranking.metrics import Ints, Tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, segment_columns
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
-from rankloop.scoring.ranker import policy_of, version_of
+from rankloop.scoring.ranker import policy_name, version_of_policy
 from rankloop.scoring.shelf import narrow
 from rankloop.settings.training import TrainingSettings
 
@@ -52,7 +52,7 @@ ListFilter = Callable[[ir.Table], ir.BooleanValue]
 
 def lists_of_version(number: int) -> ListFilter:
     """Return the filter of what this version ranked."""
-    return lambda shown: shown["policy"] == policy_of(number)
+    return lambda shown: shown["policy"] == policy_name(number)
 
 
 def base_lists(shown: ir.Table) -> ir.BooleanValue:
@@ -86,7 +86,7 @@ class ListReader:
         lists_by_policy = shown.group_by("policy").agg(lists=shown["request_id"].nunique())
         schema = pa.schema({"policy": pa.string(), "lists": pa.int64()})
         rows = self.engine.batches(lists_by_policy, schema).read_all().to_pylist()
-        numbered = ((-row["lists"], version_of(row["policy"])) for row in rows)
+        numbered = ((-row["lists"], version_of_policy(row["policy"])) for row in rows)
         return [number for _, number in sorted((lists, number) for lists, number in numbered if number is not None)]
 
     def lists(self, day: date, which: ListFilter, models: Mapping[str, Model], *, labelled: bool = True) -> ScoredLists:
