@@ -14,28 +14,31 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from orchestration import DEFAULT_ARGS, MARKET_TZ
-from rankloop.settings import load_settings
 
 
 @task
 def compact() -> dict:
-    """Put each day that lies in many small files into one."""
-    from rankloop.maintenance.chores import compact
+    """Rewrite each day that consists of many small files as one file."""
+    from rankloop.context import open_context
+    from rankloop.maintenance.tasks import compact_small_files
 
-    return compact(load_settings())
+    with open_context() as context:
+        return compact_small_files(context)
 
 
 @task
 def vacuum() -> dict:
-    """Remove files of the lake that neither a version of the last days needs, nor one that a model was trained on."""
-    from rankloop.maintenance.chores import vacuum
+    """Remove files of the lake that neither a version of the last days nor a registered model needs."""
+    from rankloop.context import open_context
+    from rankloop.maintenance.tasks import vacuum_unused_files
 
-    return vacuum(load_settings())
+    with open_context() as context:
+        return vacuum_unused_files(context)
 
 
 @task(pool="mongo")
 def old_batches() -> list:
-    """Remove batches of rankings that nobody goes back to."""
+    """Remove batches of rankings that no rollback needs."""
     from rankloop.context import open_context
     from rankloop.scoring.archive import remove_old_batches
 
@@ -45,10 +48,12 @@ def old_batches() -> list:
 
 @task
 def old_reports() -> list:
-    """Remove drift reports that are older than they are kept."""
-    from rankloop.maintenance.chores import remove_reports
+    """Remove drift reports that are past their retention."""
+    from rankloop.context import open_context
+    from rankloop.maintenance.tasks import remove_old_reports
 
-    return remove_reports(load_settings())
+    with open_context() as context:
+        return remove_old_reports(context)
 
 
 @dag(
@@ -56,13 +61,13 @@ def old_reports() -> list:
     schedule=CronTriggerTimetable("0 5 * * 1", timezone=MARKET_TZ),
     default_args=DEFAULT_ARGS,
     doc_md=__doc__,
-    tags=["upkeep"],
+    tags=["maintenance"],
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
 )
 def lake_maintenance() -> None:
-    """Four tasks, none of which needs another."""
+    """Four independent tasks."""
     compact()
     vacuum()
     old_batches()

@@ -1,4 +1,4 @@
-"""One MLflow for all tests of upkeep."""
+"""One MLflow for all tests of maintenance."""
 
 from collections.abc import Iterator
 

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from rankloop.calendar import parse_day
+from rankloop.context import open_context
 from rankloop.settings import load_settings
 
 lake_app = typer.Typer(no_args_is_help=True, help="The lake: which days there are, and what changed in them.")
@@ -50,15 +51,16 @@ def lake_diff(
     )
 
 
-@lake_app.command("tidy")
-def lake_tidy(
+@lake_app.command("cleanup")
+def lake_cleanup(
     keep_days: Annotated[
         int | None, typer.Option(min=2, help="days for which all versions stay readable; by default as set")
     ] = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and remove nothing")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be removed, and remove nothing")] = False,
 ) -> None:
-    """Free disk: remove old files and reports, but none that a registered model was trained on."""
-    from rankloop.desk.maintenance import tidy
+    """Free disk space: remove unused files and old reports, but nothing that a registered model was trained on."""
+    from rankloop.desk.maintenance import clean_up_lake
 
-    tidy(Console(), load_settings(), keep_days, dry_run=dry_run)
+    with open_context() as context:
+        clean_up_lake(Console(), context, keep_days, dry_run=dry_run)

@@ -1,1 +1,1 @@
-"""Upkeep: what a lake, batches and reports need so that they grow no longer than they are of use."""
+"""Maintenance: compacts the lake, and removes files, batches and reports that nothing needs any more."""
