@@ -27,6 +27,8 @@ from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, da
 from tests.monitoring.entries import measure_live_results
 from tests.simulator.batches import oracle
 
+pytestmark = pytest.mark.stack
+
 SHARE = 0.5
 BASE_DAY, DAY, AFTER = (FIRST_DAY + timedelta(days=number) for number in range(3))
 PLACE = Marketplace(seed=7, scale=0.1, first_day=FIRST_DAY, timezone=ZONE, dirt=False)

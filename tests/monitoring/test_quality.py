@@ -31,6 +31,8 @@ from tests.building import lake_of
 from tests.features.market import FIRST_DAY, ZONE, DayOfEvents, clean_events, put
 from tests.monitoring.entries import measure_quality
 
+pytestmark = pytest.mark.stack
+
 DAYS = list(days_between(FIRST_DAY, FIRST_DAY + timedelta(days=8)))
 TODAY = DAYS[-1]
 Found = dict[tuple[str, str, str], Measurement]

@@ -7,6 +7,8 @@ import pytest
 
 from tests.running import clean_environment
 
+pytestmark = pytest.mark.stack
+
 
 @pytest.mark.parametrize("module", ["rankloop.cli.main", "rankloop.settings", "rankloop.registry.evidence"])
 def test_mlflow_is_not_imported_by(module: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 from rankloop_demo.simulator.calibration import REFERENCE, Calibration, calibrate
 from rankloop_demo.simulator.living import Marketplace
 
+pytestmark = pytest.mark.stack
+
 # The reference says Recall@30 about 0.80, NDCG@5 about 0.20, MAP@5 about 0.16.
 TOLERANCE = 0.03
 

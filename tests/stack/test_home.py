@@ -3,9 +3,13 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from rankloop_demo.stack.environment import as_variables
 from rankloop_demo.stack.home import prepare
 from tests.running import rankloop, settings_in
+
+pytestmark = pytest.mark.stack
 
 
 def test_only_its_owner_can_look_into_a_home(tmp_path: Path) -> None:

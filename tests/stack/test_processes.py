@@ -15,6 +15,8 @@ from rankloop_demo.stack.environment import as_variables
 from rankloop_demo.stack.processes import HOME_MARK, NAME_MARK, processes_of
 from tests.running import rankloop, settings_in, wait_until
 
+pytestmark = pytest.mark.stack
+
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 PATIENT = "import time; print(flush=True); time.sleep(60)"
 

@@ -19,6 +19,8 @@ from rankloop_demo.stack.processes import processes_of
 from rankloop_demo.stack.tools import MissingToolError, mongo_server
 from tests.running import clean_environment, rankloop, settings_in
 
+pytestmark = pytest.mark.stack
+
 
 def refusal(settings: Settings, **environment: str) -> str:
     """What `rankloop stack start` complains of, all on one line."""
