@@ -45,8 +45,8 @@ from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import learn
-from rankloop.ranking.rankers.boosted import Boosted
-from rankloop.ranking.rankers.protocol import Curve
+from rankloop.ranking.rankers.boosted import BoostedTrees
+from rankloop.ranking.rankers.protocol import LearningCurve
 from rankloop.scoring.batch import shard_rankings
 from rankloop.scoring.lists import as_lists, list_time
 from rankloop.scoring.ranker import ActiveRanker
@@ -85,9 +85,9 @@ def make(home: Path, buyers: int) -> None:
     wish = columns["category4_share"] + columns["product_ctr"] * 5 + random.gumbel(size=len(values)) / 4
     params = {"max_depth": DEPTH, "nthread": THREADS, "max_bin": 64}
     booster = xgb.train(params, xgb.DMatrix(values, (wish > np.quantile(wish, 0.98)).astype(int)), TREES)
-    Model("xgboost", preprocessing, Boosted(booster, len(preprocessing.features), Curve("", (), TREES - 1))).save(
-        home / "model"
-    )
+    Model(
+        "xgboost", preprocessing, BoostedTrees(booster, len(preprocessing.features), LearningCurve("", (), TREES - 1))
+    ).save(home / "model")
 
 
 def candidate_pool(engine: Engine, settings: Settings, shard: int) -> CandidatePool:

@@ -45,8 +45,8 @@ from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
-from rankloop.ranking.rankers.boosted import Boosted
-from rankloop.ranking.rankers.protocol import Curve
+from rankloop.ranking.rankers.boosted import BoostedTrees
+from rankloop.ranking.rankers.protocol import LearningCurve
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
@@ -244,7 +244,7 @@ def promote(settings: Settings, seed: int) -> int:
     draw, names = np.random.default_rng(seed), feature_names()
     values = draw.random((ROWS, len(names))).astype(np.float32)
     booster = xgb.train({"max_depth": DEPTH, "nthread": 2}, xgb.DMatrix(values, draw.random(ROWS)), TREES)
-    ranker = Boosted(booster, len(names), Curve("", (), TREES - 1))
+    ranker = BoostedTrees(booster, len(names), LearningCurve("", (), TREES - 1))
     model = Model("xgboost", learn(settings.training.preprocessing, zip(names, values.T, strict=True)), ranker)
     run = open_training(Registry(settings.mlflow), f"bench {seed}", AS_OF, "weekly")
     with tempfile.TemporaryDirectory() as folder:

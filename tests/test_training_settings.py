@@ -57,7 +57,7 @@ def test_labels_are_all_there_after_whole_days(hours: int, days: int) -> None:
     [
         ("RANKLOOP_TRAINING__PREPROCESSING__FILL", "mean", "'median', 'min', 'max' or 'zero'"),
         ("RANKLOOP_TRAINING__SEARCH", "bayes", "'grid', 'random' or 'tpe'"),
-        ("RANKLOOP_TRAINING__RANKER", "catboost", "'xgboost', 'neural' or 'logistic'"),
+        ("RANKLOOP_TRAINING__RANKER", "catboost", "there are xgboost, neural, logistic, or the dotted path"),
         ("RANKLOOP_TRAINING__DEBIAS", "maybe", "'auto', 'none', 'unbiased' or 'propensity'"),
         ("RANKLOOP_TRAINING__TUNE_METRIC", "auc", "training.tune_metric"),
         ("RANKLOOP_TRAINING__TUNE_METRIC", "ndcg@0", "training.tune_metric"),

@@ -9,7 +9,8 @@ import pytest
 from rankloop.ranking.blocks import Block, Source, thinned
 from rankloop.ranking.metrics import mean_metrics
 from rankloop.ranking.propensity import list_weights, propensities
-from rankloop.ranking.rankers.protocol import FitOptions, Ranker, RankerError, ranker_kind
+from rankloop.ranking.rankers.protocol import FitOptions, Ranker, RankerError
+from rankloop.ranking.rankers.registry import ranker_kind
 from rankloop.settings.training import TrainingSettings
 
 KINDS = ["xgboost", "neural", "logistic"]

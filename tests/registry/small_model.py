@@ -11,10 +11,10 @@ import xgboost as xgb
 
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
-from rankloop.ranking.rankers.boosted import Boosted
-from rankloop.ranking.rankers.pointwise import Pointwise
-from rankloop.ranking.rankers.protocol import Curve, Ranker
-from rankloop.settings.training import Kind, PreprocessingSettings
+from rankloop.ranking.rankers.boosted import BoostedTrees
+from rankloop.ranking.rankers.pointwise import PointwiseNetwork
+from rankloop.ranking.rankers.protocol import LearningCurve, Ranker
+from rankloop.settings.training import PreprocessingSettings
 
 FEATURES = ("context_base_score", "product_ctr", "category4_share")
 EXAMPLE = pa.table(
@@ -24,7 +24,7 @@ ROWS, ROUNDS = 320, 40
 
 
 def write(
-    folder: Path, kind: Kind = "xgboost", seed: int = 0, columns: Mapping[str, npt.NDArray[np.float32]] | None = None
+    folder: Path, kind: str = "xgboost", seed: int = 0, columns: Mapping[str, npt.NDArray[np.float32]] | None = None
 ) -> Path:
     """The folder with a model in it; another seed makes another model, and so do columns of features to learn from."""
     draw = np.random.default_rng(seed)
@@ -39,9 +39,9 @@ def write(
 
 def _trees(values: np.ndarray, label: np.ndarray) -> Ranker:
     booster = xgb.train({"max_depth": 3, "nthread": 1}, xgb.DMatrix(values, label), ROUNDS)
-    return Boosted(booster, values.shape[1], Curve("", (), ROUNDS - 1))
+    return BoostedTrees(booster, values.shape[1], LearningCurve("", (), ROUNDS - 1))
 
 
 def _network(draw: np.random.Generator, sizes: tuple[int, ...]) -> Ranker:
     layers = [(draw.normal(size=size), draw.normal(size=size[1])) for size in pairwise(sizes)]
-    return Pointwise(np.zeros(sizes[0]), np.ones(sizes[0]), layers, Curve("", (), 0))
+    return PointwiseNetwork(np.zeros(sizes[0]), np.ones(sizes[0]), layers, LearningCurve("", (), 0))

@@ -20,8 +20,8 @@ from rankloop.champions.current import reconcile_aliases
 from rankloop.mongo import connect
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
-from rankloop.ranking.rankers.boosted import Boosted
-from rankloop.ranking.rankers.protocol import Curve
+from rankloop.ranking.rankers.boosted import BoostedTrees
+from rankloop.ranking.rankers.protocol import LearningCurve
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
@@ -116,7 +116,7 @@ def small_model(seed: int) -> Model:
     values = (draw.random((ROWS, len(FEATURES))) * scale).astype(np.float32)
     preprocessing = learn(PreprocessingSettings(), zip(FEATURES, values.T, strict=True))
     booster = xgb.train({"max_depth": 4, "nthread": 1, "seed": seed}, xgb.DMatrix(values, draw.random(ROWS)), ROUNDS)
-    return Model("xgboost", preprocessing, Boosted(booster, len(FEATURES), Curve("", (), ROUNDS - 1)))
+    return Model("xgboost", preprocessing, BoostedTrees(booster, len(FEATURES), LearningCurve("", (), ROUNDS - 1)))
 
 
 @contextmanager

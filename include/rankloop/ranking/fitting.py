@@ -15,7 +15,8 @@ from rankloop.ranking.blocks import Sample, Source, lists_with_reaction, put_tog
 from rankloop.ranking.leak import refuse_leaks
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing, learn
-from rankloop.ranking.rankers.protocol import FitOptions, OnRound, chosen, ranker_kind
+from rankloop.ranking.rankers.protocol import FitOptions, OnRound, trial_params
+from rankloop.ranking.rankers.registry import ranker_kind
 from rankloop.ranking.training_set import REQUEST, TrainingSet
 from rankloop.ranking.tuning import Outcome, Params, Space, Trial, TrialLog, best_of, tune
 from rankloop.ranking.windows import TRAIN, VALID
@@ -85,13 +86,13 @@ def tune_params(
     source = cache(lambda name: sampled(training, data, preprocessing, name))
 
     def evaluate(params: Params) -> Outcome:
-        options = fit_options(training, preprocessing, chosen(settings, params))
+        options = fit_options(training, preprocessing, trial_params(settings, params))
         curve = ranker_kind(training.ranker).fit(source(TRAIN), source(VALID), options).curve
         return Outcome(curve.valid[curve.best_round], curve.best_round + 1)
 
     trials = tune(space, evaluate, log, on_trial)
     best = best_of(trials)
-    return Tuned(tuple(trials), chosen(settings, best.params if best else {}))
+    return Tuned(tuple(trials), trial_params(settings, best.params if best else {}))
 
 
 def fit_model(

@@ -16,7 +16,8 @@ import pyarrow as pa
 from rankloop.errors import RankloopError
 from rankloop.ranking.blocks import Floats
 from rankloop.ranking.preprocessing import Preprocessing, load_preprocessing
-from rankloop.ranking.rankers.protocol import Ranker, ranker_kind
+from rankloop.ranking.rankers.protocol import Ranker
+from rankloop.ranking.rankers.registry import ranker_kind
 
 FILE = "model.json"
 FORMAT = 1

@@ -99,7 +99,7 @@ class ScoreRows:
 
     def start_thread(self) -> None:
         """Keep the ranker from starting threads of its own beside the others."""
-        self.scorer.model.ranker.alone()
+        self.scorer.model.ranker.use_single_thread()
 
     def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
         """Yield the rows with their scores."""

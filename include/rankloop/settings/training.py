@@ -15,7 +15,7 @@ Fill = Literal["median", "min", "max", "zero"]
 Search = Literal["grid", "random", "tpe"]
 Debias = Literal["none", "unbiased", "propensity"]
 DebiasSetting = Literal["auto", "none", "unbiased", "propensity"]
-Kind = Literal["xgboost", "neural", "logistic"]
+BUILT_IN_RANKERS = ("xgboost", "neural", "logistic")
 Metric = Literal["map", "recall", "ndcg", "precision", "ctr"]
 GATE_METRICS = ("ndcg@10", "recall@30")
 """What the gate judges by, so that no evaluation may leave it out."""
@@ -96,7 +96,7 @@ class TrainingSettings(BaseModel):
     idle_share: float = Field(0.05, gt=0, le=1, description="share of the lists without a reaction that are kept")
     cold_shown: int = Field(50, ge=1, description="a product shown less often than this in 28 days is cold")
     preprocessing: PreprocessingSettings = PreprocessingSettings()
-    ranker: Kind = Field("xgboost", description="the ranker that challengers are made of")
+    ranker: str = Field("xgboost", description="xgboost, neural, logistic, or the dotted path of a ranker of your own")
     debias: DebiasSetting = Field(
         "auto", description="what takes the effect of position out of clicks; auto is unbiased for trees, else none"
     )
@@ -120,6 +120,9 @@ class TrainingSettings(BaseModel):
     xgboost: RankerSettings = XGBOOST
     neural: RankerSettings = NEURAL
     logistic: RankerSettings = LOGISTIC
+    custom: RankerSettings = Field(
+        RankerSettings(), description="parameters of the ranker that `ranker` names by its dotted path"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -140,6 +143,14 @@ class TrainingSettings(BaseModel):
                 }
         return merged
 
+    @field_validator("ranker")
+    @classmethod
+    def _name_or_path(cls, value: str) -> str:
+        is_path = "." in value and all(part.isidentifier() for part in value.split("."))
+        if value not in BUILT_IN_RANKERS and not is_path:
+            raise ValueError(f"there are {', '.join(BUILT_IN_RANKERS)}, or the dotted path of a ranker of your own")
+        return value
+
     @model_validator(mode="after")
     def _metrics_that_are_asked_for(self) -> Self:
         asked = {f"{metric}@{k}" for metric in self.eval_metric_list for k in self.eval_k_list}
@@ -155,9 +166,9 @@ class TrainingSettings(BaseModel):
             )
         return self
 
-    def params(self, kind: Kind) -> RankerSettings:
-        """The parameters of a ranker."""
-        return {"xgboost": self.xgboost, "neural": self.neural, "logistic": self.logistic}[kind]
+    def params(self, ranker: str) -> RankerSettings:
+        """Return the parameters of a ranker."""
+        return {"xgboost": self.xgboost, "neural": self.neural, "logistic": self.logistic}.get(ranker, self.custom)
 
     @property
     def debias_way(self) -> Debias:

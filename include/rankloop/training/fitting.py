@@ -63,7 +63,7 @@ def plan_training(  # noqa: PLR0913  (all that a training can be requested with)
         run.put_json(record.SETTINGS, {**request, "training": training, "gate": settings.gate})
     _log_evidence(run, settings.git_commit)
     options = open_record(context.registry, context.lake, run.run_id).options
-    run.log_params({"training": options.model_dump(mode="json", exclude={"xgboost", "neural", "logistic"})})
+    run.log_params({"training": options.model_dump(mode="json", exclude={"xgboost", "neural", "logistic", "custom"})})
     run.log_params({options.ranker: options.params(options.ranker).model_dump(mode="json")})
     return run.run_id
 

@@ -44,7 +44,7 @@ from rankloop.ranking.lists import prepare_day
 from rankloop.ranking.metrics import Bools, Floats, Ints, Tally, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
-from rankloop.ranking.rankers.protocol import ranker_kind
+from rankloop.ranking.rankers.registry import ranker_kind
 from rankloop.ranking.scored import OURS, ScoredLists
 from rankloop.ranking.segments import Segment, segments
 from rankloop.ranking.training_set import TrainingSet, open_training_set

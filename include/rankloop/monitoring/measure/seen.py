@@ -95,7 +95,7 @@ class CountRows:
 
     def start_thread(self) -> None:
         """Keep the ranker from starting threads of its own beside the others."""
-        self.scorer.model.ranker.alone()
+        self.scorer.model.ranker.use_single_thread()
 
     def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
         """Count every row, yield some, and last of all what was counted."""

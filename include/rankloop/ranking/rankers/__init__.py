@@ -1,1 +1,1 @@
-"""Rankers: what turns a row of prepared features into a score. One a file, all alike to those who use them."""
+"""Rankers: models that turn preprocessed features into scores, one a file, behind one protocol."""

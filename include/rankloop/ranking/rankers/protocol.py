@@ -1,4 +1,4 @@
-"""What every ranker can do, and where each is found by its name."""
+"""The protocol of rankers, and the options that they are fitted with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,102 +10,89 @@ import numpy.typing as npt
 
 from rankloop.errors import RankloopError
 from rankloop.ranking.blocks import Floats, Matrix, Source
-from rankloop.settings.training import Debias, Kind, RankerSettings, Value
+from rankloop.settings.training import Debias, RankerSettings, Value
 
 OnRound = Callable[[int, float], None]
-"""Called after each round of fitting with the figure on the validation days."""
+"""Called after each round of fitting with the metric on the validation days."""
 
 
 class RankerError(RankloopError):
-    """Parameters that a ranker does not know, or a folder that holds none."""
+    """A ranker that cannot be found, unknown parameters, or a folder without a ranker."""
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What a ranker is fitted with."""
+    """The parameters and options that a ranker is fitted with."""
 
     params: Mapping[str, Value]
-    """Fixed and tuned parameters of one trial."""
+    """The fixed and tuned parameters of one trial."""
     fit: Mapping[str, int]
     features: tuple[str, ...]
     seed: int = 7
     threads: int = 2
     metric: str = "ndcg@10"
-    """What the validation days are watched by, to stop early."""
+    """The metric on the validation days that stops fitting early."""
     debias: Debias = "none"
     on_round: OnRound = field(default=lambda _round, _figure: None)
 
 
 @dataclass(frozen=True)
-class Curve:
-    """How fitting went."""
+class LearningCurve:
+    """The metric on the validation days, round by round."""
 
     metric: str
     valid: tuple[float, ...]
-    """The figure on the validation days after each round."""
+    """The metric on the validation days after each round."""
     best_round: int
-    """From 0; what comes after it is not kept."""
+    """From 0; later rounds are not kept."""
 
 
 class Ranker(Protocol):
-    """A ranker that is fitted."""
+    """A fitted ranker."""
 
-    curve: Curve
+    curve: LearningCurve
 
     def score(self, values: Matrix) -> Floats:
-        """The score of each row, which depends on that row alone; higher is better within a list."""
+        """Return the score of each row, which depends on that row alone; higher is better within a list."""
         ...
 
-    def alone(self) -> None:
-        """Has the thread that asks score without the help of others, which score beside it."""
+    def use_single_thread(self) -> None:
+        """Make the calling thread score without a thread pool of its own, where threads score side by side."""
         ...
 
     def importance(self) -> npt.NDArray[np.float64]:
-        """What each feature contributes in all; they add up to 1, or are all 0."""
+        """Return each feature's share of the importance; they add up to 1, or are all 0."""
         ...
 
     def explain(self, values: Matrix) -> Floats:
-        """What each feature adds to each row's score, and in one more column what all rows have."""
+        """Return what each feature adds to each row's score, and in one more column the base value."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Write it into a model's folder, as JSON or in its library's own format."""
+        """Write the ranker into a model's folder, as JSON or in its library's own format; never as a pickle."""
         ...
 
 
 class RankerKind(Protocol):
-    """How rankers of one kind are made."""
+    """A kind of ranker: how it is fitted and loaded."""
 
     def fit(self, train: Source, valid: Source, options: FitOptions) -> Ranker:
-        """A ranker that learned from one set, and stopped by another."""
+        """Return a ranker that was fitted on one set, and stopped early by another."""
         ...
 
     def load(self, folder: Path, features: int) -> Ranker:
-        """What `save` wrote, with nothing unpickled."""
+        """Load what `save` wrote, without unpickling anything."""
         ...
 
 
-def ranker_kind(kind: Kind | str) -> RankerKind:
-    """The rankers of this name."""
-    if kind == "xgboost":
-        from rankloop.ranking.rankers.boosted import Boosted  # noqa: PLC0415  (slow to import, and one is used)
-
-        return Boosted
-    if kind in {"neural", "logistic"}:
-        from rankloop.ranking.rankers.pointwise import Logistic, Neural  # noqa: PLC0415  (likewise)
-
-        return Neural if kind == "neural" else Logistic
-    raise RankerError(f"no ranker is called '{kind}'; there are xgboost, neural, logistic.")
-
-
-def refuse_unknown(kind: str, given: Mapping[str, Any], known: frozenset[str], what: str) -> None:
-    """A parameter that a ranker ignores would be tuned for nothing."""
+def require_known_params(kind: str, given: Mapping[str, Any], known: frozenset[str], what: str) -> None:
+    """Raise an error for a parameter that the ranker would ignore: it would be tuned for nothing."""
     if unknown := sorted(set(given) - known):
         raise RankerError(
             f"the {kind} ranker has no {what} called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
         )
 
 
-def chosen(settings: RankerSettings, tuned: Mapping[str, Value]) -> dict[str, Value]:
-    """The parameters of one trial: a tuned value goes before the fixed one."""
+def trial_params(settings: RankerSettings, tuned: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the parameters of one trial: the fixed ones, with the tuned values in place of theirs."""
     return {**settings.fix_params, **tuned}
