@@ -1,9 +1,9 @@
 """Asks the stack's own servers on 127.0.0.1, past any proxy of the environment."""
 
-import http.client
-import json
 from dataclasses import dataclass
 from typing import Any
+
+import requests
 
 PATIENCE_S = 10.0
 
@@ -36,17 +36,16 @@ def ask(  # noqa: PLR0913, PLR0917  (the parts of a request)
     patience_s: float = PATIENCE_S,
 ) -> Answer | None:
     """The answer to any request, or None if nobody speaks HTTP there."""
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = session.request(
+                method, f"http://127.0.0.1:{port}{path}", json=body, headers=headers, timeout=patience_s
+            )
+        except requests.RequestException:
+            return None
     try:
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        content = response.read()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    try:
-        return Answer(response.status, json.loads(content))
-    except ValueError:
-        return Answer(response.status, None)
+        return Answer(answer.status_code, answer.json())
+    except requests.JSONDecodeError:
+        return Answer(answer.status_code, None)
