@@ -50,7 +50,7 @@ from rankloop.ranking.rankers.protocol import LearningCurve
 from rankloop.scoring.batch import shard_rankings
 from rankloop.scoring.lists import as_lists, list_time
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.scoring.shelf import narrow, ranked, scorer_of
+from rankloop.scoring.scorer import as_float32, build_scorer, top_products
 from rankloop.settings import Settings
 from rankloop.settings.training import PreprocessingSettings
 from rankloop.state.rankings import AT_A_TIME, Batch, Ranking, record_batch, write_shard
@@ -107,7 +107,7 @@ def joined(settings: Settings, group: int) -> pa.RecordBatch:
         rows = SetJoiner(engine, store, lists, feature_events.LAST, shard=shard).table()
         kinds = store.joined_schema(pa.schema([]))
         table = engine.batches(rows.select(*feature_names()), kinds).read_all().combine_chunks()
-    return narrow(table.to_batches()[0], tuple(feature_names()))
+    return as_float32(table.to_batches()[0], tuple(feature_names()))
 
 
 def scoring(home: Path) -> dict[str, float]:
@@ -115,7 +115,7 @@ def scoring(home: Path) -> dict[str, float]:
     settings, model = settings_in(home), load_model(home / "model")
     values = model.preprocessing.apply(joined(settings, 3))
     bare, ours = [], []
-    scorer, top_n = scorer_of(model, "digest"), settings.scoring.top_n
+    scorer, top_n = build_scorer(model, "digest"), settings.scoring.top_n
     with open_engine(settings.features) as engine:
         started = perf_counter()
         pool = candidate_pool(engine, settings, 3)
@@ -129,7 +129,7 @@ def scoring(home: Path) -> dict[str, float]:
                 model.ranker.booster.inplace_predict(values, predict_type="margin")
             bare.append(times * len(values) / (perf_counter() - started))
             started = perf_counter()
-            for _ in ranked(engine, store_of(settings), lists, feature_events.LAST, scorer=scorer, top_n=top_n):
+            for _ in top_products(engine, store_of(settings), lists, feature_events.LAST, scorer=scorer, top_n=top_n):
                 pass
             ours.append(count / (perf_counter() - started))
     return {"drawn": count / drawn, "ours": median(ours), "bare": median(bare), "rows": count}

@@ -53,7 +53,7 @@ from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import Facts
 from rankloop.scoring.ranker import choose_ranker
-from rankloop.scoring.shelf import narrow
+from rankloop.scoring.scorer import as_float32
 from rankloop.serving.day import LIST
 from rankloop.serving.rerank import ListToRank
 from rankloop.settings import Settings
@@ -317,7 +317,7 @@ def from_files(settings: Settings, model: Model, asked: dict[str, Any]) -> float
         store = FeatureStore(Lake(settings.lake_root), settings.features, settings.zone)
         joined = SetJoiner(engine, store, engine.materialise(ibis.memtable(rows)), AS_OF).table()
         [batch] = engine.batches(joined, store.joined_schema(LIST)).read_all().combine_chunks().to_batches()
-    model.score(narrow(batch, model.features))
+    model.score(as_float32(batch, model.features))
     return perf_counter() - began
 
 

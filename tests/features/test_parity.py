@@ -21,7 +21,7 @@ from rankloop.features.joining.protocol import BuyerShard
 from rankloop.features.joining.sets import SetJoiner
 from rankloop.ranking.model import load_model
 from rankloop.scoring.lists import as_lists, list_time
-from rankloop.scoring.shelf import RANKED, Scorer, ranked, scorer_of
+from rankloop.scoring.scorer import RANKED, Scorer, build_scorer, top_products
 from rankloop.settings import Settings
 from tests.building import aggregate_day, build_features, lake_of
 from tests.features.conftest import DAYS
@@ -60,14 +60,16 @@ def make(settings: Settings) -> None:
             as_lists(candidates(pool), list_time(AS_OF_DAY, settings.zone, settings.scoring.hour))
         )
         top_n = settings.scoring.top_n
-        best = pa.concat_tables(ranked(engine, store_of(settings), drawn, AS_OF_DAY, scorer=a_scorer(), top_n=top_n))
+        best = pa.concat_tables(
+            top_products(engine, store_of(settings), drawn, AS_OF_DAY, scorer=a_scorer(), top_n=top_n)
+        )
         lake.replace_day(RANKINGS, AS_OF_DAY, best, RANKED.insert(0, pa.field("dt", pa.date32())))
 
 
 def a_scorer() -> Scorer:
     """A model that travels."""
     with TemporaryDirectory() as folder:
-        return scorer_of(load_model(small_model.write(Path(folder))), "digest")
+        return build_scorer(load_model(small_model.write(Path(folder))), "digest")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from rankloop.features.catalogue import feature_names
 from rankloop.ranking.lists import LISTS, prepare_day
 from rankloop.ranking.model import load_model
 from rankloop.scoring.files import FileScoringResult, ListsFileError, score_file
-from rankloop.scoring.shelf import scored, scorer_of
+from rankloop.scoring.scorer import build_scorer, score_lists
 from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
 from rankloop_demo.stack.environment import as_variables
@@ -51,7 +51,7 @@ def test_a_list_scored_for_a_shelf_has_the_scores_of_evaluation(
     with open_engine(settings.features) as engine:
         shown = engine.read(lake_of(settings).files(SHOWN, [SHOWN_ON]), EVENT_SCHEMAS[SHOWN])
         told = pa.concat_tables(
-            scored(engine, store_of(settings), shown, AS_OF, scorer=scorer_of(model, "digest"), own=own)
+            score_lists(engine, store_of(settings), shown, AS_OF, scorer=build_scorer(model, "digest"), own=own)
         )
     assert dict(zip(keys(told), told["score"].to_pylist(), strict=True)) == evaluated
     assert len(set(evaluated.values())) > 50

@@ -16,7 +16,7 @@ from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_ranker
-from rankloop.scoring.shelf import narrow
+from rankloop.scoring.scorer import as_float32
 from rankloop.serving.day import LIST
 from rankloop.serving.rerank import ListToRank
 from rankloop.serving.schemas import MAX_ID
@@ -77,7 +77,7 @@ def as_evaluated(shop: Shop, version: int, asked: dict[str, Any]) -> dict[int, f
         joined = SetJoiner(engine, store, engine.materialise(ibis.memtable(rows)), DAYS[-1]).table()
         table = engine.batches(joined, store.joined_schema(LIST)).read_all().combine_chunks()
     [batch] = table.to_batches()
-    found = model.score(narrow(batch, model.features)).tolist()
+    found = model.score(as_float32(batch, model.features)).tolist()
     return dict(zip(table["product_id"].to_pylist(), found, strict=True))
 
 

@@ -20,7 +20,7 @@ from rankloop.features.joining.store import FeatureStore
 from rankloop.scoring.inputs import inputs_digest
 from rankloop.scoring.lists import as_lists, list_time
 from rankloop.scoring.ranker import BASE_RANKER, ActiveRanker, choose_ranker, load_ranker, policy_name
-from rankloop.scoring.shelf import ranked, scorer_of
+from rankloop.scoring.scorer import build_scorer, top_products
 from rankloop.settings.scoring import ScoringSettings
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
@@ -71,10 +71,10 @@ def shard_rankings(  # noqa: PLR0913, PLR0917  (with what, of which batch, for w
     engine: Engine, store: FeatureStore, options: ScoringSettings, batch: Batch, ranker: ActiveRanker, shard: int
 ) -> Iterator[Ranking]:
     """Yield the ranking of each buyer of a shard, in bounded memory; with the first shard, the default ranking too."""
-    scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
+    scorer = build_scorer(ranker.model, ranker.digest) if ranker.model else None
     pool = open_candidate_pool(engine, store.lake, batch.day, shard, options, store.settings.seen_days)
     lists = engine.materialise(as_lists(candidates(pool), list_time(batch.day, store.zone, options.hour)))
-    for rows in ranked(engine, store, lists, batch.day, scorer=scorer, top_n=options.top_n):
+    for rows in top_products(engine, store, lists, batch.day, scorer=scorer, top_n=options.top_n):
         yield from _by_buyer(rows, batch.policy)
     if shard == 0:
         yield _default_ranking(engine, pool)

@@ -18,7 +18,7 @@ from rankloop.errors import RankloopError
 from rankloop.scoring.inputs import newest_feature_day
 from rankloop.scoring.lists import SURFACE, list_time
 from rankloop.scoring.ranker import choose_ranker
-from rankloop.scoring.shelf import scored, scorer_of
+from rankloop.scoring.scorer import build_scorer, score_lists
 
 SURFACES = ("home", "category", "search")
 REQUIRED = {"request_id": pa.string(), "account_id": pa.int64(), "product_id": pa.int64(), "base_score": pa.float64()}
@@ -64,14 +64,14 @@ def score_file(
     valid = pc.is_null(fault)
     at = list_time(day, context.settings.zone, context.settings.scoring.hour)
     lists = _as_lists(table, at).append_column(ROW, pa.array(np.arange(table.num_rows))).filter(valid)
-    scorer = scorer_of(ranker.model, ranker.digest) if ranker.model else None
+    scorer = build_scorer(ranker.model, ranker.digest) if ranker.model else None
     with TemporaryDirectory() as folder:
         # Laid out as a table of the lake, which is what engines read.
         file = Path(folder) / f"{DAY}={day}" / "lists.parquet"
         file.parent.mkdir()
         pq.write_table(lists, file)
         rows = context.engine.read([str(file)], lists.schema)
-        for block in scored(context.engine, context.feature_store, rows, day, scorer=scorer, own=ROW_NUMBER):
+        for block in score_lists(context.engine, context.feature_store, rows, day, scorer=scorer, own=ROW_NUMBER):
             score[block[ROW].to_numpy()] = block["score"].to_numpy()
             on_rows(block.num_rows)
     policy = pc.if_else(valid, ranker.policy, pa.scalar(None, pa.string()))

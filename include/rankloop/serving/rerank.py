@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.scoring.shelf import narrow
+from rankloop.scoring.scorer import as_float32
 from rankloop.serving.day import LIST, Day
 
 
@@ -69,7 +69,7 @@ def model_inputs(ranker: ActiveRanker, day: Day, request: ListToRank, timeout_s:
     if ranker.model is None:
         raise AssertionError("the base ranking takes no features")
     [batch] = day.join(request.rows(), timeout_s).combine_chunks().to_batches()
-    return narrow(batch, ranker.model.features)
+    return as_float32(batch, ranker.model.features)
 
 
 def _order(scores: npt.NDArray[np.float64], products: Sequence[int]) -> list[int]:

@@ -24,7 +24,7 @@ from rankloop.registry.connection import Registry
 from rankloop.registry.tracking import training_run
 from rankloop.registry.versions import Version
 from rankloop.scoring.ranker import load_ranker
-from rankloop.scoring.shelf import Scorer, scorer_of
+from rankloop.scoring.scorer import Scorer, build_scorer
 from rankloop.training.record import REFERENCE
 
 SCORE = "score"
@@ -118,4 +118,4 @@ def load_reference(registry: Registry, number: int, control_share: float) -> Ref
         raise IncomparableVersionError(
             f"the reference of version {number} has no list that the shop ranked; nothing can be compared with it."
         )
-    return Reference(number, scorer_of(ranker.model, ranker.digest), table)
+    return Reference(number, build_scorer(ranker.model, ranker.digest), table)

@@ -28,7 +28,7 @@ from rankloop.monitoring.measure.grid import Grid
 from rankloop.monitoring.measure.reference import SCORE, Reference
 from rankloop.monitoring.measure.tally import Counted, added, count, packed, unpacked
 from rankloop.ranking.blocks import buyer_groups, row_draws
-from rankloop.scoring.shelf import Scorer
+from rankloop.scoring.scorer import Scorer
 
 PORTION_ROWS = 1 << 19
 """Rows joined with features at a time: about a gigabyte."""

@@ -30,7 +30,7 @@ from rankloop.ranking.model import Model
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, segment_columns
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists
 from rankloop.scoring.ranker import policy_name, version_of_policy
-from rankloop.scoring.shelf import narrow
+from rankloop.scoring.scorer import as_float32
 from rankloop.settings.training import TrainingSettings
 
 SAMPLE_ROWS = 1 << 19
@@ -141,7 +141,7 @@ def _scored_rows(
             **{name: batch[name] for name in LIST_FIELDS},
             CATEGORY_SEGMENT: batch[CATEGORY_SEGMENT],
             **segment_columns(training, batch),
-            **{name: pa.array(model.score(narrow(batch, model.features))) for name, model in models.items()},
+            **{name: pa.array(model.score(as_float32(batch, model.features))) for name, model in models.items()},
         }
         yield pa.RecordBatch.from_arrays([columns[f.name].cast(f.type) for f in schema], schema=schema)
 

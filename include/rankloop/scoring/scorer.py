@@ -1,4 +1,4 @@
-"""Scores candidates and keeps the best of each buyer: one way for a whole day, for one list, and for a file."""
+"""Scores lists with a model, on whatever engine has their rows: for a batch, for a file, and for drift checks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from rankloop.features.order import ranks_within_groups, sort_within_groups
 from rankloop.ranking.model import Model, load_model
 from rankloop.ranking.preprocessing import Learned, prepared
 
-OWN = pa.schema(
+CANDIDATE_COLUMNS = pa.schema(
     {
         "account_id": pa.int64(),
         "product_id": pa.int64(),
@@ -31,13 +31,13 @@ OWN = pa.schema(
 BASE_RANK = "context_base_rank"
 """The feature that is a row's rank within its list by the shop's own score."""
 LISTED = {"request_id": pa.string(), "account_id": pa.int64(), "product_id": pa.int64(), "base_score": pa.float64()}
-"""What the shop's own ranking of a list is made from."""
-RANKED = pa.schema([*OWN, ("base_rank", pa.int64()), ("score", pa.float64()), ("rank", pa.int64())])
+"""The columns that the base ranking of a list is made from."""
+RANKED = pa.schema([*CANDIDATE_COLUMNS, ("base_rank", pa.int64()), ("score", pa.float64()), ("rank", pa.int64())])
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model that travels: its files go to wherever rows are, and are read once in each process."""
+    """A model that can be sent to other processes: its files travel, and each process reads them once."""
 
     digest: str
     features: tuple[str, ...]
@@ -45,12 +45,12 @@ class Scorer:
 
     @property
     def model(self) -> Model:
-        """The model itself, read once in each process."""
+        """The model, read once in each process."""
         return _loaded(self)
 
 
-def scorer_of(model: Model, digest: str) -> Scorer:
-    """A model made ready to travel."""
+def build_scorer(model: Model, digest: str) -> Scorer:
+    """Return a scorer with the files of this model."""
     with TemporaryDirectory() as folder:
         model.save(Path(folder))
         files = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
@@ -72,11 +72,11 @@ def _transforms(scorer: Scorer) -> Mapping[str, Learned]:
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """Scores joined rows with a model, wherever they are."""
+    """A joiner's task: scores joined rows with a model."""
 
     scorer: Scorer
     own: pa.Schema
-    """Columns of the lists that stand beside the scores."""
+    """Columns of the lists that are returned beside the scores."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -91,14 +91,14 @@ class ScoreRows:
     @property
     def result(self) -> pa.Schema:
         """Return the same with the score."""
-        return with_score(_with_rank(self.own))
+        return _with_score(_with_rank(self.own))
 
     def transform(self, feature: str, values: Matrix) -> Matrix:
         """Clip and impute values of a feature as in training."""
         return prepared(values, _transforms(self.scorer)[feature])
 
     def start_thread(self) -> None:
-        """Keep the ranker from starting threads of its own beside the others."""
+        """Keep the ranker from starting threads of its own in each thread of the joiner."""
         self.scorer.model.ranker.use_single_thread()
 
     def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
@@ -109,19 +109,19 @@ class ScoreRows:
             yield pa.RecordBatch.from_arrays([*own, pa.array(score)], schema=self.result)
 
 
-def with_score(own: pa.Schema) -> pa.Schema:
-    """These columns and the score."""
+def _with_score(own: pa.Schema) -> pa.Schema:
+    """Return these columns and the score."""
     return own.append(pa.field("score", pa.float64()))
 
 
-def narrow(batch: pa.RecordBatch, features: tuple[str, ...]) -> pa.RecordBatch:
-    """The features as training lists hold them, or the same product would get another score here than in evaluation."""
+def as_float32(batch: pa.RecordBatch, features: tuple[str, ...]) -> pa.RecordBatch:
+    """Return the features as float32, as training lists hold them; with float64 a product would get another score."""
     return pa.RecordBatch.from_arrays(
         [pc.cast(batch[name], pa.float32(), safe=False) for name in features], names=list(features)
     )
 
 
-def scored(  # noqa: PLR0913  (what is scored, with what, and what stands beside it)
+def score_lists(  # noqa: PLR0913  (what is scored, with what, and what stands beside it)
     engine: Engine, store: FeatureStore, lists: ir.Table, as_of: date, *, scorer: Scorer | None, own: pa.Schema
 ) -> Iterator[pa.Table]:
     """Yield the score of each row of lists with its own columns and `base_rank`, some buyers at a time.
@@ -131,14 +131,14 @@ def scored(  # noqa: PLR0913  (what is scored, with what, and what stands beside
     return _scored(engine, store, lists, as_of, scorer, own, unreduced)
 
 
-def ranked(  # noqa: PLR0913  (as in `scored`)
+def top_products(  # noqa: PLR0913  (as in `score_lists`)
     engine: Engine, store: FeatureStore, lists: ir.Table, as_of: date, *, scorer: Scorer | None, top_n: int
 ) -> Iterator[pa.Table]:
     """Yield the best products of each buyer, those of a buyer together, best first; some buyers at a time."""
-    return _scored(engine, store, lists, as_of, scorer, OWN, partial(_best, most=top_n))
+    return _scored(engine, store, lists, as_of, scorer, CANDIDATE_COLUMNS, partial(_top_per_buyer, top_n=top_n))
 
 
-def _scored(  # noqa: PLR0913, PLR0917  (as in `scored`)
+def _scored(  # noqa: PLR0913, PLR0917  (as in `score_lists`)
     engine: Engine,
     store: FeatureStore,
     lists: ir.Table,
@@ -163,19 +163,19 @@ def _by_base_score(rows: pa.Table, own: pa.Schema) -> pa.Table:
     order = sort_within_groups(groups, base, rows["product_id"].to_numpy())
     rank[order] = ranks_within_groups(np.bincount(groups))
     columns = {**{name: rows[name] for name in own.names}, "base_rank": rank, "score": base}
-    return pa.table(columns, schema=with_score(_with_rank(own)))
+    return pa.table(columns, schema=_with_score(_with_rank(own)))
 
 
 def _with_rank(own: pa.Schema) -> pa.Schema:
     return own.append(pa.field("base_rank", pa.int64()))
 
 
-def _best(rows: pa.Table, most: int) -> pa.Table:
+def _top_per_buyer(rows: pa.Table, top_n: int) -> pa.Table:
     product, score, buyer = (rows[name].to_numpy() for name in ("product_id", "score", "account_id"))
     buyers, group = np.unique(buyer, return_inverse=True)
     order, rank = (
         sort_within_groups(group, score, product),
         ranks_within_groups(np.bincount(group, minlength=len(buyers))),
     )
-    kept = rows.take(pa.array(order[rank <= most]))
-    return kept.append_column("rank", pa.array(rank[rank <= most])).cast(RANKED)
+    top = rows.take(pa.array(order[rank <= top_n]))
+    return top.append_column("rank", pa.array(rank[rank <= top_n])).cast(RANKED)
