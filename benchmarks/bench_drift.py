@@ -35,8 +35,8 @@ from seeded import parse_seeded, seed
 
 from rankloop.engine.opening import open_engine
 from rankloop.monitoring.measure.drift import column_measurements, largest_reference_deviation
+from rankloop.monitoring.measure.histogram import count_column, deserialise_counts, merge_counts, serialise_counts
 from rankloop.monitoring.measure.reference import Reference
-from rankloop.monitoring.measure.tally import added, count, packed, unpacked
 from rankloop.monitoring.report.drift_report import columns_to_show
 from rankloop.monitoring.report.evidently_page import evidently_page
 from rankloop.settings.drift import DriftSettings
@@ -99,10 +99,10 @@ class Counting:
         """Count all of them."""
         found = None
         for batch in batches:
-            pairs = zip(self.reference.grids, batch.columns, strict=False)
-            part = [count(grid, column.to_numpy(zero_copy_only=False)) for grid, column in pairs]
-            found = part if found is None else [added(*pair) for pair in zip(found, part, strict=True)]
-        yield pa.RecordBatch.from_pydict({"counted": [packed(found or [])]})
+            pairs = zip(self.reference.bins, batch.columns, strict=False)
+            part = [count_column(bins, column.to_numpy(zero_copy_only=False)) for bins, column in pairs]
+            found = part if found is None else [merge_counts(*pair) for pair in zip(found, part, strict=True)]
+        yield pa.RecordBatch.from_pydict({"counted": [serialise_counts(found or [])]})
 
 
 def sampled(folder: Path, reference: Reference) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -122,14 +122,14 @@ def counting(folder: Path) -> dict[str, bool]:
     columns = reference.columns[:-1]
     takes = pa.schema([(name, pa.float32()) for name in columns])
     gives = pa.schema({"counted": pa.binary()})
-    grids = reference.grids[: len(columns)]
+    all_bins = reference.bins[: len(columns)]
     with open_engine(FeatureSettings()) as engine:
         rows = engine.read([str(folder / DAY)], takes)
         work: Any = partial(Counting.__call__, Counting(reference))
         [content] = (
             engine.batches(engine.map_batches(rows, takes, work, gives), gives).read_all()["counted"].to_pylist()
         )
-    counted, found = unpacked(grids, content), {}
+    counted, found = deserialise_counts(all_bins, content), {}
     for number, one in enumerate(counted):
         measured_of = column_measurements(reference, number, one, int(one.cells.sum()))
         psi = next(row.value for row in measured_of if row.measure == "psi")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rankloop.monitoring.measure.domain_classifier import ClassifierSample, domain_classifier_auc, rank_columns
-from rankloop.monitoring.measure.grid import grid_of
-from rankloop.monitoring.measure.tally import count
+from rankloop.monitoring.measure.histogram import count_column
+from rankloop.monitoring.measure.value_bins import fit_bins
 
 
 def side(shift: float, rows: int, seed: int, unknown: float = 0.0) -> ClassifierSample:
@@ -13,8 +13,8 @@ def side(shift: float, rows: int, seed: int, unknown: float = 0.0) -> Classifier
     values = draw.normal(shift, 1, rows).astype(np.float32)
     values[draw.random(rows) < unknown] = np.nan
     reference = np.random.default_rng(0).normal(size=4000).astype(np.float32)
-    grid = grid_of(reference, np.ones(len(reference)))
-    made = rank_columns([grid], [count(grid, reference).cells], [values])
+    bins = fit_bins(reference, np.ones(len(reference)))
+    made = rank_columns([bins], [count_column(bins, reference).cells], [values])
     return ClassifierSample(made, draw.integers(0, 20, rows), np.ones(rows))
 
 

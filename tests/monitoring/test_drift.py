@@ -13,7 +13,7 @@ from rankloop.calendar import days_between
 from rankloop.context import open_context
 from rankloop.contracts.lake import SCORES, SCORES_SCHEMA
 from rankloop.experiment import is_control
-from rankloop.monitoring.measure import seen as module
+from rankloop.monitoring.measure import scan as module
 from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.report.addresses import report_link, report_path
 from rankloop.monitoring.report.drift_report import read_report

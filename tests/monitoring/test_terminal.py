@@ -76,7 +76,9 @@ def test_the_days_with_rankings_of_ours_are_known(settings: Settings) -> None:
 def test_the_story_has_a_line_a_day_and_says_what_happened(settings: Settings) -> None:
     console = Console(file=StringIO(), width=160)
     days = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)]
-    terminal.print_days(console, lake_of(settings), days, {DAY: "ok: nothing is wrong"}, {days[2]: "taste_shift"})
+    terminal.print_day_results(
+        console, lake_of(settings), days, {DAY: "ok: nothing is wrong"}, {days[2]: "taste_shift"}
+    )
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     before, shown, begins, last, _ = lines[-5:]
     assert before.split()[:2] == ["01", "Oct"]

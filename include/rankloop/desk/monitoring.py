@@ -67,7 +67,7 @@ def print_live_summary(console: Console, lake: Lake, day: date) -> None:
     console.print(_by_arm(day, _rows(lake, day), IN_SHORT))
 
 
-def print_days(
+def print_day_results(
     console: Console, lake: Lake, days: Sequence[date], said: Mapping[date, str], happened: Mapping[date, str]
 ) -> None:
     """Print a row for each day: who ranked, CTR@10 of home lists by arm, what happened, and the verdict."""

@@ -68,7 +68,7 @@ def _live(
 def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     """A row a day: who ranked, what buyers made of it, and what was said of it."""
     # Heavy, and no other step needs them.
-    from rankloop.desk.monitoring import print_days  # noqa: PLC0415
+    from rankloop.desk.monitoring import print_day_results  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import verdict_of_day  # noqa: PLC0415
@@ -77,7 +77,7 @@ def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
         found = {day: verdict_of_day(client, day) for day in demo.loop}
     said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
-    print_days(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
+    print_day_results(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
 
 
 def _kinds(verdict: Mapping[str, Any]) -> list[str]:

@@ -28,15 +28,15 @@ from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
 from rankloop.monitoring.measure.click_model import fit_click_model
 from rankloop.monitoring.measure.expected_lists import expected_lists, training_of_version
-from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, why_incomplete
-from rankloop.monitoring.measure.measurements import Measurement, write_measurements
-from rankloop.monitoring.measure.shown import (
+from rankloop.monitoring.measure.lists_shown import (
     ListReader,
     base_lists,
     buyer_numbers,
     open_list_reader,
     zero_parts,
 )
+from rankloop.monitoring.measure.live_results import ALL, BOOTSTRAP, why_incomplete
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.tables import CONCEPT
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.fitting import fit_options, sampled

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from rankloop.monitoring.measure.grid import Column, Floats, Grid, share_of
+from rankloop.monitoring.measure.value_bins import Column, Floats, ValueBins, shares_of
 from rankloop.ranking.blocks import BUYER_GROUPS
 
 Ints = npt.NDArray[np.int64]
@@ -49,13 +49,13 @@ class ClassifierAuc:
     rows: int
 
 
-def rank_columns(grids: Sequence[Grid], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
+def rank_columns(all_bins: Sequence[ValueBins], references: Sequence[Floats], columns: Sequence[Column]) -> Floats:
     """Return three columns for each feature: rank in the reference, distance from the middle, missing."""
     made: list[Floats] = []
-    for grid, counts, values in zip(grids, references, columns, strict=True):
-        shares = np.nan_to_num(share_of(counts[:-1]))
+    for bins, counts, values in zip(all_bins, references, columns, strict=True):
+        shares = np.nan_to_num(shares_of(counts[:-1]))
         middles = np.append(np.cumsum(shares) - shares / 2, 0.5)
-        rank, unknown = middles[grid.cells(values)], np.isnan(values)
+        rank, unknown = middles[bins.cells(values)], np.isnan(values)
         made += [rank - 0.5, np.where(unknown, 0.0, np.abs(2 * rank - 1) - 0.5), unknown.astype(np.float64)]
     return np.stack(made, axis=1)
 

@@ -1,10 +1,10 @@
-"""Whether a day's lists are of the population that the champion was judged on: feature by feature, score, and whole.
+"""Measures drift: how far a day's lists are from the champion's reference, by feature, by score, and as a whole.
 
 What is compared. The reference is a sample of the lists of the champion's test days. Our own batch would differ from
 it on the quietest day: it holds the hundred best of each buyer, chosen by us, and the reference what the shop showed.
 So the day's lists are those that the shop ranked itself, on all surfaces, of the control group alone where there is
 one, and of the reference the same buyers' rows are taken. Nothing in either was chosen by the champion, and weights of
-the reference make up for idle lists that training leaves out. `rankloop.monitoring.measure.seen` says by which
+the reference make up for idle lists that training leaves out. `rankloop.monitoring.measure.scan` says by which
 features.
 
 Days differ on their own: by weekday, by who came, and in a young shop by how much history there is. `expected` of PSI,
@@ -12,8 +12,8 @@ KS and new values is therefore the most that any day of the reference differs fr
 classifier what it makes of the newest of them. `context_weekday` is left out: one day against many has always drifted.
 
 What is exact: every row is counted, and means, shares and PSI do not depend on the order of rows in any bit; KS and
-the median are as `rankloop.monitoring.measure.grid` says. The classifier sees a sample, of rows chosen by a hash of
-their list and product. Memory is bounded: rows are counted in portions, in one pass, where the engine has them.
+the median are as `rankloop.monitoring.measure.value_bins` says. The classifier sees a sample of rows, chosen by a hash
+of their list and product. Memory is bounded: rows are counted in portions, in one pass, where the engine has them.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,25 +30,25 @@ from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure import grid as grids
+from rankloop.monitoring.measure import value_bins
 from rankloop.monitoring.measure.domain_classifier import (
     ClassifierAuc,
     ClassifierSample,
     domain_classifier_auc,
     rank_columns,
 )
-from rankloop.monitoring.measure.grid import Column, Floats, Grid
+from rankloop.monitoring.measure.histogram import ColumnCounts
 from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.monitoring.measure.reference import SCORE, Reference, load_reference, ranking_version
-from rankloop.monitoring.measure.seen import Seen, comparable_lists, scan_lists
+from rankloop.monitoring.measure.scan import ScanResult, comparable_lists, scan_lists
 from rankloop.monitoring.measure.tables import DRIFT
-from rankloop.monitoring.measure.tally import Counted
+from rankloop.monitoring.measure.value_bins import Column, Floats, ValueBins
 from rankloop.settings.drift import DriftSettings
 
 CALM_PSI = 0.1
 """PSI below which days are commonly said not to differ."""
 
-Measure = Callable[[Grid, Floats, Floats], float]
+Measure = Callable[[ValueBins, Floats, Floats], float]
 
 
 def measure_drift(context: Context, day: date) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def reference_on(context: Context, day: date) -> Reference | str:
 
 
 def no_base_lists(day: date) -> str:
-    """Why a day that has its events and features may have nothing to hold against the reference."""
+    """Return why a day with events and features may have nothing to compare with the reference."""
     return f"on {day} the shop's own ranking was shown to nobody; see experiment.control_share"
 
 
@@ -88,8 +88,8 @@ def _not_there(lake: Lake, day: date) -> str:
     return f"there are no features as of {', '.join(lacking)}; build them by running daily_features" if lacking else ""
 
 
-def drift_measurements(reference: Reference, seen: Seen, settings: DriftSettings) -> list[Measurement]:
-    """All that is measured of a day's rows."""
+def drift_measurements(reference: Reference, seen: ScanResult, settings: DriftSettings) -> list[Measurement]:
+    """Return all measurements of a day's rows."""
     measurements = [
         measurement
         for number, counted in enumerate(seen.counted)
@@ -104,54 +104,54 @@ def drift_measurements(reference: Reference, seen: Seen, settings: DriftSettings
     return measurements
 
 
-def column_measurements(reference: Reference, number: int, now: Counted, rows: int) -> Iterator[Measurement]:
-    """What is measured of one feature, or of the score."""
-    name, grid, before = reference.columns[number], reference.grids[number], reference.by_day[number].sum(axis=0)
+def column_measurements(reference: Reference, number: int, now: ColumnCounts, rows: int) -> Iterator[Measurement]:
+    """Return the measurements of one feature, or of the score."""
+    name, bins, before = reference.columns[number], reference.bins[number], reference.by_day[number].sum(axis=0)
     signal, subject = ("prediction", SCORE) if name == SCORE else ("feature", name)
     figures = {
-        "psi": (grids.psi(grid, before, now.cells), largest_reference_deviation(reference, number)),
+        "psi": (value_bins.psi(bins, before, now.cells), largest_reference_deviation(reference, number)),
         "ks": (
-            grids.ks(before, now.cells),
-            largest_reference_deviation(reference, number, lambda _, *counts: grids.ks(*counts)),
+            value_bins.ks(before, now.cells),
+            largest_reference_deviation(reference, number, lambda _, *counts: value_bins.ks(*counts)),
         ),
     }
     if name != SCORE:
-        figures |= _levels(grid, before, now, reference.values(name), reference.weights)
-    if name != SCORE and grid.codes:
-        usual = largest_reference_deviation(reference, number, lambda _, *counts: grids.new_values(*counts))
-        figures["new_values"] = (grids.new_values(before, now.cells), usual)
+        figures |= _levels(bins, before, now, reference.values(name), reference.weights)
+    if name != SCORE and bins.codes:
+        usual = largest_reference_deviation(reference, number, lambda _, *counts: value_bins.new_value_share(*counts))
+        figures["new_values"] = (value_bins.new_value_share(before, now.cells), usual)
     for measure, (value, expected) in figures.items():
         yield Measurement(signal, subject, measure, value, expected=expected, rows=rows, version=reference.version)
 
 
-def largest_reference_deviation(reference: Reference, number: int, measure: Measure = grids.psi) -> float | None:
-    """The most that a day of the reference differs from its other ones in a column; None where there is one day."""
-    grid, days = reference.grids[number], reference.by_day[number]
+def largest_reference_deviation(reference: Reference, number: int, measure: Measure = value_bins.psi) -> float | None:
+    """Return the most that a day of the reference differs from its other days in a column; None for one day."""
+    bins, days = reference.bins[number], reference.by_day[number]
     if len(days) == 1:
         return None
-    values = (measure(grid, days.sum(axis=0) - counts, counts) for counts in days)
+    values = (measure(bins, days.sum(axis=0) - counts, counts) for counts in days)
     return max((value for value in values if not np.isnan(value)), default=None)
 
 
 def _levels(
-    grid: Grid, before: Floats, now: Counted, values: Column, weights: Floats
+    bins: ValueBins, before: Floats, now: ColumnCounts, values: Column, weights: Floats
 ) -> dict[str, tuple[float, float | None]]:
     """Share missing, mean and median: now and in the reference."""
     known = np.isfinite(values)
     there, weigh = values[known].astype(np.float64), weights[known]
     if not len(there):
-        return {"missing": (grids.missing(now.cells), grids.missing(before))}
+        return {"missing": (value_bins.missing_share(now.cells), value_bins.missing_share(before))}
     bounds = float(there.min()), float(there.max())
-    middle = grids.median(grid, now.cells, now.least, now.greatest)
+    middle = value_bins.binned_median(bins, now.cells, now.least, now.greatest)
     return {
-        "missing": (grids.missing(now.cells), grids.missing(before)),
+        "missing": (value_bins.missing_share(now.cells), value_bins.missing_share(before)),
         "mean": (now.mean, float(np.average(there, weights=weigh))),
-        "median": (middle, grids.median(grid, before, *bounds)),
+        "median": (middle, value_bins.binned_median(bins, before, *bounds)),
     }
 
 
 def stable_features(reference: Reference) -> list[str]:
-    """The features in which days of the reference hardly differ: by the others a classifier would know any day."""
+    """Return the features in which days of the reference hardly differ: others would give any day away."""
     usual = {
         name: largest_reference_deviation(reference, number)
         for number, name in enumerate(reference.columns)
@@ -163,10 +163,10 @@ def stable_features(reference: Reference) -> list[str]:
 def classify_day(
     reference: Reference, sample: pa.Table, rows: int
 ) -> tuple[ClassifierAuc, ClassifierAuc | None] | None:
-    """How well a day is told from the reference; and the reference's newest day from its other ones."""
+    """Return the classifier's AUC of the day against the reference, and of its newest day against its other days."""
     features = stable_features(reference)
     numbers = [reference.columns.index(name) for name in features]
-    used = [reference.grids[number] for number in numbers]
+    used = [reference.bins[number] for number in numbers]
     counts = [reference.by_day[number].sum(axis=0) for number in numbers]
     newest = reference.days == reference.days.max()
 

@@ -25,8 +25,7 @@ from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
 from rankloop.features.families import product
 from rankloop.monitoring.measure.click_model import ClickModel, click_cells
-from rankloop.monitoring.measure.measurements import Measurement, write_measurements
-from rankloop.monitoring.measure.shown import (
+from rankloop.monitoring.measure.lists_shown import (
     ListReader,
     buyer_numbers,
     lists_of_models,
@@ -34,6 +33,7 @@ from rankloop.monitoring.measure.shown import (
     open_list_reader,
     without_control,
 )
+from rankloop.monitoring.measure.measurements import Measurement, write_measurements
 from rankloop.ranking.metrics import Floats, Ints, Judged, Tally, divide, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.scored import OURS, ScoredLists, scored_lists

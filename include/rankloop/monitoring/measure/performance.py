@@ -24,6 +24,15 @@ from rankloop.context import Context
 from rankloop.contracts.marketplace import BASE_POLICY
 from rankloop.monitoring.measure.estimates import ESTIMATED, ESTIMATES
 from rankloop.monitoring.measure.expected_lists import expected_lists, training_of_version
+from rankloop.monitoring.measure.lists_shown import (
+    all_lists,
+    buyer_numbers,
+    in_shown_order,
+    open_list_reader,
+    with_policy,
+    without_control,
+    zero_parts,
+)
 from rankloop.monitoring.measure.live_results import (
     ALL,
     BOOTSTRAP,
@@ -33,15 +42,6 @@ from rankloop.monitoring.measure.live_results import (
     measure_live_results,
 )
 from rankloop.monitoring.measure.measurements import Measurement, read_measurements, write_measurements
-from rankloop.monitoring.measure.shown import (
-    all_lists,
-    buyer_numbers,
-    in_shown_order,
-    open_list_reader,
-    with_policy,
-    without_control,
-    zero_parts,
-)
 from rankloop.monitoring.measure.tables import PERFORMANCE
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.metrics import Judged, tally

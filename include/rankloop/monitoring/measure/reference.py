@@ -17,7 +17,7 @@ from rankloop.contracts.lake import DAY, SCORES
 from rankloop.errors import RankloopError
 from rankloop.features.catalogue import feature_named
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.grid import Column, Floats, Grid, grid_of
+from rankloop.monitoring.measure.value_bins import Column, Floats, ValueBins, fit_bins
 from rankloop.ranking.scored import OURS
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
@@ -70,19 +70,19 @@ class Reference:
         return np.asarray(self.table["buyer_group"].to_numpy(zero_copy_only=False))
 
     @cached_property
-    def grids(self) -> tuple[Grid, ...]:
-        """By column, its grid."""
-        return tuple(grid_of(self.values(column), self.weights) for column in self.columns)
+    def bins(self) -> tuple[ValueBins, ...]:
+        """By column, its bins."""
+        return tuple(fit_bins(self.values(column), self.weights) for column in self.columns)
 
     @cached_property
     def by_day(self) -> tuple[Floats, ...]:
         """By column, the weight of its values in each cell, a row for each day."""
         days, day = np.unique(self.days, return_inverse=True)
         return tuple(
-            np.bincount(day * grid.size + grid.cells(self.values(column)), self.weights, len(days) * grid.size)
+            np.bincount(day * bins.size + bins.cells(self.values(column)), self.weights, len(days) * bins.size)
             .astype(np.float64)
-            .reshape(len(days), grid.size)
-            for column, grid in zip(self.columns, self.grids, strict=True)
+            .reshape(len(days), bins.size)
+            for column, bins in zip(self.columns, self.bins, strict=True)
         )
 
 

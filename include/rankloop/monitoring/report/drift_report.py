@@ -17,7 +17,7 @@ from rankloop.context import Context
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.drift import largest_reference_deviation, no_base_lists, reference_on
 from rankloop.monitoring.measure.reference import Reference
-from rankloop.monitoring.measure.seen import comparable_lists, scan_lists
+from rankloop.monitoring.measure.scan import comparable_lists, scan_lists
 from rankloop.monitoring.policy.rule_set import open_policy
 from rankloop.monitoring.policy.rules.input_drift import InputDriftRule
 from rankloop.monitoring.report.addresses import report_link, report_path

@@ -8,7 +8,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 import pandas as pd
 
-from rankloop.monitoring.measure.grid import grid_of, psi
+from rankloop.monitoring.measure.value_bins import fit_bins, psi
 
 METHOD = "psi_in_tenths"
 DRIFT = "evidently:metric_v2:ValueDrift"
@@ -77,6 +77,6 @@ def sample_psi(reference: pd.Series, now: pd.Series) -> float:
     before, after = (np.asarray(side.dropna(), dtype=np.float32) for side in (reference, now))
     if not len(before) or not len(after):
         return 0.0
-    grid = grid_of(before, np.ones(len(before)))
-    counts = (np.bincount(grid.cells(side), minlength=grid.size).astype(np.float64) for side in (before, after))
-    return psi(grid, *counts)
+    bins = fit_bins(before, np.ones(len(before)))
+    counts = (np.bincount(bins.cells(side), minlength=bins.size).astype(np.float64) for side in (before, after))
+    return psi(bins, *counts)

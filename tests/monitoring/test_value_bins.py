@@ -12,20 +12,26 @@ from hypothesis import settings as effort
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp
 
-from rankloop.monitoring.measure.grid import (
+from rankloop.monitoring.measure.histogram import (
+    ColumnCounts,
+    count_column,
+    deserialise_counts,
+    merge_counts,
+    serialise_counts,
+)
+from rankloop.monitoring.measure.value_bins import (
     BINS,
     EDGES,
     FLOOR,
     Column,
-    Grid,
-    grid_of,
+    ValueBins,
+    binned_median,
+    fit_bins,
     ks,
-    median,
-    missing,
-    new_values,
+    missing_share,
+    new_value_share,
     psi,
 )
-from rankloop.monitoring.measure.tally import Counted, added, count, packed, unpacked
 from rankloop.monitoring.report.evidently_page import evidently_page
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
@@ -43,20 +49,20 @@ KNOWN = columns(FINITE, CODES)
 ANY = columns(FINITE, CODES, UNKNOWN)
 
 
-def made_of(reference: Column) -> Grid:
-    return grid_of(reference, np.ones(len(reference)))
+def made_of(reference: Column) -> ValueBins:
+    return fit_bins(reference, np.ones(len(reference)))
 
 
-def counted(grid: Grid, values: Column) -> Any:  # noqa: ANN401  (an array)
-    return count(grid, values).cells
+def counted(bins: ValueBins, values: Column) -> Any:  # noqa: ANN401  (an array)
+    return count_column(bins, values).cells
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of its p-values, of so few
 @given(KNOWN, KNOWN)
 @CALM
 def test_ks_is_that_of_scipy(reference: Column, now: Column) -> None:
-    grid = made_of(reference)
-    assert ks(counted(grid, reference), counted(grid, now)) == pytest.approx(
+    bins = made_of(reference)
+    assert ks(counted(bins, reference), counted(bins, now)) == pytest.approx(
         ks_2samp(reference, now, method="asymp").statistic
     )
 
@@ -66,9 +72,9 @@ def test_ks_is_that_of_scipy(reference: Column, now: Column) -> None:
 def test_ks_of_many_values_is_at_most_a_thousandth_below_that_of_scipy(seed: int, shift: float, scale: float) -> None:
     draw = np.random.default_rng(seed)
     reference, now = draw.normal(size=20_000).astype("f4"), (shift + scale * draw.normal(size=9000)).astype("f4")
-    grid = made_of(reference)
+    bins = made_of(reference)
     exact = ks_2samp(reference, now, method="asymp").statistic
-    assert exact - 1 / EDGES - 1e-9 <= ks(counted(grid, reference), counted(grid, now)) <= exact + 1e-9
+    assert exact - 1 / EDGES - 1e-9 <= ks(counted(bins, reference), counted(bins, now)) <= exact + 1e-9
 
 
 def slow_psi(reference: Column, now: Column) -> float:
@@ -104,20 +110,20 @@ def slow_psi(reference: Column, now: Column) -> float:
 @given(ANY, ANY)
 @CALM
 def test_psi_is_that_of_a_slow_count(reference: Column, now: Column) -> None:
-    grid = made_of(reference)
-    assert psi(grid, counted(grid, reference), counted(grid, now)) == pytest.approx(slow_psi(reference, now))
+    bins = made_of(reference)
+    assert psi(bins, counted(bins, reference), counted(bins, now)) == pytest.approx(slow_psi(reference, now))
 
 
 @given(ANY)
 @CALM
 def test_what_is_the_same_has_not_drifted(values: Column) -> None:
-    grid = made_of(values)
-    same = counted(grid, values)
-    assert psi(grid, same, same) == 0
-    assert missing(same) == np.isnan(values).mean()
+    bins = made_of(values)
+    same = counted(bins, values)
+    assert psi(bins, same, same) == 0
+    assert missing_share(same) == np.isnan(values).mean()
     if not np.isnan(values).all():
         assert ks(same, same) == 0
-        assert new_values(same, same) == 0
+        assert new_value_share(same, same) == 0
 
 
 @given(ANY, ANY, st.randoms(use_true_random=False), st.integers(0, 80))
@@ -128,12 +134,12 @@ def test_neither_order_nor_who_saw_which_rows_changes_a_bit(
     chance: Any,  # noqa: ANN401
     cut: int,
 ) -> None:
-    grid, order = made_of(reference), list(range(len(now)))
+    bins, order = made_of(reference), list(range(len(now)))
     chance.shuffle(order)
     mixed = now[order]
-    parts = [count(grid, part) for part in (mixed[cut:], mixed[:cut])]
-    [one] = unpacked([grid], packed([added(*parts)]))
-    whole = count(grid, now)
+    parts = [count_column(bins, part) for part in (mixed[cut:], mixed[:cut])]
+    [one] = deserialise_counts([bins], serialise_counts([merge_counts(*parts)]))
+    whole = count_column(bins, now)
     assert np.array_equal(one.cells, whole.cells)
     assert (str(one.mean), one.least, one.greatest) == (str(whole.mean), whole.least, whole.greatest)
 
@@ -142,7 +148,7 @@ def test_neither_order_nor_who_saw_which_rows_changes_a_bit(
 @CALM
 def test_the_mean_is_the_exact_one_and_what_is_not_finite_is_unknown(values: Column) -> None:
     known = [float(value) for value in values if np.isfinite(value)]
-    found = count(made_of(np.zeros(1, np.float32)), values)
+    found = count_column(made_of(np.zeros(1, np.float32)), values)
     assert found.cells[-1] == len(values) - len(known)
     if known:
         assert found.mean == pytest.approx(math.fsum(known) / len(known), rel=1e-15, abs=1e-300)
@@ -153,40 +159,40 @@ def test_the_mean_is_the_exact_one_and_what_is_not_finite_is_unknown(values: Col
 @given(ANY, ANY)
 @CALM
 def test_counting_in_order_finds_the_cell_of_every_value(reference: Column, now: Column) -> None:
-    grid = made_of(reference)
-    assert np.array_equal(counted(grid, now), np.bincount(grid.cells(now), minlength=grid.size))
+    bins = made_of(reference)
+    assert np.array_equal(counted(bins, now), np.bincount(bins.cells(now), minlength=bins.size))
 
 
 @given(KNOWN)
 @CALM
 def test_the_median_of_the_reference_itself_is_exact(values: Column) -> None:
-    grid, found = made_of(values), count(made_of(values), values)
+    bins, found = made_of(values), count_column(made_of(values), values)
     expected = np.sort(values)[math.ceil(len(values) / 2) - 1]
-    assert median(grid, found.cells, found.least, found.greatest) == expected
+    assert binned_median(bins, found.cells, found.least, found.greatest) == expected
 
 
 def test_the_median_of_other_values_lies_among_them() -> None:
-    grid = made_of(np.arange(10, dtype=np.float32))
-    found: Counted = count(grid, np.array([100, 200, 300], np.float32))
-    assert 100 <= median(grid, found.cells, found.least, found.greatest) <= 300
-    empty = count(grid, np.array([np.nan], np.float32))
-    assert math.isnan(median(grid, empty.cells, 0, 0))
+    bins = made_of(np.arange(10, dtype=np.float32))
+    found: ColumnCounts = count_column(bins, np.array([100, 200, 300], np.float32))
+    assert 100 <= binned_median(bins, found.cells, found.least, found.greatest) <= 300
+    empty = count_column(bins, np.array([np.nan], np.float32))
+    assert math.isnan(binned_median(bins, empty.cells, 0, 0))
 
 
 def test_a_reference_of_unknown_values_alone_tells_known_from_unknown() -> None:
-    grid = made_of(np.full(5, np.nan, np.float32))
-    before, now = counted(grid, np.full(5, np.nan, np.float32)), counted(grid, np.ones(4, np.float32))
-    assert psi(grid, before, before) == 0
-    assert psi(grid, before, now) > 1
+    bins = made_of(np.full(5, np.nan, np.float32))
+    before, now = counted(bins, np.full(5, np.nan, np.float32)), counted(bins, np.ones(4, np.float32))
+    assert psi(bins, before, before) == 0
+    assert psi(bins, before, now) > 1
 
 
 def test_a_few_prices_in_the_wrong_unit_are_not_lost_in_the_lowest_tenth() -> None:
     prices = np.random.default_rng(7).lognormal(12, 1, 20_000).astype(np.float32)
     wrong = prices.copy()
     wrong[::20] /= 10_000
-    grid = made_of(prices)
-    before = counted(grid, prices)
-    assert psi(grid, before, counted(grid, wrong)) > 0.2
+    bins = made_of(prices)
+    before = counted(bins, prices)
+    assert psi(bins, before, counted(bins, wrong)) > 0.2
     # With tenths alone, five in a hundred of them are next to nothing.
     tenths = np.quantile(prices, np.arange(1, 10) / 10)
     shares = [np.bincount(np.searchsorted(tenths, side), minlength=10) / len(side) for side in (prices, wrong)]
@@ -201,6 +207,6 @@ def test_evidently_finds_the_same_psi_where_nothing_is_unknown() -> None:
     assert "<html" in page
     for one in told:
         reference, column = (side[one["column"]].to_numpy() for side in (before, now))
-        grid = made_of(reference)
-        assert one["psi"] == pytest.approx(psi(grid, counted(grid, reference), counted(grid, column)))
+        bins = made_of(reference)
+        assert one["psi"] == pytest.approx(psi(bins, counted(bins, reference), counted(bins, column)))
     assert {one["column"]: one["drifted"] for one in told} == {"still": False, "moved": True}

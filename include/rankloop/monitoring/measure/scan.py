@@ -1,4 +1,4 @@
-"""A day's lists as the champion sees them: every row counted, some of them kept, in one pass wherever the rows are.
+"""Scans a day's lists as the champion sees them: counts every row and samples some, in one pass where the rows are.
 
 The lists are those that the shop itself ranked, of the control group where there is one, as in the reference. They have
 the features of the day before, as in training. What is read off the catalogue or an address is of the day itself: a
@@ -24,9 +24,15 @@ from rankloop.features.joining.joiners import joiner_for
 from rankloop.features.joining.protocol import LIST_COLUMNS, BuyerShard, JoinedRows, Matrix
 from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
-from rankloop.monitoring.measure.grid import Grid
+from rankloop.monitoring.measure.histogram import (
+    ColumnCounts,
+    count_column,
+    deserialise_counts,
+    merge_counts,
+    serialise_counts,
+)
 from rankloop.monitoring.measure.reference import SCORE, Reference
-from rankloop.monitoring.measure.tally import Counted, added, count, packed, unpacked
+from rankloop.monitoring.measure.value_bins import ValueBins
 from rankloop.ranking.blocks import buyer_groups, row_draws
 from rankloop.scoring.scorer import Scorer
 
@@ -38,7 +44,7 @@ HEX_DIGITS = 8
 
 
 @dataclass(frozen=True)
-class Lists:
+class ScanInput:
     """Lists of a day, and how many rows they have."""
 
     table: ir.Table
@@ -46,14 +52,14 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a day's rows came to."""
+class ScanResult:
+    """The histograms of a day's rows, and a sample of them."""
 
     rows: int
-    counted: tuple[Counted, ...]
+    counted: tuple[ColumnCounts, ...]
     """By column of the reference."""
     sample: pa.Table
-    """Some rows, in an order of their own: `buyer_group` and the columns."""
+    """Some rows, in a fixed order: `buyer_group` and the columns."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class CountRows:
     scorer: Scorer
     measured: tuple[str, ...]
     """The columns of the reference: features and the score."""
-    grids: tuple[Grid, ...]
-    """By column, its grid."""
+    bins: tuple[ValueBins, ...]
+    """By column, its bins."""
     share: float
     """Of the rows that are kept."""
 
@@ -99,7 +105,7 @@ class CountRows:
 
     def run(self, joined: Iterator[JoinedRows]) -> Iterator[pa.RecordBatch]:
         """Count every row, yield some, and last of all what was counted."""
-        counted = [count(grid, np.empty(0, np.float32)) for grid in self.grids]
+        counted = [count_column(bins, np.empty(0, np.float32)) for bins in self.bins]
         for columns, blocks in joined:
             keys, first = columns.combine_chunks(), 0
             for block in blocks:
@@ -108,11 +114,13 @@ class CountRows:
                 rows = self._measured(mine, block)
                 for number, name in enumerate(self.measured):
                     values = rows[name].to_numpy(zero_copy_only=False)
-                    counted[number] = added(counted[number], count(self.grids[number], values))
+                    counted[number] = merge_counts(counted[number], count_column(self.bins[number], values))
                 kept = rows.filter(pa.array(row_draws(mine) <= self.share * 2.0**64))
                 yield kept.append_column("counted", pa.nulls(kept.num_rows, pa.binary()))
         last = {name: pa.nulls(1, self.result.field(name).type) for name in self.result.names}
-        yield pa.RecordBatch.from_pydict({**last, "counted": pa.array([packed(counted)], pa.binary())}, self.result)
+        yield pa.RecordBatch.from_pydict(
+            {**last, "counted": pa.array([serialise_counts(counted)], pa.binary())}, self.result
+        )
 
     def _measured(self, keys: pa.RecordBatch, block: Matrix) -> pa.RecordBatch:
         """Return the rows with the columns of the reference."""
@@ -129,11 +137,11 @@ class CountRows:
 
 
 def scan_lists(  # noqa: PLR0913, PLR0917  (what is scanned, with what, and how much of it is kept)
-    engine: Engine, store: FeatureStore, day: date, reference: Reference, lists: Lists, sample_rows: int
-) -> Seen:
+    engine: Engine, store: FeatureStore, day: date, reference: Reference, lists: ScanInput, sample_rows: int
+) -> ScanResult:
     """Count the rows of these lists of a day and draw about so many of them, in bounded memory."""
     share = min(1.0, sample_rows / max(lists.rows, 1))
-    task = CountRows(reference.scorer, reference.columns, reference.grids, share)
+    task = CountRows(reference.scorer, reference.columns, reference.bins, share)
     snapshot = {feature.name for feature in store.features if feature.snapshot}
     standing = [name for name in task.features if name in snapshot]
     counted, kept = None, []
@@ -144,13 +152,15 @@ def scan_lists(  # noqa: PLR0913, PLR0917  (what is scanned, with what, and how 
         for result in joiner.map_rows(task):
             kept.append(result.filter(pc.is_null(result["counted"])).select(task.kept.names))
             for content in result["counted"].drop_null():
-                part = unpacked(task.grids, content.as_py())
-                counted = part if counted is None else [added(*pair) for pair in zip(counted, part, strict=True)]
+                part = deserialise_counts(task.bins, content.as_py())
+                counted = part if counted is None else [merge_counts(*pair) for pair in zip(counted, part, strict=True)]
     sample = pa.concat_tables([task.kept.empty_table(), *kept]).sort_by("draw").drop("draw")
-    return Seen(lists.rows, tuple(counted or ()), sample)
+    return ScanResult(lists.rows, tuple(counted or ()), sample)
 
 
-def comparable_lists(engine: Engine, lake: Lake, day: date, control_share: float, at_most: int | None = None) -> Lists:
+def comparable_lists(
+    engine: Engine, lake: Lake, day: date, control_share: float, at_most: int | None = None
+) -> ScanInput:
     """Return the day's lists that the reference can be compared with.
 
     With `at_most`, as many of the lists, whole and chosen by chance, as have about so many rows.
@@ -165,10 +175,10 @@ def comparable_lists(engine: Engine, lake: Lake, day: date, control_share: float
     lists = engine.materialise(shown.select(*LIST_COLUMNS))
     rows = count_rows(engine, lists)
     if at_most is None or rows <= at_most:
-        return Lists(lists, rows)
+        return ScanInput(lists, rows)
     limit = f"{int(at_most / rows * 16**HEX_DIGITS):0{HEX_DIGITS}x}"
     some = engine.materialise(lists.filter(lists["request_id"].hexdigest("md5").substr(0, HEX_DIGITS) < limit))
-    return Lists(some, count_rows(engine, some))
+    return ScanInput(some, count_rows(engine, some))
 
 
 def _of_control(share: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,6 +1,6 @@
-"""Histograms of a feature against a reference: the grid of its cells, and the drift between two histograms.
+"""Histograms of a feature against a reference: its cells, and the drift between two of them.
 
-A grid has an edge at every value of the reference where there are at most `EDGES` of them, else at its quantiles, a
+There is an edge at every value of the reference where there are at most `EDGES` of them, else at its quantiles, a
 thousandth apart. A cell is an edge itself, or what lies between two of them; further ones are what lies below the least
 and above the greatest value that the reference has, and what is unknown. Counts of cells add up, whatever the order of
 the rows and wherever they were counted.
@@ -30,7 +30,7 @@ FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
-class Grid:
+class ValueBins:
     """The cells of one feature; `edges` rise, and `ends` are those of them with which a bin of PSI ends."""
 
     edges: Column
@@ -48,7 +48,7 @@ class Grid:
         return few and bool((self.edges == np.rint(self.edges)).all())
 
     @cached_property
-    def bins(self) -> Ints:
+    def psi_bins(self) -> Ints:
         """By cell, the bin of PSI that it is part of."""
         known = np.searchsorted(self.ends, self.edges)
         below, above, unknown = len(self.ends), len(self.ends) + 1, len(self.ends) + 2
@@ -78,8 +78,8 @@ class Grid:
         return made
 
 
-def grid_of(values: Column, weights: Floats) -> Grid:
-    """Return the grid of a reference, given the weights of its rows."""
+def fit_bins(values: Column, weights: Floats) -> ValueBins:
+    """Return the bins of a reference, given the weights of its rows."""
     known = ~np.isnan(values)
     order = np.argsort(values[known], kind="stable")
     there, weighed = values[known][order], np.cumsum(weights[known][order])
@@ -87,7 +87,7 @@ def grid_of(values: Column, weights: Floats) -> Grid:
     ends = distinct if len(distinct) <= BINS else _quantiles(there, weighed, BINS)
     edges = distinct if len(distinct) <= EDGES else np.union1d(_quantiles(there, weighed, EDGES), distinct[[0, -1]])
     # A tenth is hardly ever a thousandth to the last bit of its weight.
-    return Grid(np.union1d(edges, ends).astype(np.float32), ends.astype(np.float32))
+    return ValueBins(np.union1d(edges, ends).astype(np.float32), ends.astype(np.float32))
 
 
 def _quantiles(ordered: Column, weighed: Floats, parts: int) -> Column:
@@ -96,45 +96,45 @@ def _quantiles(ordered: Column, weighed: Floats, parts: int) -> Column:
     return np.unique(np.append(ordered[np.searchsorted(weighed, shares)], ordered[-1]))
 
 
-def psi(grid: Grid, reference: Floats, now: Floats) -> float:
+def psi(bins: ValueBins, reference: Floats, now: Floats) -> float:
     """Return the population stability index of two histograms; NaN where one of them is empty."""
-    size = len(grid.ends) + 3
-    shares = [share_of(np.bincount(grid.bins, counts, size).astype(np.float64)) for counts in (reference, now)]
+    size = len(bins.ends) + 3
+    shares = [shares_of(np.bincount(bins.psi_bins, counts, size).astype(np.float64)) for counts in (reference, now)]
     before, after = (np.maximum(share, FLOOR) for share in shares)
     return float(np.sum((after - before) * np.log(after / before)))
 
 
 def ks(reference: Floats, now: Floats) -> float:
     """Return the Kolmogorov-Smirnov distance of two histograms; NaN where one has no known values."""
-    before, after = (np.cumsum(share_of(counts[:-1])) for counts in (reference, now))
+    before, after = (np.cumsum(shares_of(counts[:-1])) for counts in (reference, now))
     return float(np.abs(after - before).max())
 
 
-def missing(counts: Floats) -> float:
+def missing_share(counts: Floats) -> float:
     """Return the share of missing values."""
-    return float(share_of(counts)[-1])
+    return float(shares_of(counts)[-1])
 
 
-def new_values(reference: Floats, now: Floats) -> float:
+def new_value_share(reference: Floats, now: Floats) -> float:
     """Return the share of known values that the reference never had; only where each of its values is an edge."""
-    return float(share_of(now[:-1])[reference[:-1] == 0].sum())
+    return float(shares_of(now[:-1])[reference[:-1] == 0].sum())
 
 
-def median(grid: Grid, counts: Floats, least: float, greatest: float) -> float:
+def binned_median(bins: ValueBins, counts: Floats, least: float, greatest: float) -> float:
     """Return the median of a histogram; `least` and `greatest` bound the outermost cells."""
     upto = np.cumsum(counts[:-1])
     if not upto[-1]:
         return float("nan")
     cell = int(np.searchsorted(upto, upto[-1] / 2))
     if cell % 2:
-        return float(grid.edges[cell // 2])
-    bounds = np.concatenate([[least], grid.edges, [greatest]]).astype(np.float64)
+        return float(bins.edges[cell // 2])
+    bounds = np.concatenate([[least], bins.edges, [greatest]]).astype(np.float64)
     low, high = bounds[cell // 2], bounds[cell // 2 + 1]
     within = 1 - (upto[cell] - upto[-1] / 2) / counts[cell]
     return float(low + (high - low) * within)
 
 
-def share_of(counts: Floats) -> Floats:
+def shares_of(counts: Floats) -> Floats:
     """Return counts divided by their sum."""
     with np.errstate(invalid="ignore"):
         return np.asarray(counts / counts.sum())
