@@ -13,8 +13,8 @@ from rankloop.contracts.tables import INT, Column
 from rankloop.features import definitions
 from rankloop.features.catalogue import BUILT_IN, Catalogue
 from rankloop.features.declarations import TableBuilder
-from rankloop.features.definitions import table_definitions
-from rankloop.features.families import buyer, product
+from rankloop.features.definitions import feature_definitions, table_definitions
+from rankloop.features.families import buyer, buyer_shop, product
 from rankloop.features.history import History
 from rankloop.lake.commits import Definitions
 from rankloop.settings.features import FeatureSettings
@@ -114,3 +114,29 @@ def test_another_filter_or_another_formula_changes_the_digest() -> None:
     assert not {name for name in before if filtered[name] == before[name]}
     doubled = of_families(product=TableBuilder(product.TABLE, other))[product.TABLE.name]
     assert {name for name in before if doubled[name] != before[name]} == {"product_ctr"}
+
+
+def test_every_feature_has_a_definition_where_its_tables_say_theirs() -> None:
+    found = feature_definitions(FeatureSettings(), IN_HANOI, table_definitions(FeatureSettings(), IN_HANOI))
+    assert {*found} == {*BUILT_IN.feature_names}
+
+
+def test_a_feature_follows_the_columns_that_it_is_joined_from_and_no_others() -> None:
+    tables = {name: dict(columns) for name, columns in table_definitions(FeatureSettings(), IN_HANOI).items()}
+    before = feature_definitions(FeatureSettings(), IN_HANOI, tables)
+    tables["features/buyer"]["buyer_price_rank"] = "another"
+    tables["features/buyer_category"]["share"] = "another"
+    after = feature_definitions(FeatureSettings(), IN_HANOI, tables)
+    assert {name for name in before if before[name] != after[name]} == {
+        *("buyer_price_rank", "price_buyer_gap"),
+        *(f"category{depth}_share" for depth in (2, 3, 4)),
+    }
+
+
+def test_a_feature_of_columns_that_say_nothing_is_of_an_unknown_definition() -> None:
+    tables = {name: dict(columns) for name, columns in table_definitions(FeatureSettings(), IN_HANOI).items()}
+    del tables["features/buyer"]["buyer_price_rank"]
+    del tables["features/buyer_shop"]
+    found = feature_definitions(FeatureSettings(), IN_HANOI, tables)
+    unknown = {feature.name for feature in buyer_shop.FEATURES} | {"buyer_price_rank", "price_buyer_gap"}
+    assert {*BUILT_IN.feature_names} - {*found} == unknown

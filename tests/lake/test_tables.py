@@ -115,7 +115,7 @@ def test_adopted_files_must_have_the_tables_columns(lake: Lake) -> None:
     ("rows", "message"),
     [
         (pa.table({"n": [1]}), "2026-11-02: the rows have no column at"),
-        (things(1).append_column("x", [[1]]), "have columns it has not: x"),
+        (things(1).append_column("x", [[1]]), "have unknown columns: x"),
         (things(1).set_column(0, "n", [["a"]]), "column n is string and does not fit int64"),
         (things(1).append_column("dt", [[TUESDAY]]), r"rows of other days \(2026-11-03\)"),
     ],

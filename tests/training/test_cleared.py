@@ -11,15 +11,14 @@ from mlflow import MlflowClient
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS
 from rankloop.ranking.gate import GateResult
-from rankloop.ranking.lists import LISTS_SCHEMA
 from rankloop.ranking.training_set import TrainingSet
 from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.versions import MODEL
 from rankloop.settings import Settings
-from rankloop.training import evaluation, record
+from rankloop.training import record
 from rankloop.training.evaluation import ComparisonError
-from rankloop.training.record import StaleError
+from rankloop.training.record import StaleError, TrainingRecord
 from tests.building import lake_of
 from tests.training.steps import (
     AS_OF,
@@ -112,11 +111,12 @@ def test_a_champion_of_a_later_day_is_not_compared_with(shop: Settings, told: To
 
 
 def test_a_feature_of_the_champion_that_is_gone_is_named(shop: Settings, told: Told, measured: str) -> None:
-    gone = open_record(shop, told.run_id).model().features[0]
-    fewer = LISTS_SCHEMA.remove(LISTS_SCHEMA.get_field_index(gone))
+    training = open_record(shop, told.run_id)
+    gone = training.model().features[0]
+    fewer = replace(training.data, features=tuple(name for name in training.data.features if name != gone))
     with (
         champion_is(shop, told.versions[0]),
-        patch.object(evaluation, "LISTS_SCHEMA", fewer),
+        patch.object(TrainingRecord, "data", fewer),
         pytest.raises(ComparisonError, match=f"version {told.versions[0]}, ranks by {gone}, which the catalogue"),
     ):
         STEPS["compare"](shop, measured)

@@ -11,7 +11,7 @@ as a join by a table's key does. An expression that is written otherwise and mea
 may one of another release of Ibis: then the days are rebuilt without need, and nothing is mixed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from functools import cache
@@ -26,14 +26,18 @@ import ibis.expr.types as ir
 from rankloop.calendar import days_between, first_of
 from rankloop.contracts.lake import BUYERS, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.features.catalogue import Catalogue, load_catalogue
+from rankloop.features.declarations import Overlap
 from rankloop.features.events import Events
-from rankloop.features.history import History
+from rankloop.features.families import product
+from rankloop.features.history import AsOf, History
 from rankloop.lake.commits import Definitions
 from rankloop.settings.features import FeatureSettings
 
 SOME_DAY = date(2000, 1, 3)
 """Stands for the day in every expression."""
 HEX_DIGITS = 12
+JOINED = "joined"
+"""The name of the rows of lists that features are computed from."""
 
 
 def table_definitions(settings: FeatureSettings, zone: ZoneInfo) -> Mapping[str, Definitions]:
@@ -91,10 +95,87 @@ def _empty(table: str) -> ir.Table:
     return ibis.table(ibis.schema(EVENT_SCHEMAS[table]), name=table)
 
 
+def feature_definitions(
+    settings: FeatureSettings, zone: ZoneInfo, partitions: Mapping[str, Definitions]
+) -> Definitions:
+    """Return, by feature, a digest of how rows of lists get it from partitions that note these definitions, by table.
+
+    A feature that depends on a column of which nothing is noted is left out: it may be of any definition.
+    """
+    stored = {(table, name): digest for table, names in partitions.items() for name, digest in names.items()}
+    specs = [builder.spec for builder in load_catalogue(settings).as_of]
+    lacking = [(spec.name, name) for spec in specs for name in spec.schema.names if (spec.name, name) not in stored]
+    digests, others = (
+        _joined_definitions(settings, zone, {**stored, **dict.fromkeys(lacking, mark)}) for mark in ("lacking", "other")
+    )
+    return {name: digest for name, digest in digests.items() if others[name] == digest}
+
+
+def _joined_definitions(
+    settings: FeatureSettings, zone: ZoneInfo, stored: Mapping[tuple[str, str], str]
+) -> Definitions:
+    """Return, by feature, the digest of its expression over columns of these digests."""
+    catalogue, hashing = load_catalogue(settings), _ColumnHashes(stored)
+    specs = {builder.spec.name: builder.spec for builder in catalogue.as_of}
+    known = AsOf(
+        day=SOME_DAY,
+        zone=zone,
+        settings=settings,
+        lists=_empty(SHOWN),
+        read=lambda table: ibis.table(ibis.schema(specs[table].schema), name=table),
+        seen=_empty(SHOWN),
+        materialise=hashing.stand_in,
+    )
+    rows = _JoinedRows(hashing)
+    rows.add(known.lists, EVENT_SCHEMAS[SHOWN].names)
+    rows.add(product.LOCATED.read(known), [column.name for column in product.LOCATED.columns])
+    for family in catalogue.families:
+        for lookup in family.looked_up:
+            rows.add(lookup.read(known), [column.name for column in lookup.columns])
+        if family.overlap:
+            rows.add_overlap(family.overlap, known)
+        if family.row_features:
+            table = family.row_features.expression(rows.table(), known)
+            rows.add(table, [feature.name for feature in family.computed])
+    return {name: rows.digests[name] for name in catalogue.feature_names}
+
+
+class _JoinedRows:
+    """The columns that rows of lists have been given so far, with their digests."""
+
+    def __init__(self, hashing: "_ColumnHashes") -> None:
+        self.digests: dict[str, str] = {}
+        self._types: dict[str, Any] = {}
+        self._hashing = hashing
+
+    def add(self, table: ir.Table, names: Iterable[str]) -> None:
+        """Add columns of a table."""
+        digests = self._hashing.columns(table, "joined")
+        for name in names:
+            self.digests[name], self._types[name] = digests[name], table.schema()[name]
+
+    def add_overlap(self, overlap: Overlap, known: AsOf) -> None:
+        """Add what buyer and product have in common."""
+        of_buyer = self._hashing.columns(overlap.of_buyer(known), "joined")
+        of_product = self._hashing.columns(overlap.of_product(known), "joined")
+        things = of_buyer[overlap.thing], of_product[overlap.thing]
+        for name, (column, unit) in overlap.sums.items():
+            self.digests[name], self._types[name] = _digest(of_buyer[column], str(unit), *things), "float64"
+        for name, column in overlap.least.items():
+            self.digests[name], self._types[name] = _digest(of_buyer[column], "least", *things), "int64"
+
+    def table(self) -> ir.Table:
+        """Return the rows as a table of these columns."""
+        self._hashing.stored.update({(JOINED, name): digest for name, digest in self.digests.items()})
+        return ibis.table(self._types, name=JOINED)
+
+
 class _ColumnHashes:
     """Digests of columns, each from the part of an expression that the column depends on."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: Mapping[tuple[str, str], str] | None = None) -> None:
+        self.stored = dict(stored or {})
+        """The digests of columns, each with its table, that are known already."""
         self.materialised: dict[str, ops.Relation] = {}
         """By name of a table that stands in for an expression, the expression."""
         self._links: dict[tuple[ops.Relation, int], list[str]] = {}
@@ -160,7 +241,9 @@ class _ColumnHashes:
                 inner = self.materialised.get(relation.name)
                 if inner is not None and name in inner.schema:
                     return self._column(inner, name)
-                return _digest(relation.name, name, str(relation.schema[name]))
+                return self.stored.get((relation.name, name)) or _digest(
+                    relation.name, name, str(relation.schema[name])
+                )
             case ops.Project():
                 value = relation.values[name]
                 over = [self._rows(relation.parent)] if _contains(value, (ops.WindowFunction, ops.Unnest)) else []

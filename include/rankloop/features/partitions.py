@@ -10,7 +10,7 @@ from rankloop.contracts.lake import AGGREGATED
 from rankloop.errors import RankloopError
 from rankloop.features.catalogue import load_catalogue
 from rankloop.features.declarations import TableBuilder
-from rankloop.features.definitions import table_definitions
+from rankloop.features.definitions import feature_definitions, table_definitions
 from rankloop.lake.commits import Definitions, TableCommit
 from rankloop.lake.tables import Lake
 from rankloop.settings import variable
@@ -62,7 +62,7 @@ def table_columns(builders: Iterable[TableBuilder]) -> dict[str, list[str]]:
 
 
 def require_one_definition(
-    lake: Lake, settings: FeatureSettings, columns: Mapping[str, Sequence[str]], days: Sequence[date], purpose: str
+    lake: Lake, settings: FeatureSettings, columns: Mapping[str, Sequence[str]], days: Iterable[date], purpose: str
 ) -> None:
     """Refuse days of which a table's columns were computed by different definitions.
 
@@ -118,6 +118,16 @@ def _note_lacking(table: str, names: Sequence[str], known: Mapping[date, Definit
         lacking = [day for day, definitions in known.items() if definitions and name not in definitions]
         if lacking:
             log.warning("%s of %s has no column %s, which counts as unknown there.", table, _span(lacking), name)
+
+
+def day_definitions(lake: Lake, settings: FeatureSettings, zone: ZoneInfo, day: date) -> Definitions:
+    """Return, by feature, by which definition rows of lists get it as of a day; without those that no day says."""
+    partitions = {}
+    for builder in load_catalogue(settings).as_of:
+        commit = lake.last_commits(builder.spec.name).get(day)
+        if commit and commit.definitions:
+            partitions[builder.spec.name] = commit.definitions
+    return feature_definitions(settings, zone, partitions) if partitions else {}
 
 
 def find_stale_partitions(lake: Lake, settings: FeatureSettings, zone: ZoneInfo) -> StaleReport:

@@ -21,13 +21,14 @@ from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.features.build import BuildResult, lake_of
-from rankloop.features.catalogue import AS_OF, FEATURES, feature_names
+from rankloop.features.catalogue import BUILT_IN, Catalogue, load_catalogue
 from rankloop.features.declarations import CATEGORY
 from rankloop.features.families import product
 from rankloop.features.joining.joiners import joiner_for
 from rankloop.features.joining.protocol import BuyerShard
 from rankloop.features.joining.sets import left_join_lookup
 from rankloop.features.joining.store import FeatureStore
+from rankloop.features.partitions import day_definitions
 from rankloop.lake.commits import TableCommit, WriteResult
 from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
@@ -53,14 +54,15 @@ OWN = {
     "label": pa.int8(),
     "weight": pa.float64(),
 }
-LISTS_SCHEMA = pa.schema(
-    [
-        (DAY, pa.date32()),
-        *OWN.items(),
-        *((name, pa.string()) for name in SEGMENTS),
-        *((feature.name, pa.float32()) for feature in FEATURES),
-    ]
-)
+
+
+def lists_schema(catalogue: Catalogue) -> pa.Schema:
+    """Return the columns of `training/lists` with the features of a catalogue."""
+    features = ((feature.name, pa.float32()) for feature in catalogue.features)
+    return pa.schema([(DAY, pa.date32()), *OWN.items(), *((name, pa.string()) for name in SEGMENTS), *features])
+
+
+LISTS_SCHEMA = lists_schema(BUILT_IN)
 SHOWN_KEPT = "shown_kept"
 COUNTED = ("lists", "lists_with_reaction", "lists_kept", "shown", *REACHED)
 COUNTS_SCHEMA = pa.schema(
@@ -103,7 +105,8 @@ def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepar
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
         portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
         batches = _batches(engine, settings, lake, own_columns(engine, lake, kept(rows, share), day), day, portions)
-        lists = lake.replace_day(LISTS, day, batches, LISTS_SCHEMA)
+        definitions = day_definitions(lake, settings.features, settings.zone, day - timedelta(days=1))
+        lists = lake.replace_day(LISTS, day, batches, lists_schema(load_catalogue(settings.features)), definitions)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
     table = pa.table({name: [value] for name, value in note.items()}, schema=COUNTS_SCHEMA.remove(0))
@@ -138,7 +141,7 @@ def reads(settings: Settings, day: date) -> dict[str, list[date]]:
     return {
         SHOWN: [day, *seen],
         REACTIONS: _label_days(settings, day),
-        **{builder.spec.name: [before] for builder in AS_OF},
+        **{builder.spec.name: [before] for builder in load_catalogue(settings.features).as_of},
     }
 
 
@@ -149,7 +152,7 @@ def _inputs(settings: Settings, lake: Lake, day: date) -> str:
         digests[table] = {str(found): digest for found, digest in lake.digests(table, days).items()}
     shape = {
         "format": FORMAT,
-        "features": feature_names(),
+        "features": list(load_catalogue(settings.features).feature_names),
         "timezone": settings.timezone,
         "settings": settings.features.model_dump(mode="json", include={"seen_days"}),
         "training": settings.training.model_dump(mode="json", include={"label_hours", "idle_share", "cold_shown"}),
@@ -192,12 +195,13 @@ def _batches(  # noqa: PLR0913, PLR0917  (what is joined, with what, and in how 
     before = day - timedelta(days=1)
     # Portions are kept by being split; a day in one piece is small.
     lists = lists if portions > 1 else engine.materialise(lists)
-    schema, store = LISTS_SCHEMA.remove(0), FeatureStore(lake, settings.features, settings.zone)
+    store = FeatureStore(lake, settings.features, settings.zone)
+    schema = lists_schema(store.catalogue).remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
             shard = BuyerShard(number, portions)
-            rows = joiner_for(engine, store, lists, before, shard=shard).rows(feature_names())
+            rows = joiner_for(engine, store, lists, before, shard=shard).rows(store.catalogue.feature_names)
             yield from _ordered((_narrow(settings, batch, schema) for batch in rows), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rankloop.features.catalogue import feature_names
+from rankloop.features.catalogue import BUILT_IN
 from rankloop.lake.tables import Lake, LakeError
 from rankloop.ranking.lists import COUNTED, COUNTS, LISTS
 from rankloop.ranking.windows import DaysMissingError, Windows
@@ -102,7 +102,7 @@ def open_training_set(
     _require(lake, windows, None if pinned[COUNTS] < 0 else pinned[COUNTS])
     pinned = {table: lake.version(table) if version < 0 else version for table, version in pinned.items()}
     digests = _digests(lake, windows, pinned[LISTS])
-    data = TrainingSet(lake, windows, pinned, digests, tuple(feature_names() if features is None else features))
+    data = TrainingSet(lake, windows, pinned, digests, tuple(BUILT_IN.feature_names if features is None else features))
     if digest is not None and data.digest != digest:
         raise LakeError(
             f"the training set as of {windows.as_of} has digest {data.digest}, the run noted {digest}: its days, "

@@ -24,6 +24,7 @@ from rankloop.scoring.scorer import build_scorer, top_products
 from rankloop.settings.scoring import ScoringSettings
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER, Batch, Ranking
+from rankloop.training.learned_definitions import require_learned_definitions
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ def plan_batch(context: Context, day: date) -> str:
     ranker = choose_ranker(context.state, context.registry)
     for note in ranker.notes:
         log.warning("%s", note)
+    if ranker.model and ranker.version is not None:
+        features = ranker.model.features
+        require_learned_definitions(context.registry, context.feature_store, ranker.version, [day], features)
     inputs = inputs_digest(context.feature_store, context.settings.scoring, day, ranker)
     label = "base" if ranker.version is None else f"v{ranker.version}"
     facts = {"inputs": inputs, "model": ranker.digest, "notes": list(ranker.notes)}

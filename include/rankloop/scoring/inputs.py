@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import PRODUCTS, SHOWN
-from rankloop.features.catalogue import AS_OF
+from rankloop.features.catalogue import load_catalogue
 from rankloop.features.families import product
 from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
@@ -20,7 +20,11 @@ FORMAT = 1
 def inputs_digest(store: FeatureStore, options: ScoringSettings, day: date, ranker: ActiveRanker) -> str:
     """Return the digest of everything that the rankings as of this day depend on."""
     seen = days_between(day - timedelta(days=store.settings.seen_days - 1), day)
-    days = {SHOWN: list(seen), PRODUCTS: [day], **{builder.spec.name: [day] for builder in AS_OF}}
+    days = {
+        SHOWN: list(seen),
+        PRODUCTS: [day],
+        **{builder.spec.name: [day] for builder in load_catalogue(store.settings).as_of},
+    }
     digests = {
         table: {str(d): digest for d, digest in store.lake.digests(table, wanted).items()}
         for table, wanted in days.items()

@@ -20,7 +20,6 @@ from rankloop.ranking.comparison import Bootstrap, Comparison, as_json, compare
 from rankloop.ranking.evaluation import Evaluation, evaluate
 from rankloop.ranking.gate import GateResult, judge
 from rankloop.ranking.invariance import check_invariance
-from rankloop.ranking.lists import LISTS_SCHEMA
 from rankloop.ranking.model import load_model
 from rankloop.ranking.model_card import model_card
 from rankloop.ranking.report.examples import find_examples
@@ -133,7 +132,7 @@ def _champion_scores(
 ) -> npt.NDArray[np.float64]:
     with TemporaryDirectory() as folder:
         model = load_model(versions.load(registry, champion, Path(folder) / "champion"))
-    if missing := sorted(set(model.features) - {field.name for field in LISTS_SCHEMA}):
+    if missing := sorted(set(model.features) - set(training.data.features)):
         raise ComparisonError(
             f"the champion, version {champion.number}, ranks by {', '.join(missing)}, which the catalogue of features "
             f"has no more, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear from "

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from rankloop.context import Context
+from rankloop.features.catalogue import load_catalogue
+from rankloop.features.partitions import require_one_definition
 from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import Prepared, prepare_day, reads
+from rankloop.ranking.lists import LISTS, Prepared, prepare_day, reads
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
@@ -75,7 +77,10 @@ def build_training_set(context: Context, run_id: str, on_day: OnDay = lambda _: 
     settings = context.settings.model_copy(update={"training": training.options})
     for day in training.windows.days:
         on_day(prepare_day(settings, day))
-    data = open_training_set(context.lake, training.windows)
+    features = load_catalogue(settings.features).feature_names
+    data = open_training_set(context.lake, training.windows, features=features)
+    purpose = f"the training set as of {training.as_of}"
+    require_one_definition(context.lake, settings.features, {LISTS: features}, training.windows.days, purpose)
     training.run.put_json(record.INPUTS, _inputs(settings, data))
     training.run.put_json(record.DATA, data.summary())
     training.run.tag(data=data.digest, data_versions=data.versions)

@@ -1,5 +1,6 @@
 """Reads from the lake what lists are joined with."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,6 +21,8 @@ from rankloop.features.history import AsOf
 from rankloop.features.joining.protocol import ALL_BUYERS, LIST_COLUMNS, BuyerShard, JoinError
 from rankloop.lake.tables import Lake
 from rankloop.settings.features import FeatureSettings
+
+log = logging.getLogger(__name__)
 
 SEEN = (DAY, "account_id", "product_id")
 """What counts of a list that was shown before."""
@@ -54,7 +57,10 @@ class FeatureStore:
         specs = {builder.spec.name: builder.spec for builder in self.catalogue.as_of}
 
         def read(table: str) -> ir.Table:
-            return shard.take(engine, engine.read(self._files(table, [day]), specs[table].schema))
+            files = self._files(table, [day])
+            if not files and day not in self.lake.last_commits(table):
+                log.warning("%s has no day %s: its features are unknown. See `rankloop features stale`.", table, day)
+            return shard.take(engine, engine.read(files, specs[table].schema))
 
         days = days_between(day - timedelta(days=self.settings.seen_days - 1), day)
         seen = engine.read(self._files(SHOWN, days), EVENT_SCHEMAS[SHOWN]).select(*SEEN)

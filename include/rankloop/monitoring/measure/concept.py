@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from rankloop.champions.current import current_champion
 from rankloop.context import Context
 from rankloop.contracts.lake import CLEANED
+from rankloop.features.catalogue import load_catalogue
 from rankloop.features.families import product
 from rankloop.monitoring.measure.click_model import fit_click_model
 from rankloop.monitoring.measure.expected_lists import expected_lists, training_of_version
@@ -104,7 +105,8 @@ def _recent_lists(context: Context, day: date) -> TrainingSet | None:
         return None
     for other in days:
         prepare_day(context.settings, other)
-    data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()))
+    features = load_catalogue(context.settings.features).feature_names
+    data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()), features=features)
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
         return None
     return data

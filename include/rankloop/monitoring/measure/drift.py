@@ -44,6 +44,7 @@ from rankloop.monitoring.measure.scan import ScanResult, comparable_lists, scan_
 from rankloop.monitoring.measure.tables import DRIFT
 from rankloop.monitoring.measure.value_bins import Column, Floats, ValueBins
 from rankloop.settings.drift import DriftSettings
+from rankloop.training.learned_definitions import require_learned_definitions
 
 CALM_PSI = 0.1
 """PSI below which days are commonly said not to differ."""
@@ -60,6 +61,8 @@ def measure_drift(context: Context, day: date) -> dict[str, Any]:
     lists = comparable_lists(engine, context.lake, day, settings.experiment.control_share)
     if not lists.rows:
         return {"skipped": no_base_lists(day)}
+    before, features = day - timedelta(days=1), reference.scorer.features
+    require_learned_definitions(context.registry, context.feature_store, reference.version, (before, day), features)
     seen = scan_lists(engine, context.feature_store, day, reference, lists, settings.drift.sample_rows)
     return write_measurements(context.lake, DRIFT, day, drift_measurements(reference, seen, settings.drift))
 
