@@ -18,7 +18,7 @@ from rankloop.ranking.preprocessing import Preprocessing, learn
 from rankloop.ranking.rankers.protocol import FitOptions, OnRound, trial_params
 from rankloop.ranking.rankers.registry import ranker_kind
 from rankloop.ranking.training_set import REQUEST, TrainingSet
-from rankloop.ranking.tuning import Outcome, Params, Space, Trial, TrialLog, best_of, tune
+from rankloop.ranking.tuning import Params, SearchSpace, Trial, TrialLog, TrialResult, best_trial, run_search
 from rankloop.ranking.windows import TRAIN, VALID
 from rankloop.settings.training import TrainingSettings
 
@@ -74,7 +74,7 @@ def tune_params(
 ) -> Tuned:
     """The best parameters found within the budget, each trial fitted on a sample of the training lists."""
     settings = training.params(training.ranker)
-    space = Space(
+    space = SearchSpace(
         choices=settings.tune_params,
         first=settings.fix_params,
         search=training.search,
@@ -85,13 +85,13 @@ def tune_params(
     # Read when the first trial is fitted: a search that was done already needs no rows.
     source = cache(lambda name: sampled(training, data, preprocessing, name))
 
-    def evaluate(params: Params) -> Outcome:
+    def evaluate(params: Params) -> TrialResult:
         options = fit_options(training, preprocessing, trial_params(settings, params))
         curve = ranker_kind(training.ranker).fit(source(TRAIN), source(VALID), options).curve
-        return Outcome(curve.valid[curve.best_round], curve.best_round + 1)
+        return TrialResult(curve.valid[curve.best_round], curve.best_round + 1)
 
-    trials = tune(space, evaluate, log, on_trial)
-    best = best_of(trials)
+    trials = run_search(space, evaluate, log, on_trial)
+    best = best_trial(trials)
     return Tuned(tuple(trials), trial_params(settings, best.params if best else {}))
 
 
