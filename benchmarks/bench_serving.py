@@ -51,7 +51,7 @@ from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
-from rankloop.registry.versions import Facts
+from rankloop.registry.versions import VersionSummary
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.scoring.scorer import as_float32
 from rankloop.serving.day import LIST
@@ -251,7 +251,9 @@ def promote(settings: Settings, seed: int) -> int:
         model.save(Path(folder) / "model")
         example = pa.table({name: np.zeros(2) for name in names})
         digest = put_model(run, Path(folder) / "model", example)
-    number = versions.register(Registry(settings.mlflow), run, digest, Facts(AS_OF, {"training/lists": 1}, "passed"))
+    number = versions.register(
+        Registry(settings.mlflow), run, digest, VersionSummary(AS_OF, {"training/lists": 1}, "passed")
+    )
     make_champion(settings, number)
     return number
 

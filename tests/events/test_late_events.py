@@ -31,7 +31,7 @@ def ingestion(shop: Shop) -> Ingestion:
 
 def told(shop: Shop) -> str:
     console = Console(file=StringIO(), width=200)
-    terminal.print_days(console, shop.ingestion.lake)
+    terminal.print_event_days(console, shop.ingestion.lake)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -30,11 +30,11 @@ def said(console: Console) -> str:
 
 def test_days_are_listed_with_what_to_know_of_them(shop: Shop) -> None:
     console = page()
-    terminal.print_days(console, shop.ingestion.lake)
+    terminal.print_event_days(console, shop.ingestion.lake)
     assert "No day is cleaned yet" in said(console)
     shop.add(INTERACTIONS, a_reaction("x", at(12), price=Int64(0)))
     shop.with_rules(bad_share=0).clean(now=NIGHT + timedelta(days=4), accept=("bad_rows",))
-    terminal.print_days(console, shop.ingestion.lake)
+    terminal.print_event_days(console, shop.ingestion.lake)
     assert "│ 2026-11-03 │     6 │         2 │        3 │      2 │           1 │" in said(console)
     assert "accepted: bad_rows; catalogue of 5 days later" in " ".join(said(console).replace("│", "").split())
     assert "Nearly always empty on 2026-11-03: buyers.last_payment_method, buyers.is_bad_buyer." in said(console)

@@ -25,7 +25,7 @@ from rankloop.mongo import connect
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
-from rankloop.registry.versions import CHAMPION, LIFECYCLE, MODEL, Facts, register
+from rankloop.registry.versions import CHAMPION, LIFECYCLE, MODEL, VersionSummary, register
 from rankloop.settings import Settings
 from rankloop_demo.stack.environment import as_variables
 from tests.registry import small_model
@@ -61,7 +61,7 @@ def trained(settings: Settings, tmp_path: Path, version: int) -> int:
     number = next(TRAININGS)
     run = open_training(Registry(settings.mlflow), f"maintenance {number}", MONDAY, "weekly")
     digest = put_model(run, small_model.write(tmp_path / f"model {number}", seed=number), small_model.EXAMPLE)
-    return register(Registry(settings.mlflow), run, digest, Facts(MONDAY, {LISTS: version}, "passed"))
+    return register(Registry(settings.mlflow), run, digest, VersionSummary(MONDAY, {LISTS: version}, "passed"))
 
 
 def readable(lake: Lake) -> list[int]:

@@ -25,7 +25,7 @@ from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
-from rankloop.registry.versions import LIFECYCLE, MODEL, Facts
+from rankloop.registry.versions import LIFECYCLE, MODEL, VersionSummary
 from rankloop.settings import Settings
 from rankloop.state import ledger
 from rankloop.state.ledger import LedgerEntry
@@ -75,7 +75,7 @@ class Shop:
             "champion_compared": compared or "base_score",
             "champion_digest": standing,
         }
-        facts = Facts(AS_OF, {"training/lists": 41}, gate.verdict, "# A card", more)
+        facts = VersionSummary(AS_OF, {"training/lists": 41}, gate.verdict, "# A card", more)
         return versions.register(Registry(self.settings.mlflow), run, digest, facts)
 
     def answer(

@@ -9,7 +9,7 @@ from rankloop.ranking.comparison import Bootstrap, compare
 from rankloop.ranking.evaluation import evaluate
 from rankloop.ranking.gate import judge
 from rankloop.ranking.report.examples import find_examples
-from rankloop.ranking.report.facts import Facts, SetDays
+from rankloop.ranking.report.facts import ReportData, SetDays
 from rankloop.ranking.scored import TESTS, ScoredLists, scored_lists
 from rankloop.settings.gate import GateSettings
 from tests.ranking.judged_lists import scored
@@ -17,14 +17,14 @@ from tests.ranking.judged_lists import scored
 NAMES = ("product_ctr", "buyer_category_share_d2", "base_score", "buyer_shop_share", "price_fit", "buyer_word_match")
 
 
-def training(lists: int = 400, *, ours: float = 2.0, champion: float | None = 1.2) -> Facts:
+def training(lists: int = 400, *, ours: float = 2.0, champion: float | None = 1.2) -> ReportData:
     """A challenger that knows this much against a champion that knows that much."""
     table = scored_lists(scored(lists, ours=ours, champion=champion))
     valid, tests = table.of_sets("valid"), table.of_sets(*TESTS)
     fitted = fit_calibration(valid.score("pscore"), valid.label > 0, valid.row_weight)
     compared = compare(table, Bootstrap(resamples=200))
     curve = 0.5 - 0.2 * np.exp(-np.arange(120) / 25)
-    return Facts(
+    return ReportData(
         challenger="ranker v7",
         champion="ranker v6",
         as_of=date(2026, 11, 21),

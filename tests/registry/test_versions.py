@@ -16,7 +16,7 @@ from rankloop.registry import aliases
 from rankloop.registry.connection import Registry, RegistryError
 from rankloop.registry.pyfunc import artifact_of, model_digest, put_model
 from rankloop.registry.tracking import TrainingRun, open_training
-from rankloop.registry.versions import MODEL, Facts, challenger, load, register, trained_on, version, versions
+from rankloop.registry.versions import MODEL, VersionSummary, challenger, load, register, trained_on, version, versions
 from rankloop.settings import Settings
 from tests.registry import small_model
 from tests.registry.conftest import AS_OF
@@ -25,7 +25,7 @@ from tests.running import free_ports
 
 pytestmark = pytest.mark.stack
 
-FACTS = Facts(
+FACTS = VersionSummary(
     as_of=AS_OF,
     data_versions={"training/lists": 41, "training/counts": 41},
     gate="passed",
@@ -233,7 +233,7 @@ def test_a_version_that_is_not_there_is_named(settings: Settings, number: int) -
 
 
 def test_a_tag_of_ours_cannot_be_given_another_meaning(settings: Settings, run: TrainingRun, digest: str) -> None:
-    facts = Facts(AS_OF, {}, "passed", more={"digest": "another"})
+    facts = VersionSummary(AS_OF, {}, "passed", more={"digest": "another"})
     with pytest.raises(RegistryError, match="already has tags called digest"):
         register(Registry(settings.mlflow), run, digest, facts)
 

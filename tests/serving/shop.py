@@ -26,7 +26,7 @@ from rankloop.registry import versions
 from rankloop.registry.connection import Registry
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import open_training
-from rankloop.registry.versions import Facts
+from rankloop.registry.versions import VersionSummary
 from rankloop.scoring.ranker import policy_name
 from rankloop.serving.app import create_app
 from rankloop.settings import Settings
@@ -60,7 +60,7 @@ class Shop:
             rows = {name: np.zeros(2) for name in FEATURES}
             digest = put_model(run, path, pa.table(rows))
         version = versions.register(
-            Registry(self.settings.mlflow), run, digest, Facts(AS_OF, {"training/lists": 1}, "passed")
+            Registry(self.settings.mlflow), run, digest, VersionSummary(AS_OF, {"training/lists": 1}, "passed")
         )
         self.make_champion(version)
         return version

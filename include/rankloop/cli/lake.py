@@ -22,7 +22,7 @@ def lake_days(table: Annotated[str, typer.Argument(help="a table; by default the
     if table:
         pages.print_table_days(console, lake, table)
     else:
-        pages.print_days(console, lake)
+        pages.print_event_days(console, lake)
 
 
 @lake_app.command("versions")

@@ -16,7 +16,7 @@ from rankloop.lake.tables import Lake
 SOURCE_HEADINGS = {IMPRESSIONS: "shown", INTERACTIONS: "reactions", PRODUCTS: "products", BUYERS: "buyers"}
 
 
-def print_days(console: Console, lake: Lake) -> None:
+def print_event_days(console: Console, lake: Lake) -> None:
     """Every cleaned day: what it has, what is in quarantine, and what there is to know before building on it."""
     days = day_summaries(lake)
     if not days:

@@ -2,7 +2,7 @@
 
 from rankloop.ranking.evaluation import figure
 from rankloop.ranking.gate import METRIC
-from rankloop.ranking.report.facts import Facts
+from rankloop.ranking.report.facts import ReportData
 from rankloop.ranking.report.summary import title_of
 from rankloop.ranking.segments import segment_of
 
@@ -20,7 +20,7 @@ LIMITS = """\
 - Not for setting prices, for judging buyers or sellers, or for any decision about a person."""
 
 
-def model_card(facts: Facts) -> str:
+def model_card(facts: ReportData) -> str:
     """The card in Markdown."""
     parts = [
         f"# {facts.challenger}",
@@ -48,7 +48,7 @@ def model_card(facts: Facts) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _origin(facts: Facts) -> str:
+def _origin(facts: ReportData) -> str:
     rows = {
         "as of": str(facts.as_of),
         "trained because": facts.why,
@@ -62,7 +62,7 @@ def _origin(facts: Facts) -> str:
     return _table(["fact", ""], [[name, value] for name, value in rows.items() if value])
 
 
-def _days(facts: Facts) -> str:
+def _days(facts: ReportData) -> str:
     if not facts.days:
         return "The days of the sets are not recorded."
     rows = [
@@ -72,7 +72,7 @@ def _days(facts: Facts) -> str:
     return _table(["set", "days", "lists", "with a reaction", "products shown"], rows)
 
 
-def _features(facts: Facts) -> str:
+def _features(facts: ReportData) -> str:
     count = f"{len(facts.features)} features, after those too sparse or too weak were dropped."
     kept = ", ".join(f"`{name}`" for name in facts.features)
     rows = [[f"`{name}`", f"{share:.1%}"] for name, share in facts.shares(20)]
@@ -80,7 +80,7 @@ def _features(facts: Facts) -> str:
     return "\n\n".join(part for part in (count, kept, shares) if part)
 
 
-def _segments(facts: Facts) -> str:
+def _segments(facts: ReportData) -> str:
     rows = [
         [
             segment_of(delta.segment).title,
@@ -96,7 +96,7 @@ def _segments(facts: Facts) -> str:
     return _table(head, rows) if rows else "The lists tell no segments apart."
 
 
-def _calibration(facts: Facts) -> str:
+def _calibration(facts: ReportData) -> str:
     if not facts.reliability:
         return "Its scores are not calibrated: they order products, and are no probabilities."
     rows = [[f"{one.predicted:.4f}", f"{one.observed:.4f}", f"{one.shown:,.0f}"] for one in facts.reliability.bins]

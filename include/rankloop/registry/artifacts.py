@@ -30,7 +30,7 @@ class Artifacts:
 
     def put_json(self, name: str, value: Any) -> None:  # noqa: ANN401  (whatever JSON can hold)
         """Keep a value: what JSON holds, and dates, tuples, dataclasses and models of pydantic as it writes them."""
-        self.put_text(name, as_json(name, value))
+        self.put_text(name, canonical_json(name, value))
 
     def put_text(self, name: str, text: str) -> None:
         """Keep a text, such as Markdown or HTML."""
@@ -108,7 +108,7 @@ class Artifacts:
         return get_artifact_repository(root, tracking_uri=self.uri)
 
 
-def as_json(name: str, value: Any) -> str:  # noqa: ANN401  (whatever JSON can hold)
+def canonical_json(name: str, value: Any) -> str:  # noqa: ANN401  (whatever JSON can hold)
     """The same text for the same value, whatever the order of its keys; `name` is for messages."""
     plain = to_jsonable_python(value)
     if path := next(_not_finite(plain), None):

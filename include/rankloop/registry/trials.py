@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from mlflow.entities import Run
 from pydantic_core import to_jsonable_python
 
-from rankloop.registry.artifacts import as_json
+from rankloop.registry.artifacts import canonical_json
 from rankloop.registry.connection import speaking_to
 from rankloop.registry.tracking import PARENT, TrainingRun
 
@@ -49,7 +49,7 @@ class RunTrials(Generic[TrialT]):
 
     def record(self, trial: TrialT) -> None:
         """Keep a trial, in the place of whatever was kept under its number, whole or not."""
-        content = as_json(FILE, trial)
+        content = canonical_json(FILE, trial)
         for earlier in self._runs(trial.number):
             if self._counts(earlier) and self._opened(earlier).get_text(FILE) == content:
                 return

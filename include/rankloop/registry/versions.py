@@ -30,7 +30,7 @@ OURS = (LIFECYCLE, "digest", "as_of")
 
 
 @dataclass(frozen=True)
-class Facts:
+class VersionSummary:
     """What is to be known of a version at a glance; the rest is with its run."""
 
     as_of: date
@@ -60,7 +60,7 @@ class Version:
     """All of them, as text: `data_versions` as JSON, `gate`, `run_link` and the further ones too."""
 
 
-def register(registry: Registry, run: TrainingRun, digest: str, facts: Facts) -> int:
+def register(registry: Registry, run: TrainingRun, digest: str, facts: VersionSummary) -> int:
     """The number of the version of this run's model with this digest, registered as the challenger if it was not.
 
     Registering again sets right what a kill left undone, and nothing else: a version that was promoted or rejected in
@@ -156,7 +156,9 @@ def _make_missing_model(client: MlflowClient) -> None:
             raise
 
 
-def _created(client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str, str], facts: Facts) -> ModelVersion:
+def _created(
+    client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str, str], facts: VersionSummary
+) -> ModelVersion:
     source = f"{run.root}/{artifact_of(digest)}"
     # With its tags at once: there is never a version that nothing is known of.
     created = client.create_model_version(
@@ -169,7 +171,7 @@ def _created(client: MlflowClient, run: TrainingRun, digest: str, tags: dict[str
     return found
 
 
-def _description(run: TrainingRun, facts: Facts) -> str:
+def _description(run: TrainingRun, facts: VersionSummary) -> str:
     link = f"\n\n[The model card]({run.link}/artifacts/{facts.card})" if facts.card else ""
     return facts.gate[: LONGEST_DESCRIPTION - len(link)] + link
 
@@ -203,7 +205,7 @@ def _names(numbers: Mapping[str, int], number: int) -> tuple[str, ...]:
     return tuple(sorted(name for name, holder in numbers.items() if holder == number))
 
 
-def _tags(run: TrainingRun, digest: str, facts: Facts) -> dict[str, str]:
+def _tags(run: TrainingRun, digest: str, facts: VersionSummary) -> dict[str, str]:
     own: dict[str, object] = {
         LIFECYCLE: "Staging",
         "as_of": facts.as_of,

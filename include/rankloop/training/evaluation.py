@@ -23,7 +23,7 @@ from rankloop.ranking.invariance import check_invariance
 from rankloop.ranking.model import load_model
 from rankloop.ranking.model_card import model_card
 from rankloop.ranking.report.examples import find_examples
-from rankloop.ranking.report.facts import Facts, SetDays
+from rankloop.ranking.report.facts import ReportData, SetDays
 from rankloop.ranking.report.page import comparison_page
 from rankloop.ranking.report.summary import summary
 from rankloop.ranking.scored import CHAMPION, OURS, scored_lists
@@ -173,11 +173,11 @@ def apply_gate(context: Context, run_id: str) -> dict[str, Any]:
     return {"passed": result.passed, "verdict": result.verdict}
 
 
-def _facts(training: TrainingRecord, comparison: Comparison, result: GateResult, champion: int | None) -> Facts:
+def _facts(training: TrainingRecord, comparison: Comparison, result: GateResult, champion: int | None) -> ReportData:
     run = training.run
     curve = run.get_json(record.CURVE)
     code = run.get_json(record.CODE)
-    return Facts(
+    return ReportData(
         challenger=f"run {training.run.run_id[:8]}",
         champion=f"version {champion}" if champion else "",
         as_of=training.as_of,

@@ -45,7 +45,7 @@ def register_challenger(context: Context, run_id: str) -> int:
     _upload_reference(training, context.settings.experiment.control_share)
     run, data = training.run, training.run.get_json(record.DATA)
     champion = run.get_json(record.CHAMPION)
-    facts = versions.Facts(
+    facts = versions.VersionSummary(
         as_of=training.as_of,
         data_versions=data["versions"],
         gate=result.verdict,

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rankloop.ranking.report.facts import Facts
+from rankloop.ranking.report.facts import ReportData
 from rankloop.ranking.report.page import comparison_page
 from rankloop.ranking.report.summary import summary
 from rankloop.settings.gate import GateSettings
@@ -19,12 +19,12 @@ VOID = {"meta", "img", "source", "br"}
 
 
 @pytest.fixture(scope="module")
-def facts() -> Facts:
+def facts() -> ReportData:
     return training()
 
 
 @pytest.fixture(scope="module")
-def page(facts: Facts) -> str:
+def page(facts: ReportData) -> str:
     return comparison_page(facts, SETTINGS)
 
 
@@ -61,11 +61,11 @@ def test_every_picture_is_sound(page: str) -> None:
         assert ET.fromstring(base64.b64decode(encoded)).tag.endswith("svg")  # noqa: S314  (our own)
 
 
-def test_the_same_facts_give_the_same_bytes(facts: Facts, page: str) -> None:
+def test_the_same_facts_give_the_same_bytes(facts: ReportData, page: str) -> None:
     assert comparison_page(facts, SETTINGS) == page
 
 
-def test_the_verdict_comes_first_and_every_part_is_there(facts: Facts, page: str) -> None:
+def test_the_verdict_comes_first_and_every_part_is_there(facts: ReportData, page: str) -> None:
     body = page.partition("<main>")[2]
     assert body.index(facts.gate.verdict) < body.index("The gate")
     for part in (
@@ -79,19 +79,19 @@ def test_the_verdict_comes_first_and_every_part_is_there(facts: Facts, page: str
     assert "training/lists v42" in body
 
 
-def test_the_newest_block_is_named_and_the_run_can_be_followed(facts: Facts, page: str) -> None:
+def test_the_newest_block_is_named_and_the_run_can_be_followed(facts: ReportData, page: str) -> None:
     assert "test_3 is the newest" in page
     fewer = replace(facts, comparison=replace(facts.comparison, sets=("test_0", "test_1")))
     assert "test_1 is the newest" in comparison_page(fewer, SETTINGS)
     assert f'<a href="{facts.run}">' in page
 
 
-def test_what_a_value_says_cannot_become_markup(facts: Facts) -> None:
+def test_what_a_value_says_cannot_become_markup(facts: ReportData) -> None:
     page = comparison_page(replace(facts, why="<script>alert(1)</script>"), SETTINGS)
     assert "<script" not in page
 
 
-def test_what_is_not_known_is_left_out(facts: Facts) -> None:
+def test_what_is_not_known_is_left_out(facts: ReportData) -> None:
     bare = replace(facts, importance={}, examples=(), reliability=None, learning_curve={}, days=())
     page = comparison_page(bare, SETTINGS)
     for part in ("Lists before and after", "What the model looks at", "How it learned", "Calibration"):
@@ -109,7 +109,7 @@ def test_a_rejected_challenger_is_said_to_be_rejected() -> None:
     assert "**Where it is worse** (NDCG@10)" in text
 
 
-def test_the_markdown_says_what_how_much_how_sure_and_from_what(facts: Facts) -> None:
+def test_the_markdown_says_what_how_much_how_sure_and_from_what(facts: ReportData) -> None:
     text = summary(facts, "http://mlflow/report.html")
     delta = facts.comparison.of("ndcg@10")
     assert text.startswith(f"**{facts.gate.verdict}**")
@@ -120,7 +120,7 @@ def test_the_markdown_says_what_how_much_how_sure_and_from_what(facts: Facts) ->
     assert "The most lost" in text
 
 
-def test_the_markdown_is_short_enough_for_a_request(facts: Facts) -> None:
+def test_the_markdown_is_short_enough_for_a_request(facts: ReportData) -> None:
     assert len(summary(facts)) < 6000
 
 

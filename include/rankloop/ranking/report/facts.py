@@ -26,7 +26,7 @@ class SetDays:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportData:
     """One training and what was found about its model. Names of versions are what the registry calls them."""
 
     challenger: str

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rankloop.ranking.evaluation import figure
 from rankloop.ranking.gate import METRIC
-from rankloop.ranking.report.facts import Facts
+from rankloop.ranking.report.facts import ReportData
 from rankloop.ranking.report.pictures import (
     Picture,
     importance_picture,
@@ -25,7 +25,7 @@ from rankloop.settings.gate import GateSettings
 MOST_IMPORTANT = 20
 
 
-def comparison_page(facts: Facts, settings: GateSettings) -> str:
+def comparison_page(facts: ReportData, settings: GateSettings) -> str:
     """The HTML of `comparison.html`."""
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -66,7 +66,7 @@ def embedded(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _pictures(facts: Facts, settings: GateSettings) -> dict[str, Picture | None]:
+def _pictures(facts: ReportData, settings: GateSettings) -> dict[str, Picture | None]:
     by_segment = facts.comparison.by_segment(METRIC)
     shares = facts.shares(MOST_IMPORTANT)
     return {

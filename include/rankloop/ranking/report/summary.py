@@ -7,14 +7,14 @@ from rankloop.ranking.comparison import Delta
 from rankloop.ranking.evaluation import TITLES
 from rankloop.ranking.gate import METRIC, GateResult
 from rankloop.ranking.report.examples import Example
-from rankloop.ranking.report.facts import Facts
+from rankloop.ranking.report.facts import ReportData
 from rankloop.ranking.segments import segment_of
 
 KEY_METRICS = ("ndcg@10", "map@10", "recall@30", "precision@5", "ctr@5")
 WORST, IMPORTANT, PLACES = 5, 8, 5
 
 
-def summary(facts: Facts, report: str = "") -> str:
+def summary(facts: ReportData, report: str = "") -> str:
     """The Markdown of an approval request. `report` is a link to the page, if there is one."""
     parts = [
         f"**{facts.gate.verdict}**",
@@ -44,7 +44,7 @@ def percent(delta: Delta) -> str:
     return f"{100 * delta.difference / delta.champion:+.1f} %"
 
 
-def _what(facts: Facts) -> str:
+def _what(facts: ReportData) -> str:
     compared = facts.comparison
     return (
         f"Challenger {facts.challenger} ({facts.ranker}) against {facts.against}, on the same {compared.lists:,} lists "
@@ -54,7 +54,7 @@ def _what(facts: Facts) -> str:
     )
 
 
-def _table(facts: Facts) -> str:
+def _table(facts: ReportData) -> str:
     sure = f"{facts.comparison.bootstrap.confidence:.0%}"
     head = [f"| metric | {facts.comparison.champion} | pscore | change | {sure} interval | relative |"]
     head.append("| --- | ---: | ---: | ---: | :---: | ---: |")
@@ -78,7 +78,7 @@ def _gate(gate: GateResult) -> str:
     return "\n".join(lines + [f"- {rule.sentence}" for rule in gate.telling])
 
 
-def _worse(facts: Facts) -> str:
+def _worse(facts: ReportData) -> str:
     down = sorted((d for d in facts.comparison.by_segment(METRIC) if d.difference < 0), key=lambda d: d.difference)
     if not down:
         return "**Where it is worse:** in no segment."
@@ -90,7 +90,7 @@ def _worse(facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def _model(facts: Facts) -> str:
+def _model(facts: ReportData) -> str:
     lines = []
     if facts.importance:
         lines.append("**What it looks at:** " + _listed(f"`{n}` {s:.0%}" for n, s in facts.shares(IMPORTANT)) + ".")
@@ -113,7 +113,7 @@ def _example(example: Example) -> str:
     return "\n".join([head, "", "| now | before | product | reaction |", "| ---: | ---: | ---: | --- |", *rows])
 
 
-def _data(facts: Facts) -> str:
+def _data(facts: ReportData) -> str:
     days = _listed(f"{one.name} {one.first} to {one.last} ({one.lists:,} lists)" for one in facts.days)
     versions = _listed(f"{table} v{version}" for table, version in facts.table_versions.items())
     lines = [f"- Days: {days}"] if days else []
