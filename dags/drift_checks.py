@@ -32,7 +32,6 @@ from rankloop.context import open_context
 @task
 def judge(dag_run=None, params=None) -> dict:
     """Judge the last days by the policy."""
-    from rankloop.context import open_context
     from rankloop.monitoring.policy.judge import judge_market_day
 
     with open_context() as context:
@@ -42,7 +41,6 @@ def judge(dag_run=None, params=None) -> dict:
 @task(pool="mongo")
 def explain(dag_run=None, params=None) -> str:
     """Open, renew or close an incident for each root cause; return the pages that are news to on-call."""
-    from rankloop.context import open_context
     from rankloop.monitoring.act.incidents import update_incidents
 
     with open_context() as context:
@@ -52,7 +50,6 @@ def explain(dag_run=None, params=None) -> str:
 @task.branch(pool="mongo")
 def act(dag_run=None, params=None) -> list:
     """Choose what to do: nothing, a retraining, or the fallback to other rankings."""
-    from rankloop.context import open_context
     from rankloop.monitoring.act.actions import choose_action
 
     follows = {"retrain": ["why_retrain"], "fall back": ["fall_back"], "nothing": []}
@@ -63,7 +60,6 @@ def act(dag_run=None, params=None) -> list:
 @task
 def why_retrain(dag_run=None, params=None) -> dict:
     """Return as of which day to train, why, and since when something is wrong, for the report and the ML lead."""
-    from rankloop.context import open_context
     from rankloop.monitoring.act.actions import retraining_request
 
     with open_context() as context:
@@ -73,7 +69,6 @@ def why_retrain(dag_run=None, params=None) -> dict:
 @task(pool="mongo")
 def fall_back(dag_run=None, params=None) -> str:
     """Hold the champion back, and publish the newest other rankings at once."""
-    from rankloop.context import open_context
     from rankloop.monitoring.act.actions import apply_fallback
 
     with open_context() as context:
@@ -83,7 +78,6 @@ def fall_back(dag_run=None, params=None) -> str:
 @task(pool="mongo", trigger_rule=TriggerRule.ALL_DONE)
 def tell() -> list:
     """Send on-call every open alert that is news, whatever became of the tasks before; skip where no channel is set."""
-    from rankloop.context import open_context
     from rankloop.monitoring.act.incidents import notify_on_call
 
     with open_context() as context:

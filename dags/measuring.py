@@ -6,6 +6,7 @@ from airflow.sdk import BaseOperatorLink, task
 from airflow.sdk.configuration import conf
 
 from orchestration import market_day
+from rankloop.context import open_context
 
 
 class Page(BaseOperatorLink):
@@ -23,7 +24,6 @@ class Page(BaseOperatorLink):
 @task
 def measure_drift(dag_run=None, params=None) -> dict:
     """Hold the day's inputs and scores against those that the champion was judged on."""
-    from rankloop.context import open_context
     from rankloop.monitoring.measure.drift import measure_drift
 
     with open_context() as context:
@@ -33,7 +33,6 @@ def measure_drift(dag_run=None, params=None) -> dict:
 @task
 def report(dag_run=None, params=None) -> dict:
     """Make the page that shows each feature then and now."""
-    from rankloop.context import open_context
     from rankloop.monitoring.report.drift_report import make_report
 
     with open_context() as context:
@@ -43,7 +42,6 @@ def report(dag_run=None, params=None) -> dict:
 @task
 def measure_quality(dag_run=None, params=None) -> dict:
     """Hold the day's data, source by source and column by column, against what is usual."""
-    from rankloop.context import open_context
     from rankloop.monitoring.measure.quality import measure_quality
 
     with open_context() as context:
@@ -53,7 +51,6 @@ def measure_quality(dag_run=None, params=None) -> dict:
 @task
 def measure_performance(dag_run=None, params=None) -> dict:
     """Say how buyers took the rankings of the day before, now that all their answers are in."""
-    from rankloop.context import open_context
     from rankloop.monitoring.measure.performance import measure_performance
 
     with open_context() as context:
@@ -63,7 +60,6 @@ def measure_performance(dag_run=None, params=None) -> dict:
 @task
 def measure_estimates(dag_run=None, params=None) -> dict:
     """Estimate how buyers will have taken the day's rankings, before their answers are in."""
-    from rankloop.context import open_context
     from rankloop.monitoring.measure.estimates import measure_estimates
 
     with open_context() as context:
@@ -74,7 +70,6 @@ def measure_estimates(dag_run=None, params=None) -> dict:
 @task(priority_weight=10)
 def measure_concept(dag_run=None, params=None) -> dict:
     """Ask whether a fresh model would have ranked the day before better than the champion."""
-    from rankloop.context import open_context
     from rankloop.monitoring.measure.concept import measure_concept
 
     with open_context() as context:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
@@ -15,7 +14,7 @@ import pytest
 from tests.monitoring.measured_rows import DAY as DRIFTED
 from tests.monitoring.measured_rows import before, psi, verdict
 
-from rankloop import context
+from rankloop.context import Context
 from rankloop.errors import RankloopError
 from rankloop.mongo import connect
 from rankloop.monitoring.act import actions
@@ -174,18 +173,17 @@ def test_a_task_opens_one_context_and_hands_it_on(
     task: str, dag_bag: "DagBag", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, entry = ENTRIES[task]
-    opened, given = [], []
+    opened, given, init = [], [], Context.__init__
 
-    @contextmanager
-    def opening() -> Iterator[object]:
-        opened.append(object())
-        yield opened[-1]
+    def counting(context: Context, *arguments: Any) -> None:  # noqa: ANN401  (whatever a context is made of)
+        opened.append(context)
+        init(context, *arguments)
 
-    def answer(context: object, day: date) -> Any:  # noqa: ANN401  (what each entry answers)
+    def answer(context: Context, day: date) -> Any:  # noqa: ANN401  (what each entry answers)
         given.append((context, day))
         return NOTHING if task == "act" else SimpleNamespace(summary=dict)
 
-    monkeypatch.setattr(context, "open_context", opening)
+    monkeypatch.setattr(Context, "__init__", counting)
     monkeypatch.setattr(import_module(f"rankloop.monitoring.{module}"), entry, answer)
     dag_bag.dags["drift_checks"].get_task(task).python_callable(dag_run=RUN, params={})
     [[context_given, _]] = given
