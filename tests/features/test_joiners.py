@@ -21,7 +21,8 @@ from rankloop.features.declarations import (
     RowFeatures,
 )
 from rankloop.features.families import product
-from rankloop.features.joining.arrays import ArrayJoiner
+from rankloop.features.joining.arrays import ArrayJoiner, as_it_is
+from rankloop.features.joining.index import FeatureIndex
 from rankloop.features.joining.protocol import JoinError
 from rankloop.features.joining.sets import SetJoiner
 from rankloop.ranking.preprocessing import learn
@@ -152,6 +153,18 @@ def test_features_of_the_next_day_are_taken_where_the_day_itself_knows_them(
     assert same_bits(arrays[:, 2], before[:, 2])
     assert same_bits(arrays[:, :2], np.where(np.isnan(before), np.float32(np.nan), after)[:, :2])
     assert not same_bits(arrays[:, :2], before[:, :2])
+
+
+def test_an_index_of_the_whole_day_gives_what_one_of_the_lists_gives(
+    known: Settings, lived: Mapping[date, DayOfEvents]
+) -> None:
+    names, store = feature_names(), store_of(known)
+    lists = drawn_lists(lived, 9).sort_by([("request_id", "ascending"), ("product_id", "ascending")])
+    with open_duck(known.features) as engine:
+        expected, _ = matrix_of(ArrayJoiner(engine, store, in_memory(engine, lists), DAYS[1]), names)
+        index = FeatureIndex(engine, store, None, DAYS[1], names, pa.schema([]), as_it_is)
+    # The engine is gone: all that lists are asked about is in memory.
+    assert same_bits(np.concatenate([block.copy() for block in index.join(lists).blocks]), expected)
 
 
 @pytest.mark.parametrize("joiner", JOINERS)

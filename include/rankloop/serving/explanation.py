@@ -10,7 +10,7 @@ import numpy as np
 
 from rankloop.features.catalogue import feature_meaning
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.serving.day import Day
+from rankloop.serving.day import DayCache
 from rankloop.serving.rerank import ListToRank, model_inputs
 from rankloop.serving.schemas import Explanation, FeatureContribution
 from rankloop.serving.service import LiveRanking, NoRankingError, NotReadyError, RankingService
@@ -44,7 +44,7 @@ def explain_product(service: RankingService, account_id: int, product_id: int) -
 
 
 def _reasons(
-    ranker: ActiveRanker, day: Day, scored: ListToRank, product_id: int, timeout_s: float
+    ranker: ActiveRanker, day: DayCache, scored: ListToRank, product_id: int, timeout_s: float
 ) -> tuple[FeatureContribution, ...]:
     if ranker.model is None:
         return ()
@@ -78,7 +78,7 @@ def _explanation(  # noqa: PLR0913, PLR0917  (the fields of one answer)
     account_id: int,
     product_id: int,
     ranker: ActiveRanker | None,
-    day: Day | None,
+    day: DayCache | None,
     reasons: Sequence[FeatureContribution],
 ) -> Explanation:
     ranking = shown.ranking

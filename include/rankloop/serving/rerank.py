@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.scoring.scorer import as_float32
-from rankloop.serving.day import LIST, Day
+from rankloop.serving.day import LIST, DayCache
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class RankedList:
         return _order(self.scores, self.request.products)
 
 
-def rank_list(ranker: ActiveRanker, day: Day | None, request: ListToRank, timeout_s: float) -> RankedList:
+def rank_list(ranker: ActiveRanker, day: DayCache | None, request: ListToRank, timeout_s: float) -> RankedList:
     """Return the list with the ranker's scores; without a model, with the shop's own."""
     base_scores = np.asarray(request.base_scores, np.float64)
     base_ranks = np.empty(len(base_scores), np.int64)
@@ -64,12 +63,11 @@ def rank_list(ranker: ActiveRanker, day: Day | None, request: ListToRank, timeou
     return RankedList(request, ranker.model.score(rows), base_ranks, ranker, day.day)
 
 
-def model_inputs(ranker: ActiveRanker, day: Day, request: ListToRank, timeout_s: float) -> pa.RecordBatch:
+def model_inputs(ranker: ActiveRanker, day: DayCache, request: ListToRank, timeout_s: float) -> pa.RecordBatch:
     """Return the features that the model takes, as it was evaluated on them."""
     if ranker.model is None:
         raise AssertionError("the base ranking takes no features")
-    [batch] = day.join(request.rows(), timeout_s).combine_chunks().to_batches()
-    return as_float32(batch, ranker.model.features)
+    return day.join(request.rows(), timeout_s).select(list(ranker.model.features))
 
 
 def _order(scores: npt.NDArray[np.float64], products: Sequence[int]) -> list[int]:

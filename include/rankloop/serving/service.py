@@ -17,7 +17,7 @@ from rankloop.mongo import Client
 from rankloop.registry.connection import Registry
 from rankloop.scoring.lists import list_time
 from rankloop.scoring.ranker import ActiveRanker, first_loadable_ranker
-from rankloop.serving.day import Day, contents, whole_days
+from rankloop.serving.day import DayCache, contents, whole_days
 from rankloop.serving.polling import PollingWatcher
 from rankloop.settings.serving import ServingSettings
 from rankloop.state import actions, rankings
@@ -64,7 +64,7 @@ class _LoadedRanker:
 
 @dataclass(frozen=True)
 class _LoadedDay:
-    day: Day
+    day: DayCache
     contents: tuple[int, ...]
 
 
@@ -127,7 +127,7 @@ class RankingService:
         return self._rankers.value.ranker if self._rankers.value else None
 
     @property
-    def day(self) -> Day | None:
+    def day(self) -> DayCache | None:
         """The newest day of features; None until it is loaded."""
         return self._days.value.day if self._days.value else None
 
@@ -220,7 +220,7 @@ class RankingService:
         days = whole_days(lake)
         if not days:
             return previous
-        day = Day(self._store, days[0])
+        day = DayCache(self._store, days[0])
         log.info("features as of %s are loaded", days[0])
         return _LoadedDay(day, now)
 

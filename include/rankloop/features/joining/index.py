@@ -18,6 +18,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
@@ -72,22 +73,28 @@ class _Lookup:
 
 
 class FeatureIndex:
-    """The features as of a day of the buyers and products in some lists, ready for the rows of any of these."""
+    """The features as of a day of the buyers and products in some lists, ready for the rows of any of these.
+
+    Without lists, those of all buyers and products that the day knows.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  (what is indexed, and what a task takes of it)
         self,
         engine: Engine,
         store: FeatureStore,
-        lists: ir.Table,
+        lists: ir.Table | None,
         as_of: date,
         features: Sequence[str],
         full_width: pa.Schema,
         transform: Transform,
     ) -> None:
-        store.validate(lists.columns, [*features, *full_width.names])
+        store.validate(LIST_COLUMNS if lists is None else lists.columns, [*features, *full_width.names])
         self._features, self._full_width, self._transform = tuple(features), full_width, transform
         self._defaults = {one.name: one.unknown for one in store.features if one.unknown is not None}
-        self._known, self._ids = _known_of(engine, store.as_of(engine, as_of, lists), lists)
+        if lists is None:
+            self._known, self._ids = _everything_known(engine, store, as_of)
+        else:
+            self._known, self._ids = _known_of(engine, store.as_of(engine, as_of, lists), lists)
         wanted, families = {*features, *full_width.names}, store.catalogue.families
         self._computing = [one for one in families if wanted & {feature.name for feature in one.computed}]
         self._inputs = {name for one in self._computing if one.row_features for name in one.row_features.inputs}
@@ -248,12 +255,24 @@ def _known_of(engine: Engine, known: AsOf, lists: ir.Table) -> tuple[AsOf, dict[
     # Most of what was shown was shown to others, and one key tells that in less time than two.
     mine = known.seen.semi_join(asked[BUYER_KEY], BUYER_KEY)
     seen = engine.materialise(mine.semi_join(lists.select(*PAIR_KEY), list(PAIR_KEY)))
-    ids = {
-        key: IdIndex(engine.batches(table, pa.schema({key: pa.int64()})).read_all()[key])
-        for key, table in asked.items()
-    }
     # Of the lists only pairs that were shown are asked for, and counting those once more would be the longest step.
-    return replace(known, lists=seen, read=read_of, seen=seen, materialise=engine.materialise), ids
+    of_these = replace(known, lists=seen, read=read_of, seen=seen, materialise=engine.materialise)
+    return of_these, {key: _ids_of(engine, key, table) for key, table in asked.items()}
+
+
+def _everything_known(engine: Engine, store: FeatureStore, as_of: date) -> tuple[AsOf, dict[str, IdIndex]]:
+    """Return what is known as of a day, and the ids of all buyers and products in it."""
+    known = store.as_of(engine, as_of)
+    tables = [known.seen, *(known.read(builder.spec.name) for builder in store.catalogue.as_of)]
+    ids = {}
+    for key in PAIR_KEY:
+        keys = [table.filter(table[key].notnull()).select(key) for table in tables if key in table.columns]
+        ids[key] = _ids_of(engine, key, ibis.union(*keys, distinct=True))
+    return replace(known, materialise=engine.materialise), ids
+
+
+def _ids_of(engine: Engine, key: str, table: ir.Table) -> IdIndex:
+    return IdIndex(engine.batches(table, pa.schema({key: pa.int64()})).read_all()[key])
 
 
 def _numbered(values: pa.ChunkedArray) -> Ints:

@@ -50,8 +50,11 @@ class FeatureStore:
         """Return every feature, in the order in which lists are joined with them."""
         return self.catalogue.features
 
-    def as_of(self, engine: Engine, day: date, lists: ir.Table, shard: BuyerShard = ALL_BUYERS) -> AsOf:
-        """Return what these lists, of this shard of the buyers alone, are joined with as of the end of a day."""
+    def as_of(self, engine: Engine, day: date, lists: ir.Table | None = None, shard: BuyerShard = ALL_BUYERS) -> AsOf:
+        """Return what these lists, of this shard of the buyers alone, are joined with as of the end of a day.
+
+        Without lists, those of the last days stand for them.
+        """
         if not self._files(product.TABLE.name, [day]):
             raise JoinError(f"there are no features as of {day}. Build them: rankloop features build --day {day}")
         specs = {builder.spec.name: builder.spec for builder in self.catalogue.as_of}
@@ -64,7 +67,8 @@ class FeatureStore:
 
         days = days_between(day - timedelta(days=self.settings.seen_days - 1), day)
         seen = engine.read(self._files(SHOWN, days), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
-        return AsOf(day, self.zone, self.settings, lists, read, shard.take(engine, seen))
+        seen = shard.take(engine, seen)
+        return AsOf(day, self.zone, self.settings, seen if lists is None else lists, read, seen)
 
     def _files(self, table: str, days: Iterable[date]) -> Sequence[str]:
         return self.lake.files(table, list(days), self.versions.get(table))
