@@ -54,7 +54,7 @@ from rankloop.registry.tracking import open_training
 from rankloop.registry.versions import VersionSummary
 from rankloop.scoring.ranker import choose_ranker
 from rankloop.scoring.scorer import as_float32
-from rankloop.serving.day import LIST
+from rankloop.serving.feature_cache import LIST
 from rankloop.serving.rerank import ListToRank
 from rankloop.settings import Settings
 from rankloop.settings.ports import Ports

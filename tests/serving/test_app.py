@@ -17,7 +17,7 @@ from rankloop.lake.tables import Lake
 from rankloop.registry.connection import Registry
 from rankloop.scoring.ranker import load_ranker
 from rankloop.scoring.scorer import as_float32
-from rankloop.serving.day import LIST
+from rankloop.serving.feature_cache import LIST
 from rankloop.serving.rerank import ListToRank
 from rankloop.serving.schemas import MAX_ID
 from tests.serving.conftest import DAYS
@@ -231,7 +231,7 @@ def test_nothing_is_explained_of_a_product_that_is_not_shown(client: httpx.Clien
 def test_no_model_is_said_to_have_moved_what_the_shop_itself_ranked(client: httpx.Client, goods: list[int]) -> None:
     answer = client.get(f"/v1/explain/{STRANGER}/{goods[50]}").json()
     assert (answer["policy"], answer["version"], answer["reasons"]) == ("base", None, [])
-    assert "nobody knows this buyer yet" in answer["sentence"]
+    assert "the batch does not have this buyer" in answer["sentence"]
 
 
 def test_who_is_ready_says_what_is_served(client: httpx.Client, version: int) -> None:

@@ -145,14 +145,10 @@ class DuckEngine:
 
     def batches(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> pa.RecordBatchReader:
         """Stream the rows, cast to the schema and ordered by these columns, if any."""
-        return self._ibis.con.sql(self.statement(table, schema, order)).to_arrow_reader(BATCH_ROWS)
-
-    def statement(self, table: ir.Table, schema: pa.Schema, order: Sequence[str] = ()) -> str:
-        """Return the SQL of these rows, cast and ordered, for a query that is run again and again."""
         sql = f"SELECT {_typed(schema)} FROM ({self._ibis.compile(table)})"  # noqa: S608  (our own names)
         if order:
             sql += " ORDER BY " + ", ".join(f'"{column}"' for column in order)
-        return sql
+        return self._ibis.con.sql(sql).to_arrow_reader(BATCH_ROWS)
 
 
 def _paths(files: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rankloop.features.catalogue import feature_meaning
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.serving.day import DayCache
+from rankloop.serving.feature_cache import DayCache
 from rankloop.serving.rerank import ListToRank, model_inputs
 from rankloop.serving.schemas import Explanation, FeatureContribution
 from rankloop.serving.service import LiveRanking, NoRankingError, NotReadyError, RankingService

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from rankloop.scoring.ranker import ActiveRanker
-from rankloop.serving.day import LIST, DayCache
+from rankloop.serving.feature_cache import LIST, DayCache
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rankloop.mongo import Client
 from rankloop.registry.connection import Registry
 from rankloop.scoring.lists import list_time
 from rankloop.scoring.ranker import ActiveRanker, first_loadable_ranker
-from rankloop.serving.day import DayCache, contents, whole_days
+from rankloop.serving.feature_cache import DayCache, contents, whole_days
 from rankloop.serving.polling import PollingWatcher
 from rankloop.settings.serving import ServingSettings
 from rankloop.state import actions, rankings

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader
 
 from rankloop.candidates.generation import SOURCES
 from rankloop.errors import RankloopError
-from rankloop.serving.day import Good
 from rankloop.serving.explanation import explain_product, format_feature_value
+from rankloop.serving.feature_cache import ProductDetails
 from rankloop.serving.schemas import Explanation
 from rankloop.serving.service import LiveRanking, RankingService
 from rankloop.state.rankings import Ranking
@@ -101,17 +101,17 @@ def _top_products(ranking: Ranking | None) -> Iterable[int]:
     return ranking.products[:CARDS] if ranking else ()
 
 
-def _cards(ranking: Ranking, products: Mapping[int, Good]) -> list[ProductCard]:
+def _cards(ranking: Ranking, products: Mapping[int, ProductDetails]) -> list[ProductCard]:
     return [_card(ranking, index, products) for index in range(min(CARDS, len(ranking.products)))]
 
 
-def _card_of(shown: LiveRanking | None, product_id: int, products: Mapping[int, Good]) -> ProductCard | None:
+def _card_of(shown: LiveRanking | None, product_id: int, products: Mapping[int, ProductDetails]) -> ProductCard | None:
     if shown is None or product_id not in shown.ranking.products:
         return None
     return _card(shown.ranking, shown.ranking.products.index(product_id), products)
 
 
-def _card(ranking: Ranking, index: int, products: Mapping[int, Good]) -> ProductCard:
+def _card(ranking: Ranking, index: int, products: Mapping[int, ProductDetails]) -> ProductCard:
     product_id = ranking.products[index]
     details = products.get(product_id)
     return ProductCard(
@@ -130,7 +130,7 @@ def _source_words(name: str) -> tuple[str, str]:
     return (source.label, source.meaning) if source else (name, "")
 
 
-def _action(zone: tzinfo, action: tuple[datetime, str, int], products: Mapping[int, Good]) -> BuyerAction:
+def _action(zone: tzinfo, action: tuple[datetime, str, int], products: Mapping[int, ProductDetails]) -> BuyerAction:
     at, kind, product_id = action
     return BuyerAction(
         f"{at.astimezone(zone):%d.%m. %H:%M}",
@@ -139,7 +139,7 @@ def _action(zone: tzinfo, action: tuple[datetime, str, int], products: Mapping[i
     )
 
 
-def _display_name(details: Good | None, product_id: int) -> str:
+def _display_name(details: ProductDetails | None, product_id: int) -> str:
     """Return the name with spaces: the features need its words joined by `_`."""
     text = details.name.replace("_", " ").strip() if details else ""
     return text[:1].upper() + text[1:] or f"product {product_id}"

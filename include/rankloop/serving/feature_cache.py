@@ -35,12 +35,12 @@ OF_REACTIONS = ("account_id", "ts", "kind", "product_id")
 
 
 class BusyError(TransientError):
-    """More is asked than can be answered in time."""
+    """More lists wait than can be ranked in time."""
 
 
 @dataclass(frozen=True)
-class Good:
-    """A product, for people."""
+class ProductDetails:
+    """What a person is shown of a product."""
 
     product_id: int
     name: str
@@ -49,7 +49,7 @@ class Good:
 
 
 class DayCache:
-    """The features of one day in memory, and what people are shown of it."""
+    """The features of one day in memory, and the products, buyers and reactions that the storefront shows."""
 
     def __init__(self, store: FeatureStore, day: date) -> None:
         self.day = day
@@ -58,7 +58,9 @@ class DayCache:
             self._index = FeatureIndex(engine, store, None, day, self._features, pa.schema([]), as_it_is)
             shown = _shown_to_people(engine, store, day)
             tables = {name: engine.batches(table, schema).read_all() for name, table, schema in shown}
-        self._database = duckdb.connect(config={"threads": store.settings.threads})
+        self._database = duckdb.connect(
+            config={"threads": store.settings.threads, "memory_limit": store.settings.memory}
+        )
         for name, rows in tables.items():
             # The rows of a buyer lie together, so that few are looked at for one.
             order = "ORDER BY account_id" if "account_id" in rows.column_names else ""
@@ -79,19 +81,19 @@ class DayCache:
         columns = [pa.array(column, from_pandas=True) for column in np.concatenate(blocks).T.copy()]
         return pa.RecordBatch.from_arrays(columns, names=list(self._features))
 
-    # For people
+    # For the storefront
 
-    def goods(self, products: Iterable[int]) -> Mapping[int, Good]:
-        """Those of these products that the day knows."""
+    def goods(self, products: Iterable[int]) -> Mapping[int, ProductDetails]:
+        """Return details of these products, by id; the day may not know all of them."""
         rows = self._ask(
             "SELECT product_id, name, product_price, shop_id FROM goods WHERE product_id IN "
             "(SELECT unnest($wanted::BIGINT[]))",
             wanted=list(products),
         )
-        return {row[0]: Good(*row) for row in rows}
+        return {row[0]: ProductDetails(*row) for row in rows}
 
     def history(self, account_id: int, most: int) -> list[tuple[datetime, str, int]]:
-        """What a buyer did last: when, what kind of thing, and with which product; the newest first."""
+        """Return a buyer's last reactions, newest first: the time, the kind and the product."""
         rows = self._ask(
             "SELECT epoch_ms(ts), kind, product_id FROM done "
             "WHERE account_id = $account AND product_id IS NOT NULL ORDER BY ts DESC, kind, product_id LIMIT $most",
@@ -101,7 +103,7 @@ class DayCache:
         return [(datetime.fromtimestamp(at / 1000, UTC), kind, product_id) for at, kind, product_id in rows]
 
     def some_buyers(self, most: int) -> list[tuple[int, int, int]]:
-        """A few buyers, from the busiest to the quietest of those who came: their clicks and orders in 28 days."""
+        """Return a few buyers, from the busiest to the quietest, with their clicks and orders in 28 days."""
         return self._ask(
             "SELECT account_id, buyer_clicks_28d, buyer_orders_28d FROM (SELECT *, ntile($most) OVER (ORDER BY "
             "buyer_clicks_28d DESC, account_id) AS share FROM buyers WHERE buyer_clicks_28d > 0) "
@@ -111,7 +113,7 @@ class DayCache:
         )
 
     def _ask(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  (whatever DuckDB takes)
-        # A cursor of its own: people do not wait for lists, nor lists for people.
+        # Cursors of one connection can be used side by side; the connection itself cannot.
         found: list[tuple[Any, ...]] = self._database.cursor().execute(sql, values).fetchall()
         return found
 
@@ -130,7 +132,7 @@ def _only(schema: pa.Schema, *names: str) -> pa.Schema:
 
 
 def whole_days(lake: Lake) -> list[date]:
-    """The days as of which every table of features is there, the newest first."""
+    """Return the days as of which every table of features is there, newest first."""
     tables = [builder.spec.name for builder in AS_OF]
     if not all(lake.has(table) for table in tables):
         return []
@@ -142,6 +144,6 @@ def whole_days(lake: Lake) -> list[date]:
 
 
 def contents(lake: Lake) -> tuple[int, ...]:
-    """What changes with every write to what a day is made from."""
+    """Return what changes with every write to the tables that a day is loaded from."""
     tables = (*(builder.spec.name for builder in AS_OF), SHOWN, REACTIONS)
     return tuple(lake.version(table) if lake.has(table) else -1 for table in tables)
