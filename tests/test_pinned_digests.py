@@ -1,8 +1,8 @@
-"""A fixed small marketplace gives the digests that are pinned beside this file: only a change meant to may move them.
+"""Hold a fixed small marketplace to the digests pinned beside this file: events, features, model, batch, drift.
 
-Where a change is meant to, or a library of requirements.txt is another, write them anew and say why in the commit:
-`PIN_DIGESTS=1 pytest tests/test_pinned_digests.py`. Each part follows from those before it, so the first that differs
-is the one to look at.
+If a change is meant to alter them, or a library in requirements.txt was upgraded, pin them again and say why in the
+commit: `PIN_DIGESTS=1 pytest tests/test_pinned_digests.py`. Each part is computed from the parts before it, so look at
+the first one that differs.
 """
 
 import json
@@ -52,18 +52,18 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(
         (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="other systems round logarithms and powers otherwise in the last place, which the simulator draws from "
-        "and digests show: pinned on Linux on x86-64, where processors with and without AVX-512 agree",
+        reason="pinned on Linux on x86-64: elsewhere logarithms and powers may differ in their last bit, and with them "
+        "every digest of floats",
     ),
 ]
 
 PINNED = Path(__file__).with_suffix(".json")
 WRITE = bool(os.environ.get("PIN_DIGESTS"))
-"""Whether the digests are written down rather than compared."""
+"""Whether to write the digests rather than compare them."""
 DAYS = [date(2026, 11, 1) + timedelta(days=number) for number in range(6)]
-"""The days that are trained on, before anybody is shown a ranking of ours."""
+"""The days to train on, before any buyer is shown a ranking of ours."""
 SHOWN = [DAYS[-1] + timedelta(days=number) for number in (1, 2)]
-"""The days on which half of the buyers are shown the batch that the model ranked."""
+"""The days on which half of the buyers are shown the batch."""
 TRAINING = TrainingSettings.model_validate(
     {
         "train_days": 2,
@@ -83,7 +83,7 @@ TRAINING = TrainingSettings.model_validate(
 )
 GATE = GateSettings(confidence=0.51, resamples=100, min_lists=5, recall_tolerance=1.0, segment_floor=1.0)
 
-# So strict that a quiet day of a small shop breaks rules of every kind, and there is something to pin.
+# So strict that a normal day breaks several rules: an empty verdict would pin nothing.
 STRICT = MonitoringSettings.model_validate(
     {
         "inputs": {"threshold": 0.05, "share": 0.1, "days": 1, "of": 1, "min_rows": 20},
@@ -101,7 +101,7 @@ Digests = Mapping[str, Any]
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The settings of a shop that has nothing yet."""
+    """Return the settings of a new shop, with servers of its own."""
     folder = tmp_path_factory.mktemp("pinned")
     with (
         threadpool_limits(1, "openmp"),
@@ -121,7 +121,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def live_and_build(settings: Settings, days: Sequence[date]) -> None:
-    """Live these days, then extract, clean and build each in the night after it."""
+    """Simulate these days, and extract, clean and build each in the night after it."""
     place = Marketplace(7, 0.04, DAYS[0], settings.timezone)
     for day, _ in zip(days, live_days(place, days, Diary(settings.mongo, settings.home / "truth")), strict=True):
         night = start_of(day + timedelta(days=1), settings.zone) + timedelta(hours=1)
@@ -131,21 +131,21 @@ def live_and_build(settings: Settings, days: Sequence[date]) -> None:
 
 @pytest.fixture(scope="module")
 def built(settings: Settings) -> Settings:
-    """The shop with the days that are trained on."""
+    """Return the shop with the days to train on."""
     live_and_build(settings, DAYS)
     return settings
 
 
 @pytest.fixture(scope="module")
 def run_id(built: Settings) -> str:
-    """The run of a training on these days."""
+    """Return the run of a training on these days."""
     with open_context(built) as context:
         return run_training(context, "pinned", DAYS[-1], "the digests are pinned", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
 def batch(built: Settings, run_id: str) -> str:
-    """The name of the batch of the model that was trained, promoted and made to rank for every buyer."""
+    """Return the name of the batch that the trained and promoted model ranked."""
     assert run_id
     Shop(built).decide(1)
     return batches.shown(built, DAYS[-1])
@@ -153,7 +153,7 @@ def batch(built: Settings, run_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def watched(built: Settings, batch: str) -> Settings:
-    """The shop after days on which buyers saw the batch, measured."""
+    """Return the shop after two days on which buyers were shown the batch, with their drift measured."""
     assert batch
     live_and_build(built, SHOWN)
     for measure in (measure_drift, measure_quality):
@@ -164,24 +164,24 @@ def watched(built: Settings, batch: str) -> Settings:
 
 
 def digests_of(settings: Settings, days: Sequence[date], *prefixes: str) -> Digests:
-    """The digest of each of these days of the tables whose names begin with one of these."""
+    """Return the digest of each of these days of the tables with one of these prefixes."""
     lake = lake_of(settings)
     tables = sorted(table for table in lake.tables() if table.startswith(prefixes))
     return {f"{table} {day}": lake.digest(table, day) for table in tables for day in lake.days(table) if day in days}
 
 
 def rounded(value: object) -> str:
-    """A value of a row as text; figures to as many places as any processor comes to alike."""
+    """Return a value as text, a float to nine digits: they are the same with and without AVX-512."""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 def digest_of_json(content: object) -> str:
-    """The digest of something, whatever the order of its keys."""
+    """Return the digest of a value as JSON with sorted keys."""
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def compare(part: str, digests: Digests) -> None:
-    """Hold digests against the pinned ones of this part, or pin them if that is asked for."""
+    """Compare the digests with the pinned ones of this part, or pin them."""
     assert digests
     pinned = json.loads(PINNED.read_text()) if PINNED.exists() else {}
     if WRITE:
@@ -220,7 +220,7 @@ def test_the_same_days_leave_the_same_measures(watched: Settings) -> None:
     for name in digests_of(watched, SHOWN, "monitoring/"):
         table, day = name.split()
         rows = lake.read(table, [date.fromisoformat(day)]).to_pylist()
-        # The classifier of the inputs adds up floats in portions that depend on the processor.
+        # The domain classifier adds floats in an order that depends on the processor.
         found[name] = digest_of_json(sorted([rounded(row[column]) for column in sorted(row)] for row in rows))
     compare("measures", found)
 
