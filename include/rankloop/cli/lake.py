@@ -7,31 +7,29 @@ from rich.console import Console
 
 from rankloop.calendar import parse_day
 from rankloop.context import open_context
-from rankloop.settings import load_settings
 
 lake_app = typer.Typer(no_args_is_help=True, help="The lake: which days there are, and what changed in them.")
 
 
 @lake_app.command("days")
 def lake_days(table: Annotated[str, typer.Argument(help="a table; by default the cleaned days")] = "") -> None:
-    """Say which days there are, and what is in them."""
+    """List the days of the lake, or of one table, and what is in them."""
     from rankloop.desk import events as pages
-    from rankloop.lake.tables import Lake
 
-    lake, console = Lake(load_settings().lake_root), Console()
-    if table:
-        pages.print_table_days(console, lake, table)
-    else:
-        pages.print_event_days(console, lake)
+    with open_context() as context:
+        if table:
+            pages.print_table_days(Console(), context.lake, table)
+        else:
+            pages.print_event_days(Console(), context.lake)
 
 
 @lake_app.command("versions")
 def lake_versions(table: Annotated[str, typer.Argument(help="a table, such as events/impressions")]) -> None:
-    """Say which versions of a table there are, and which day each replaced."""
+    """List the versions of a table, and the day that each replaced."""
     from rankloop.desk import events as pages
-    from rankloop.lake.tables import Lake
 
-    pages.print_table_versions(Console(), Lake(load_settings().lake_root).versions(table))
+    with open_context() as context:
+        pages.print_table_versions(Console(), context.lake.versions(table))
 
 
 @lake_app.command("diff")
@@ -41,14 +39,12 @@ def lake_diff(
     before: Annotated[int | None, typer.Option("--from", help="a version; by default before the last change")] = None,
     after: Annotated[int | None, typer.Option("--to", help="a version; by default the newest")] = None,
 ) -> None:
-    """Say what changed in a day of a table from one version to another."""
+    """Show what changed in a day of a table from one version to another."""
     from rankloop.desk import events as pages
     from rankloop.lake.comparison import diff_partition
-    from rankloop.lake.tables import Lake
 
-    pages.print_partition_diff(
-        Console(), diff_partition(Lake(load_settings().lake_root), table, parse_day(day), before, after)
-    )
+    with open_context() as context:
+        pages.print_partition_diff(Console(), diff_partition(context.lake, table, parse_day(day), before, after))
 
 
 @lake_app.command("cleanup")
