@@ -97,7 +97,7 @@ def simulator_calibrate(
 def demo(
     approve: Annotated[Literal["auto", "ask"], typer.Option(help="ask: you answer the request to promote")] = "auto",
 ) -> None:
-    """Start the stack and carry out the whole loop once; again: go on where it stood."""
+    """Start the stack and carry out the whole loop once; again: resume."""
     from rankloop_demo.demo.steps import run_demo, steps
 
     settings = load_settings()

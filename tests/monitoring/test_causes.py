@@ -116,7 +116,7 @@ def test_an_alert_says_what_to_look_at_who_may_sleep_and_how_to_say_so() -> None
 
 def test_what_wakes_nobody_asks_for_nothing() -> None:
     rows = [row(DRIFT, DAY, "prediction score psi", 0.5), *psi(DAY)]
-    assert cause(rows).todo == ("Nothing yet: look again tomorrow.",)
+    assert cause(rows).todo == ("Nothing yet: check again tomorrow.",)
 
 
 def test_rankings_worse_than_the_shops_own_are_taken_off_by_itself_or_by_hand() -> None:
@@ -208,7 +208,7 @@ def test_another_unit_is_a_data_bug_whatever_else_moved() -> None:
     assert found.reasons[0] == (
         "The median of products.final_price is 250, where 250,000 is usual: 1,000 times less, on 2026-11-20."
     )
-    assert "What else is bad may follow from wrong data, and no training mends that." in found.reasons
+    assert "What else is bad may follow from wrong data, and no training fixes that." in found.reasons
 
 
 def test_prices_a_thousand_times_less_in_the_features_alone_are_a_data_bug() -> None:

@@ -143,7 +143,7 @@ def monitoring_resume() -> None:
 
 @monitoring_app.command("hold")
 def monitoring_hold(version: Number, reason: Reason) -> None:
-    """Hold a version back: it ranks no more, and the newest other rankings are published at once."""
+    """Hold a version back: it no longer ranks, and the newest other rankings are published at once."""
     from rankloop.context import open_context
     from rankloop.scoring.publishing import publish_fallback
     from rankloop.state import actions

@@ -77,7 +77,7 @@ class DayChecks:
 
 
 def weeks_before(day: date, weeks: int) -> list[date]:
-    """Return the same weekday of so many weeks before."""
+    """Return the same weekday of that number of weeks before."""
     return [day - timedelta(weeks=number) for number in range(1, weeks + 1)]
 
 

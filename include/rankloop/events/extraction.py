@@ -1,6 +1,6 @@
 """Extraction: reads a market day of one source into the lake's staging tables, as it is.
 
-The contract of the source is an allow-list. What a source gives beyond it is refused here, whoever wrote the source.
+The contract of the source is an allow-list. What a source gives beyond it is refused here, for every source.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def extract_day(ingestion: Ingestion, day: date, source: str, now: datetime) -> 
     """Read a day of a source into the lake, in place of what was read before.
 
     A shop knows of `products` and `buyers` only how they are now. So the snapshot that a day once passed its checks
-    with stays, and extracting it again gives the same; one that did not pass is taken anew, and may have been mended.
+    with stays, and extracting it again gives the same; one that did not pass is taken again, and may have been fixed.
     """
     contract = SOURCES[source]
     if not contract.event and (taken := _passed_snapshot(ingestion, day, source)):

@@ -104,7 +104,7 @@ def _load_family(path: str) -> Family:
         family = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise FamilyError(
-            f"{where}, but {error}. Install its package where Rankloop runs, or mend the path."
+            f"{where}, but {error}. Install its package where Rankloop runs, or correct the path."
         ) from error
     except AttributeError:
         raise FamilyError(f"{where}, but the module {module} has no {name}. Name a Family in it.") from None

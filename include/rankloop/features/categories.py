@@ -11,7 +11,7 @@ BRANCHES = {depth: Column(f"_category{depth}", TEXT, f"the product's category at
 
 
 def first(path: ir.StringValue, depth: int) -> ir.StringValue:
-    """The first so many ids of a path."""
+    """Return the first ids of a path, that number of them."""
     return path.re_extract("^" + "/".join(["[^/]+"] * depth), 0)
 
 

@@ -65,9 +65,9 @@ class TableBuilder:
 
 @dataclass(frozen=True)
 class Lookup:
-    """What rows of lists are told of something that they speak of, as it stands in a table; nothing is worked out.
+    """Columns that rows of lists get from a table by its key, as they are; nothing is computed.
 
-    So it does not matter who looks it up: an engine joins, and whoever holds the table in memory takes its rows.
+    So it does not matter who looks it up: an engine joins, and code that holds the table in memory takes its rows.
     """
 
     read: Callable[[Any], ir.Table]

@@ -51,7 +51,7 @@ def _table_definitions(settings_json: str, zone: ZoneInfo) -> Mapping[str, Defin
 
 
 def compute_definitions(settings: FeatureSettings, zone: ZoneInfo) -> Mapping[str, Definitions]:
-    """Return the same, computed anew."""
+    """Return the same, computed again."""
     catalogue, hashing = load_catalogue(settings), _ColumnHashes()
     events, history = _events(settings, zone, hashing), _history(catalogue, settings, zone, hashing)
     definitions = {}

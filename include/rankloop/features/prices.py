@@ -1,4 +1,4 @@
-"""Cheap or dear for its kind: where a product's price stands in its leaf category.
+"""Cheap or expensive for its kind: where a product's price is in its leaf category.
 
 Everything is whole numbers, so that both engines draw the same lines to the last dong.
 """
@@ -12,7 +12,7 @@ DEAREST = 10**11
 
 
 def within_reason(price: ir.IntegerValue) -> ir.IntegerValue:
-    """The price, or the dearest there is."""
+    """Return the price, or the highest price there is."""
     return ibis.least(price, DEAREST)
 
 

@@ -39,7 +39,7 @@ def with_age(daily: ir.Table, day: date) -> ir.Table:
 
 
 def total(daily: ir.Table, column: str, days: int) -> ir.IntegerScalar:
-    """The sum of a column over the last so many days."""
+    """Return the sum of a column over the last days of the window."""
     if days >= LONGEST:
         return daily[column].sum()
     return daily[column].sum(where=daily[AGE] < days).fill_null(0)

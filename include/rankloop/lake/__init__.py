@@ -1,1 +1,1 @@
-"""Delta tables, one partition a market day: the only room that touches Delta."""
+"""Delta tables, one partition a market day: the only package that touches Delta."""

@@ -82,7 +82,7 @@ def _refuse_unknown(lake: Lake, tables: Collection[str], pins: PinnedVersions) -
                 f"version {models} of the ranker was trained on version {missing[0]} of {table}, which the lake "
                 f"{lake.root} does not have ({newest}). Nothing was removed. If this is another lake, or another "
                 "MLflow, than the ranker was trained with, set RANKLOOP_LAKE or RANKLOOP_MLFLOW_URI; if the lake was "
-                f"begun anew, delete version {models} in MLflow: it cannot be trained again."
+                f"started from scratch, delete version {models} in MLflow: it cannot be trained again."
             )
 
 

@@ -83,7 +83,7 @@ def _carry_out(state: Client, registry: Registry, entry: LedgerEntry, now: datet
         aliases.retire(registry, number)
     close_alert(state, APPROVAL_WANTED, f"version {number}", now)
     if entry.decision == "timed out":
-        message = f"{entry.reason}. The champion stays; the next training asks anew. docs/runbook.md#model_promotion"
+        message = f"{entry.reason}. The champion stays; the next training asks again. docs/runbook.md#model_promotion"
         raise_alert(state, "approval_timed_out", f"version {number}", message, now)
 
 

@@ -1,7 +1,7 @@
 """Challenger against champion on the same lists, with how sure each difference is.
 
 A paired bootstrap: lists are drawn with replacement, the same ones for both rankings, and each metric's difference is
-taken anew. What varies between lists then cancels, and only what the rankings do differently is left in the interval.
+computed again. What varies between lists then cancels, and only the difference of the rankings is left in the interval.
 """
 
 import json
@@ -125,7 +125,7 @@ def intervals(
 ) -> tuple[Floats, Floats]:
     """The lower and upper bound of each metric's difference, ours less theirs.
 
-    `stream` names the draws, so that those of one segment do not hang on which others there are. `groups` says which
+    `stream` names the draws, so that those of one segment do not depend on which others there are. `groups` says which
     lists are drawn together.
     """
     metrics = len(ours.names)

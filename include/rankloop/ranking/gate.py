@@ -52,7 +52,7 @@ class Rule:
 
     @property
     def sentence(self) -> str:
-        """The rule, its figure, its limit and what came of it."""
+        """Return the rule, its figure, its limit and its result."""
         where = f"{self.title}: " if self.segment else ""
         aside = "" if self.decides else " (shown, does not decide)"
         return f"{where}{self.why}: {self.outcome}{aside}."

@@ -1,4 +1,4 @@
-"""Whether a row's score hangs on that row alone.
+"""Check that a row's score depends on that row alone.
 
 A model that leans on the order or the company of rows ranks differently in training, in the nightly batch and in the
 serving app, and no metric shows it: a feature computed over the batch, a normalisation left in training mode.
@@ -21,7 +21,7 @@ Scorer = Callable[[pa.Table], Floats]
 
 
 class InvarianceError(RankloopError):
-    """Scores that hang on more than their row."""
+    """Scores that depend on more than their row."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Invariance:
             if not change <= self.tolerance:
                 raise InvarianceError(
                     f"scores of the same {self.rows:,} rows change by up to {change:.3g} when they are scored {way} "
-                    f"(limit {self.tolerance:g}). A score may hang on its own row alone: look for a feature or a "
+                    f"(limit {self.tolerance:g}). A score must depend on its own row alone: look for a feature or a "
                     "normalisation that is taken over the batch."
                 )
 

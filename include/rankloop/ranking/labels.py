@@ -58,7 +58,7 @@ def _chosen(rows: ir.Table, idle_share: float) -> ir.BooleanValue:
 
 
 def counted(rows: ir.Table, idle_share: float) -> ir.Table:
-    """One row: how many lists and products were shown, and what came of them; idle lists included.
+    """One row: how many lists and products were shown, and the reactions to them; idle lists included.
 
     `shown_kept` is how many rows `kept` gives.
     """

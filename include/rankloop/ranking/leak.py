@@ -23,7 +23,7 @@ def power(column: Column, clicked: Flags) -> float:
     """How well a feature by itself tells clicked products from ignored ones: the area under its ROC curve.
 
     The values are put into bins, empty ones into a bin of their own, and the bins ordered by their share of clicks, so
-    any relation counts, not only a rising one. One half of the rows orders the bins and the other is told apart, or a
+    any relation counts, not only a rising one. One half of the rows orders the bins and the other is classified, or a
     few lucky bins would look like knowledge.
     """
     bins = _bins(column, clicked)
@@ -57,7 +57,7 @@ def refuse_leaks(columns: Iterable[tuple[str, Column]], clicked: Flags, limit: f
         listed = ", ".join(f"{name} ({value:.4f})" for name, value in sorted(leaks.items(), key=_by_power))
         raise LeakError(
             f"{listed}: by itself it tells clicked products from ignored ones with an area under the curve beyond "
-            f"{limit}. Such a feature knows what happened after the list was shown. Mend it to be as of the end of "
+            f"{limit}. Such a feature knows what happened after the list was shown. Change it to be as of the end of "
             f"the day before, and rebuild its days; if it is honest, raise {variable('training.leak_limit')} and start "
             "another training, for this one keeps the settings that it was begun with."
         )

@@ -1,4 +1,4 @@
-"""A day's lists as rankers learn from them: what was shown, what came of it, and every feature of the day before.
+"""A day's lists as rankers learn from them: what was shown, the reactions to it, and every feature of the day before.
 
 `training/lists` has a row a product shown in a list that is kept, list after list; `training/counts` says what there
 was before idle lists were left out. Both are a pure function of the day.

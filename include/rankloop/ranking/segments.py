@@ -51,7 +51,7 @@ def segment_of(name: str) -> Segment:
 
 
 def segments(lists: ScoredLists, top_categories: int = TOP_CATEGORIES) -> tuple[Segment, ...]:
-    """Every segment that the lists tell apart; of the categories, those with a reaction in the most lists."""
+    """Return every segment that occurs in the lists; of the categories, those with a reaction in the most lists."""
     found: list[Segment] = []
     for kind in (*BUYER_KINDS, *PRODUCT_KINDS):
         column = f"segment_{kind}"

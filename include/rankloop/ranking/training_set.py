@@ -40,7 +40,7 @@ class TrainingSet:
         return hashlib.sha256("\n".join([*lines, *self.features]).encode()).hexdigest()[:16]
 
     def counts(self, name: str) -> dict[str, int]:
-        """How many lists and products were shown on the days of a set, and what came of them; idle lists included."""
+        """Return how many lists and products a set showed, and the reactions to them; idle lists included."""
         days = self.lake.read(COUNTS, self.windows.sets[name], COUNTED, self.versions[COUNTS])
         return {column: int(np.sum(days[column].to_numpy())) for column in COUNTED}
 
@@ -112,7 +112,7 @@ def open_training_set(
 
 
 def whole_lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows, cut anew so that no list lies in two batches; lists must lie together."""
+    """Yield the same rows, cut so that no list lies in two batches; lists must lie together."""
     rest: pa.RecordBatch | None = None
     for batch in batches:
         if batch.num_rows == 0:

@@ -1,4 +1,4 @@
-"""MLflow: what every training leaves behind, and the versions of the model. The only room that imports MLflow.
+"""MLflow: what every training leaves behind, and the versions of the model. The only package that imports MLflow.
 
-MLflow takes seconds to import, so whoever needs this room imports it inside the function that does.
+MLflow takes seconds to import, so import this package inside the function that needs it.
 """

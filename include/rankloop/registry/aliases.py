@@ -66,7 +66,7 @@ def _follow(client: MlflowClient, champion: int | None, previous: int | None, ma
 
 
 def retire(registry: Registry, number: int) -> None:
-    """Put away a version that nobody wants: it is archived, and the challenger no more."""
+    """Archive a version, which is then no longer the challenger."""
     client = registry.client
     with speaking_to(registry.uri, f"archiving version {number} of {MODEL}"):
         if _read(client).challenger == number:

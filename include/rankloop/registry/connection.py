@@ -13,7 +13,7 @@ from requests.exceptions import HTTPError, RequestException
 
 from rankloop.errors import RankloopError, TransientError
 
-# Unless whoever runs us wants it, MLflow keeps its progress bars and links out of the log of a task.
+# Unless the caller wants it, MLflow keeps its progress bars and links out of the log of a task.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 

@@ -1,4 +1,4 @@
-"""A model's folder as an MLflow model: whoever has MLflow and this package can load and serve it.
+"""A model's folder as an MLflow model: with MLflow and this package, anybody can load and serve it.
 
 MLflow is told which module loads the folder, this one, instead of being handed an object to pickle, and so nothing is
 unpickled to load a model. A folder is kept under its own digest, so a version that was registered never changes.
@@ -68,7 +68,7 @@ def artifact_of(digest: str) -> str:
 def put_model(run: TrainingRun, folder: Path, example: pa.Table | pa.RecordBatch) -> str:
     """Keep a model's folder with a run, as the one that its later tasks are about; gives its digest.
 
-    `example` is a few rows of features, for whoever wants to know how to ask.
+    `example` is a few rows of features, as an input example.
     """
     digest = model_digest(folder)
     with TemporaryDirectory() as landing:

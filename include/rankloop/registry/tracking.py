@@ -82,7 +82,7 @@ class TrainingRun(Artifacts):
             name = changed[0]
             raise RegistryError(
                 f"{self.owner} was begun with {name} = {known[name]}, and now it is {given[name]}: it is another "
-                f"training (so say {len(changed) - 1} more). Start one anew, with a key of its own."
+                f"training (so say {len(changed) - 1} more). Start another, with a key of its own."
             )
         new = [Param(name, value) for name, value in given.items() if name not in known]
         for few in _few(new, AT_A_TIME["params"]):

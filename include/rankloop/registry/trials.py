@@ -1,4 +1,4 @@
-"""The trials of tuning as nested runs, so that tuning goes on where it was killed and a person can compare them."""
+"""The trials of tuning as nested runs, so that tuning resumes where it was killed and a person can compare them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar

@@ -125,7 +125,7 @@ def _card(ranking: Ranking, index: int, products: Mapping[int, ProductDetails]) 
 
 
 def _source_words(name: str) -> tuple[str, str]:
-    """Return label and meaning; a batch of an older release may name a source that there is no more."""
+    """Return label and meaning; a batch of an older release may name a source that does not exist any more."""
     source = SOURCES_BY_NAME.get(name)
     return (source.label, source.meaning) if source else (name, "")
 

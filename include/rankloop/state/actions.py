@@ -114,7 +114,7 @@ def pause_status(client: Client) -> PauseStatus | None:
 
 
 def hold_version(client: Client, version: int, why: str, now: datetime) -> None:
-    """Have this version rank no more, champion or not; held back already, it stays so for the first reason."""
+    """Hold this version back, champion or not; held back already, it stays so for the first reason."""
     if version not in held_versions(client):
         entry = {"_id": f"held:{version}", "version": version, "held": True, "why": why, "since": now}
         client[STATE_DB][MONITORING].replace_one({"_id": entry["_id"]}, entry, upsert=True)

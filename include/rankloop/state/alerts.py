@@ -1,7 +1,7 @@
 """Alerts: what on-call is told, in the collection `rankloop.alerts` and in the log.
 
 An alert is open from when it is raised until what it is about is over, or somebody closes it. Meanwhile it is one
-alert, however often it is raised, and who acknowledged it stays noted. Raised after that it begins anew.
+alert, however often it is raised, and who acknowledged it stays noted. Raised after that it begins again.
 """
 
 import logging
@@ -34,7 +34,7 @@ class Alert:
     first_seen: datetime
     last_seen: datetime
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else is known, by whoever raised it."""
+    """What else the caller that raised it knows."""
     acknowledged: Mapping[str, Any] | None = None
     """Who knows of it, since when, and what they noted."""
     done: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is wors
 ) -> bool:
     """Tell on-call once: the same kind about the same subject stays one alert, with the newest message.
 
-    Whether it is news: it was not open before, or whoever raises it says that it is worse now.
+    Whether it is news: it was not open before, or the caller says that it is worse now.
     """
     log.error("%s: %s", subject, message)
     alerts, name = client[STATE_DB][ALERTS], f"{kind}:{subject}"
@@ -99,7 +99,7 @@ def acknowledge_alert(client: Client, name: str, who: str, note: str, now: datet
 
 
 def close_alert_manually(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
-    """Close an alert; it opens anew if what it is about is seen again."""
+    """Close an alert; it opens again if its cause is seen again."""
     _of_open(client, name, {"state": "closed", "closed_at": now, "closed_by": {"who": who, "note": note}})
     return alert_by_name(client, name)
 

@@ -25,7 +25,7 @@ Decision = Literal["promoted", "rejected", "timed out", "refused", "rolled back"
 
 
 class LedgerConflictError(TransientError):
-    """Somebody appended in between: look again."""
+    """Somebody appended in between: read again and retry."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LedgerEntry(LedgerDraft):
 
 
 def append_entry(client: Client, draft: LedgerDraft, last: LedgerEntry | None, now: datetime) -> LedgerEntry:
-    """Write after the entry that was the last, or say that it is the last no more."""
+    """Append after the entry that was the last, or raise an error if it is no longer the last."""
     number, previous = (last.number + 1, last.seal) if last else (1, NOTHING_BEFORE)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     entry = LedgerEntry(**{**vars(draft), "evidence": dict(draft.evidence)}, number=number, at=at, previous=previous)

@@ -2,7 +2,7 @@
 
 `recommendations__<batch>` has a document a buyer. A batch is shown only after `serving_state` points to it, and the
 pointer is one document: a reader has the old batch or the new one, whole. A batch's name follows from what it was made
-from, so whoever writes one again writes the same.
+from, so writing one again gives the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -135,8 +135,8 @@ def _champion_scores(
     if missing := sorted(set(model.features) - set(training.data.features)):
         raise ComparisonError(
             f"the champion, version {champion.number}, ranks by {', '.join(missing)}, which the catalogue of features "
-            f"has no more, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear from "
-            "`build_training_set` on, and leave them out once a champion ranks that needs none of them."
+            f"no longer has, so it cannot be compared on the lists of {training.run.owner}. Bring them back, clear "
+            "from `build_training_set` on, and leave them out once a champion ranks that needs none of them."
         )
     return model_scores(model, training.data, training.tests)
 

@@ -1,4 +1,4 @@
-"""What the demo prints: a line when a step begins, one that is rewritten while it runs, and what it came to."""
+"""What the demo prints: a line when a step begins, one that is rewritten while it runs, and its result."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
 """The named steps of `make demo`, one after the other, each of which can be done again.
 
-A step that was cut short goes on where it stood, so `make demo` again is the way on after any error.
+A step that was cut short resumes, so `make demo` again is the way on after any error.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ class Step:
     expected_s: int
     """How long it takes on two quiet cores."""
     run: Callable[[Settings, Screen], str]
-    """Does it, shows its progress, and returns what it came to."""
+    """Does it, shows its progress, and returns its result."""
     simulated: bool = True
     """Whether it is about the simulated marketplace: one of your own is left to you."""
 
@@ -66,7 +66,7 @@ def start_servers(settings: Settings, screen: Screen) -> str:
 
 
 def _simulate_history(settings: Settings, screen: Screen, mongo_answers: Event) -> str:
-    """Simulate the days that are missing, and return what that came to."""
+    """Simulate the days that are missing, and return a summary."""
     if not settings.simulated:
         return "the marketplace is your own"
     if not mongo_answers.wait(MONGO_WITHIN_S):
@@ -127,7 +127,7 @@ def run_demo(settings: Settings, console: Console, steps: Sequence[Step]) -> Non
             except RankloopError as error:
                 raise RankloopError(
                     f"step {number} of {len(steps)}, {step.title.lower()}: {error}\n"
-                    "Once that is mended, `make demo` goes on from here."
+                    "Once that is fixed, `make demo` goes on from here."
                 ) from error
         screen.say(f"      {outcome} ({in_minutes(monotonic() - started)})", style="green")
     screen.say(_what_to_look_at(settings))

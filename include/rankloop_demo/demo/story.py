@@ -1,4 +1,4 @@
-"""What comes of our rankings day by day: they are worth having, then tastes move, and it is noticed and mended."""
+"""The results of our rankings day by day: they are worth having, then tastes move, and it is noticed and corrected."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -62,7 +62,7 @@ FEATURES = (
     Feature("buyer_spent_28d", INT, "dong ordered for in 28 days", 0, "money", counts_traffic=True),
     Feature("buyer_order_value", FLOAT, "dong an order in 28 days", None, "money"),
     Feature(
-        "buyer_spending_level", FLOAT, "mean price quartile of what was looked at, 1 cheap to 4 dear", None, "rank"
+        "buyer_spending_level", FLOAT, "mean price quartile of what was looked at, 1 cheap to 4 expensive", None, "rank"
     ),
     Feature(
         "buyer_price_rank", FLOAT, "mean price rank within its category of what was looked at, 0 to 1", None, "ratio"

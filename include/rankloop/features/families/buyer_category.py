@@ -20,7 +20,7 @@ DAILY = TableSpec(
         Column("quartile1", INT, "looks at products in the cheapest quarter of the category"),
         Column("quartile2", INT, "looks at products in its second quarter"),
         Column("quartile3", INT, "looks at products in its third quarter"),
-        Column("quartile4", INT, "looks at products in its dearest quarter"),
+        Column("quartile4", INT, "looks at products in its most expensive quarter"),
         Column("ranks", INT, "sum over looks of the price rank within the category, per mille"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether the product is as cheap or as dear as what the buyer usually looks at in its category."""
+"""Whether the product is as cheap or as expensive as what the buyer usually looks at in its category."""
 
 import ibis
 import ibis.expr.types as ir
@@ -21,7 +21,7 @@ USUAL = (
     Feature(
         "price_usual_quartile",
         INT,
-        "the middle price quartile of the looks in the category, 1 cheap to 4 dear",
+        "the middle price quartile of the looks in the category, 1 cheap to 4 expensive",
         None,
         "rank",
     ),

@@ -31,7 +31,7 @@ FEATURES = (
     Feature(
         "product_price_quartile",
         INT,
-        "price quartile within its category, 1 cheap to 4 dear",
+        "price quartile within its category, 1 cheap to 4 expensive",
         None,
         "rank",
         snapshot=True,

@@ -39,7 +39,12 @@ FEATURES = (
     ),
     Feature("shop_discount", FLOAT, "discount over its whole catalogue", None, "ratio", snapshot=True),
     Feature(
-        "shop_price_level", FLOAT, "mean price quartile of its products, 1 cheap to 4 dear", None, "rank", snapshot=True
+        "shop_price_level",
+        FLOAT,
+        "mean price quartile of its products, 1 cheap to 4 expensive",
+        None,
+        "rank",
+        snapshot=True,
     ),
     Feature("shop_age", INT, "days since its first product entered the catalogue", None, "age"),
     Feature(

@@ -49,7 +49,7 @@ class ColumnBlock:
     """By row, its place among the values; without, the values are those of the rows."""
 
     def rows(self, first: int, many: int) -> Matrix:
-        """Return the values of so many rows."""
+        """Return the values of that number of rows."""
         if self.places is None:
             return self.values[first : first + many]
         return self.values.take(self.places[first : first + many], axis=0, mode="clip")

@@ -1,4 +1,4 @@
-"""Joins lists with the features as of a day: one protocol, whoever computes.
+"""Join lists with the features as of a day: one protocol for every engine.
 
 There are two implementations. `SetJoiner` joins tables, in DuckDB or on a Spark cluster; `ArrayJoiner` gathers the same
 numbers from arrays in this process. From one declaration of a feature both follow, to the same bits.
@@ -30,7 +30,7 @@ class JoinError(RankloopError):
 
 
 class BuyerShard(NamedTuple):
-    """One of so many shards of the buyers, counted from 0; a list is whole in one of them."""
+    """One of `of` shards of the buyers, counted from 0; a list is whole in one of them."""
 
     number: int
     of: int

@@ -34,7 +34,7 @@ def choose_action(context: Context, day: date) -> Choice:
     earlier = next((action for action in reversed(ACTIONS) if action in done), None)
     # Judged again a day may turn out worse: that a training was begun is no reason to go on showing bad rankings.
     if earlier and (choice, earlier) != (FALL_BACK, RETRAIN):
-        # Whoever released a version since has decided; an old day cleared must not hold it back again.
+        # A person who released a version since has decided; an old day cleared must not hold it back again.
         return NOTHING if newer_verdict_day(state, day) else earlier
     if choice == NOTHING or mode == "off":
         return NOTHING

@@ -100,7 +100,7 @@ def notify_on_call(context: Context, send: Callable[[str, str], bool]) -> list[s
         raise NotificationError(
             f"Apprise did not take {len(missing)} of {len(news)} alerts by the Airflow connection "
             f"{context.settings.monitoring.apprise}: {', '.join(missing)}. They stay open, and are sent again by the "
-            "next try; what the service answered is above. Mend the connection, or the service, and clear `tell`; see "
+            "next try; what the service answered is above. Fix the connection, or the service, and clear `tell`; see "
             "docs/runbook.md#drift_checks."
         )
     return arrived

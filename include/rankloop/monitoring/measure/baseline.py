@@ -24,7 +24,7 @@ class Baseline:
 
 
 def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | None:
-    """Return the baseline of a `count`, a `share` of so many rows, or a `level`; None where there are too few days.
+    """Return the baseline of a `count`, a `share` of some rows, or a `level`; None where there are too few days.
 
     A figure that was the same every day has no spread of its own, and must not raise an alarm by moving a little: its
     range gets the spread that chance alone would give, and the tolerance of its kind.

@@ -86,7 +86,7 @@ def measure_concept(context: Context, day: date) -> dict[str, Any]:
 
 
 def _version(context: Context, reader: ListReader, day: date) -> int | None:
-    """The version that ranked the day, so that a day measured again tells of the same one; else who ranks now."""
+    """The version that ranked the day, so that a day measured again is about the same one; else who ranks now."""
     if shown := reader.versions(day):
         return shown[0]
     now = current_champion(context.state, context.registry)

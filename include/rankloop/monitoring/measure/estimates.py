@@ -7,10 +7,10 @@ champion an estimate from theirs was less than half of what came. So that day ha
 
 Clicks are drawn by these probabilities, again and again. A list has one buyer, in one mood, so its clicks go together
 more than if each were drawn by itself, which makes NDCG higher than drawn; by how much is seen on the lists that were
-learned from, and added. Each draw learns from buyers drawn anew and judges buyers drawn anew, so that the interval
+learned from, and added. Each draw learns from new samples of buyers and judges new samples, so that the interval
 covers what was learned, who came and what they happened to click: live results should lie within it. What it cannot
 cover is a world that changed overnight, and that is what the `error` is for, which is written with the day's
-performance. The table is one of its own, since both are written at different times. `expected` is what came of the
+performance. The table is one of its own, since both are written at different times. `expected` is the result of the
 lists that were learned from: below it, the day's lists hold products that suit their buyers less.
 """
 

@@ -2,13 +2,13 @@
 
 `live` is what buyers made of the lists that a version ranked and that buyers outside the control group were shown:
 over all of them (`all`), counted exactly, and by segment. Nothing that an evaluation said is comparable with it, so its
-`expected` is empty. An evaluation orders lists anew that the shop had chosen and placed; what buyers clicked there they
+`expected` is empty. An evaluation reorders lists that the shop had chosen and placed; what buyers clicked there they
 clicked where the shop had put it, among products of which few suited them. Live lists are our own choice of products in
-our own order: their first places draw clicks because they are first, and what stands there is hard to tell apart, since
+our own order: their first places draw clicks because they are first, and what stands there is hard to rank, since
 all of it suits the buyer. Live figures may lie above a promise or below, with a model that is as good as it was.
 
 `reranked` is the comparable figure: the lists that the shop ranked itself on the day, as the version would have put
-them, held against the same figure of the test lists of its training that the shop had ranked (`expected`). It needs no
+them, compared with the same figure of the test lists of its training that the shop had ranked (`expected`). It needs no
 luck to agree but that buyers and products are what they were. It is told by segment too, against that segment's own.
 
 `against_control` is personalised less control: CTR and NDCG of home lists, where rankings are shown, orders and what

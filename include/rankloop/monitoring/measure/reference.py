@@ -110,7 +110,7 @@ def load_reference(registry: Registry, number: int, control_share: float) -> Ref
     if missing := [name for name in FACTS if name not in table.column_names]:
         raise IncomparableVersionError(
             f"the reference of version {number} lacks {', '.join(missing)}: an earlier Rankloop wrote it, and drift "
-            "cannot be measured against it. Clear the task `register` of its training, which writes it anew."
+            "cannot be measured against it. Clear the task `register` of its training, which writes it again."
         )
     of = "control" if control_share > 0 else "shops_own"
     table = table.filter(table[of])

@@ -2,8 +2,8 @@
 
 The lists are those that the shop itself ranked, of the control group where there is one, as in the reference. They have
 the features of the day before, as in training. What is read off the catalogue or an address is of the day itself: a
-batch is scored by it that same evening, and nothing in it knows what came of the lists. Where the day before did not
-know the product or buyer yet, it stays unknown, as it is in training.
+batch is scored by it that same evening, and nothing in it knows the reactions to the lists. Where the day before did
+not know the product or buyer yet, it stays unknown, as it is in training.
 """
 
 from collections.abc import Iterator
@@ -163,7 +163,7 @@ def comparable_lists(
 ) -> ScanInput:
     """Return the day's lists that the reference can be compared with.
 
-    With `at_most`, as many of the lists, whole and chosen by chance, as have about so many rows.
+    With `at_most`, as many of the lists, whole and chosen at random, as have about that number of rows.
     """
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     if control_share > 0:

@@ -8,7 +8,7 @@ the rows and wherever they were counted.
 - PSI is exact: its bins are tenths of the reference, and each is made of whole cells. What lies outside of the
   reference is in bins of its own, or a price in the wrong unit would hide in the lowest tenth; so is what is unknown.
 - KS is exact where every value of the reference is an edge. Else it is at most a thousandth too low: between two edges
-  lies no more of the reference.
+  lies nothing else of the reference.
 - The median lies in the right cell, and within it where it would be if the values lay evenly.
 """
 
@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 EDGES = 1000
 BINS = 10
 CODES = 100
-"""A feature of whole numbers that knows no more of them than these is taken for one of codes."""
+"""A feature of at most this number of distinct integers is taken for a code."""
 FLOOR = 1e-4
 """The least share that PSI takes a bin to have: of nothing it would be infinite."""
 
@@ -91,7 +91,7 @@ def fit_bins(values: Column, weights: Floats) -> ValueBins:
 
 
 def _quantiles(ordered: Column, weighed: Floats, parts: int) -> Column:
-    """The values with which each of so many equal parts ends, once each; the last is the greatest."""
+    """Return the values with which each of `parts` equal parts ends, once each; the last is the greatest."""
     shares = np.arange(1, parts) / parts * weighed[-1]
     return np.unique(np.append(ordered[np.searchsorted(weighed, shares)], ordered[-1]))
 

@@ -25,7 +25,7 @@ DATA_BUG: RootCauseKind = "data bug"
 COVARIATE_SHIFT: RootCauseKind = "covariate shift"
 CONCEPT_DRIFT: RootCauseKind = "concept drift"
 UNCLEAR: RootCauseKind = "unclear"
-DAYS, OF = "bad days required", "of so many of the last days, the newest among them"
+DAYS, OF = "bad days required", "the last days that are looked at, the newest among them"
 SEVERITY = "what it leads to: watch, alert, retrain or fall back"
 ROWS = "rows below which a measure is ignored"
 

@@ -41,15 +41,15 @@ def repair_steps(source: str, days: Sequence[date]) -> tuple[str, ...]:
     asked = f"Ask whoever sends {source} what changed on {days[0]}."
     if source == FEATURES:
         asked = f"See what these features are made from (docs/features.md), and what changed there on {days[0]}."
-        again = f"Once that is mended, clear `aggregate` with what follows in `daily_features`, partition {partitions}."
+        again = f"Once that is fixed, clear `aggregate` with what follows in `daily_features`, partition {partitions}."
     elif source in CATALOGUES:
         again = (
-            f"Once it is mended at its origin, the next day is right. What {source} were on {partitions} is kept as it "
+            f"Once it is fixed at its origin, the next day is right. What {source} were on {partitions} is kept as it "
             "was taken: MongoDB knows them only as they are now."
         )
     else:
         again = (
-            f"Once it is mended at its origin, clear `extract` of {source} with what follows in `daily_features`, "
+            f"Once it is fixed at its origin, clear `extract` of {source} with what follows in `daily_features`, "
             f"partition {partitions}; the checks of these days follow by themselves."
         )
     held = (
@@ -75,7 +75,7 @@ def next_steps(  # noqa: PLR0913, PLR0917  (all that they follow from)
         steps.append(_take_off(rows))
     if wanted & {"retrain", "fall back"}:
         steps.append("Train on the newest days: `continuous_training`, with `drift` set, so that no loss is enough.")
-        steps.append("The ML lead is asked about what comes of it, under Required Actions.")
+        steps.append("The ML lead is asked about the result, under Required Actions.")
     if not steps and "alert" in wanted:
         steps.append(
             "Nobody has to act tonight as long as performance holds: `rankloop live show` says how buyers take our "
@@ -86,7 +86,7 @@ def next_steps(  # noqa: PLR0913, PLR0917  (all that they follow from)
             f"Say that you know of it, and what was launched or announced: `rankloop alerts ack 'drift:{kind}' "
             '--note "…"`.'
         )
-    return tuple(steps or ["Nothing yet: look again tomorrow."])
+    return tuple(steps or ["Nothing yet: check again tomorrow."])
 
 
 def _take_off(rows: Rows) -> str:

@@ -1,6 +1,6 @@
 """Why the findings are there: wrong data, inputs that moved, or another taste; and what to do about it.
 
-Wrong data comes first: whatever else is bad meanwhile follows from it, and no training mends it. Inputs that moved are
+Wrong data comes first: whatever else is bad meanwhile follows from it, and no training fixes it. Inputs that moved are
 a covariate shift, whether performance fell or still holds. Where performance fell, or a fresh model is better, while
 the inputs that matter to the champion stayed, buyers' taste has changed: a concept drift.
 """
@@ -116,7 +116,7 @@ def _data_bugs(
             suspects=suspects,
             where=tuple(where[: 2 * MAX_PLACES]),
             todo=repair_steps(source, days),
-            concerns=f"the data platform, and whoever owns {source}",
+            concerns=f"the data platform, and the owner of {source}",
         )
         follows = ()
 
@@ -126,7 +126,7 @@ def _data_bug_reasons(findings: Sequence[Finding], policy: Policy, *, others_fol
     if not any(finding.standing for finding in findings):
         yield "That is over; what is still bad may come from it, so nothing is trained on those days yet."
     if others_follow:
-        yield "What else is bad may follow from wrong data, and no training mends that."
+        yield "What else is bad may follow from wrong data, and no training fixes that."
 
 
 def _drift(findings: Sequence[Finding], rows: Rows, policy: Policy, suspects: tuple[SuspectFeature, ...]) -> RootCause:

@@ -150,7 +150,7 @@ def _picture(draw: Draw, height: float, alt: str, width: float = WIDTH) -> Pictu
 
 
 def _svg(draw: Draw, ink: Ink, size: tuple[float, float]) -> str:
-    # Text stays text, in the reader's own font; ids hang on the drawing alone, so the same facts give the same bytes.
+    # Text stays text, in the reader's own font; ids depend on the drawing alone, so the same facts give the same bytes.
     with mpl.rc_context(
         {"svg.fonttype": "none", "svg.hashsalt": "rankloop", "font.family": "sans-serif", "font.size": 10}
     ):

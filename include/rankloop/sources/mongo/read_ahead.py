@@ -1,4 +1,4 @@
-"""Several cursors read at once, and a little ahead of whoever takes their batches.
+"""Read several cursors at once, and a little ahead of the consumer of their batches.
 
 While one batch is turned into rows, the server already works on the next ones. Only a few batches are ever held.
 """
@@ -63,7 +63,7 @@ class _Reading:
                     self._batches.put(batch)
                     if self._stopped.is_set():
                         return
-        except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to whoever takes the batches)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to the consumer of the batches)
             self._batches.put(error)
         finally:
             self._batches.put(None)

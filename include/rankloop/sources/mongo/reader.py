@@ -79,7 +79,7 @@ class MongoSource:
         return self._connect()[database][name].find_one({"_id": day.isoformat()}, {"_id": 1}) is not None
 
     def close(self) -> None:
-        """Leave the client open: it belongs to whoever opened the source."""
+        """Leave the client open: it belongs to the opener of the source."""
 
     def _tables(self, contract: SourceContract, queries: list[Query]) -> Iterator[pa.Table]:
         collection, fields = self._database[contract.collection], projection(contract)
