@@ -20,7 +20,7 @@ from rankloop.state.rankings import LISTED, Batch, Ranking
 
 RANKINGS_PER_BLOCK = 2000
 CHAMPIONS_WITH_BATCH = 3
-"""The last batch of so many champions is kept, so that a rollback can publish it at once."""
+"""Of this number of champions the last batch is kept, so that a rollback can publish it at once."""
 
 
 def archive_batch(state: Client, lake: Lake, name: str) -> WriteResult | None:

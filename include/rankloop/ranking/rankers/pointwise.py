@@ -165,7 +165,7 @@ def _number(options: FitOptions, name: str) -> float:
 
 
 def _subsampled(train: Source, options: FitOptions, epoch: int) -> Iterator[Block]:
-    """Yield the lists with some of their ignored products, drawn anew each epoch, in blocks of at least one batch."""
+    """Yield the lists with some of their ignored products, drawn again each epoch, in blocks of at least one batch."""
     waiting: list[Block] = []
     for block in train():
         waiting.append(thinned(block, int(_number(options, "negatives")), options.seed + epoch * EPOCH))
