@@ -1,4 +1,4 @@
-"""By which definitions the features were computed that a model learned from, held against those of a day."""
+"""By which definitions the features were computed that a model learned from, compared with those of a day."""
 
 from collections.abc import Sequence
 from datetime import date
