@@ -24,7 +24,7 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from building import lake_of
+from building import lake_of, prepare_day
 from seeded import parse_seeded, seed
 from simulated_market import Truth, live_in_lake, truth_of
 
@@ -32,7 +32,6 @@ from rankloop.features.families.product import TABLE
 from rankloop.lake.tables import Lake
 from rankloop.ranking.blocks import Block, Sample, lists_with_reaction, put_together, thinned
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import prepare_day
 from rankloop.ranking.metrics import list_metrics, mean_metrics
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set

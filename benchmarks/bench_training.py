@@ -26,14 +26,14 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 from bench_features import peak_mb
-from building import build_features, lake_of
+from building import build_features, lake_of, prepare_day
 from seeded import parse_seeded, seed
 
 from rankloop.features.catalogue import feature_names
 from rankloop.lake.tables import Lake
 from rankloop.ranking.blocks import lists_with_reaction, put_together
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing
-from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA, prepare_day
+from rankloop.ranking.lists import COUNTS, COUNTS_SCHEMA, LISTS, LISTS_SCHEMA
 from rankloop.ranking.parts import SEGMENTS
 from rankloop.ranking.training_set import TrainingSet, open_training_set
 from rankloop.ranking.windows import TRAIN, VALID, plan_windows

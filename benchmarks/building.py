@@ -1,11 +1,14 @@
-"""A day's aggregates and features in a lake, with an engine opened for each call: for benchmarks."""
+"""A day's aggregates, features and training lists in a lake, with an engine opened for each call: for benchmarks."""
 
 from datetime import date
 
 from rankloop.engine.opening import open_engine
 from rankloop.features import build
 from rankloop.features.build import BuildResult
+from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
+from rankloop.ranking import lists
+from rankloop.ranking.lists import Prepared
 from rankloop.settings import Settings
 
 
@@ -24,3 +27,9 @@ def build_features(settings: Settings, day: date) -> BuildResult:
     """Write `features/*` as of the end of a day."""
     with open_engine(settings.features) as engine:
         return build.build_features(lake_of(settings), engine, settings.features, settings.zone, day)
+
+
+def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepared:
+    """Write `training/lists` and `training/counts` of a day."""
+    store = FeatureStore(lake_of(settings), settings.features, settings.zone)
+    return lists.prepare_day(store, settings.training, day, again=again)

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from tests.building import aggregate_day, build_features, lake_of
+from tests.building import aggregate_day, build_features, lake_of, prepare_day
 from tests.features.market import FIRST_DAY, account, day_of, product, put, reaction, settings_for, shown_list
 
 from rankloop.features.catalogue import BUILT_IN, FamilyError, feature_meaning, feature_named, load_catalogue
 from rankloop.features.partitions import find_stale_partitions
-from rankloop.ranking.lists import LISTS, prepare_day
+from rankloop.ranking.lists import LISTS
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
 from rankloop.settings.training import TrainingSettings

@@ -10,10 +10,10 @@ import pytest
 from rankloop.errors import TransientError
 from rankloop.features.catalogue import feature_names
 from rankloop.ranking import lists as module
-from rankloop.ranking.lists import COUNTS, LISTS, LISTS_SCHEMA, prepare_day
+from rankloop.ranking.lists import COUNTS, LISTS, LISTS_SCHEMA
 from rankloop.settings import Settings
 from rankloop.settings.features import FeatureSettings
-from tests.building import aggregate_day, build_features, lake_of
+from tests.building import aggregate_day, build_features, lake_of, prepare_day
 from tests.features.conftest import DAYS, lived
 from tests.features.market import (
     FIRST_DAY,

@@ -6,14 +6,14 @@ import pytest
 
 from rankloop.lake.tables import Lake
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import LISTS, prepare_day
+from rankloop.ranking.lists import LISTS
 from rankloop.ranking.metrics import mean_metrics
 from rankloop.ranking.training_set import open_training_set, sizes_of
 from rankloop.ranking.tuning import MemoryLog
 from rankloop.ranking.windows import plan_windows, require_days
 from rankloop.settings import Settings
 from rankloop_demo.simulator.living import Marketplace
-from tests.building import aggregate_day, build_features, lake_of
+from tests.building import aggregate_day, build_features, lake_of, prepare_day
 from tests.features.market import FIRST_DAY, ZONE, clean_events, put
 
 DAYS = [FIRST_DAY + timedelta(days=number) for number in range(22)]

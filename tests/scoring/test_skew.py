@@ -11,14 +11,14 @@ from rankloop.context import open_context
 from rankloop.contracts.lake import EVENT_SCHEMAS, SHOWN
 from rankloop.engine.opening import open_engine
 from rankloop.features.catalogue import feature_names
-from rankloop.ranking.lists import LISTS, prepare_day
+from rankloop.ranking.lists import LISTS
 from rankloop.ranking.model import load_model
 from rankloop.scoring.files import FileScoringResult, ListsFileError, score_file
 from rankloop.scoring.scorer import build_scorer, score_lists
 from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
 from rankloop_demo.stack.environment import as_variables
-from tests.building import lake_of
+from tests.building import lake_of, prepare_day
 from tests.features.conftest import DAYS
 from tests.features.joins import store_of
 from tests.promotion.shop import Shop

@@ -26,7 +26,7 @@ from rankloop.features.partitions import require_one_definition, table_columns
 from rankloop.lake.commits import WriteResult
 from rankloop.lake.day_facts import read_facts, write_facts
 from rankloop.lake.tables import Lake
-from rankloop.settings import Settings, variable
+from rankloop.settings import variable
 from rankloop.settings.features import FeatureSettings
 
 log = logging.getLogger(__name__)
@@ -180,8 +180,3 @@ def _write_tables(
         written = engine.write(lake, builder.spec, builder.build(source), source.day, definitions)
         on_table(written)
         yield written
-
-
-def lake_of(settings: Settings) -> Lake:
-    """Open the lake of these settings."""
-    return Lake(settings.lake_root)

@@ -20,8 +20,8 @@ from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHO
 from rankloop.contracts.marketplace import TIMESTAMP
 from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
-from rankloop.features.build import BuildResult, lake_of
-from rankloop.features.catalogue import BUILT_IN, Catalogue, load_catalogue
+from rankloop.features.build import BuildResult
+from rankloop.features.catalogue import BUILT_IN, Catalogue
 from rankloop.features.declarations import CATEGORY
 from rankloop.features.families import product
 from rankloop.features.joining.joiners import joiner_for
@@ -34,7 +34,7 @@ from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import REACHED, counted, kept, labelled
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, category_segment, segment_columns
 from rankloop.ranking.windows import DaysMissingError
-from rankloop.settings import Settings
+from rankloop.settings.training import TrainingSettings
 
 LISTS, COUNTS = "training/lists", "training/counts"
 FORMAT = 1
@@ -89,24 +89,24 @@ class Prepared:
         return {**self.facts.summary(), "counts": self.counts, "skipped": self.skipped}
 
 
-def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepared:
+def prepare_day(store: FeatureStore, training: TrainingSettings, day: date, *, again: bool = False) -> Prepared:
     """Make `training/lists` and `training/counts` of a day, unless they are there, made from the same inputs.
 
     `again` makes them anyway.
     """
-    lake = lake_of(settings)
-    inputs = _inputs(settings, lake, day)
+    lake = store.lake
+    inputs = _inputs(store, training, day)
     if not again and (there := _already(lake, day, inputs)):
         return there
-    with open_engine(settings.features) as engine:
-        rows = _rows(engine, settings, lake, day)
-        share = settings.training.idle_share
+    with open_engine(store.settings) as engine:
+        rows = _rows(engine, lake, training, day)
+        share = training.idle_share
         schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
         [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
         portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
-        batches = _batches(engine, settings, lake, own_columns(engine, lake, kept(rows, share), day), day, portions)
-        definitions = day_definitions(lake, settings.features, settings.zone, day - timedelta(days=1))
-        lists = lake.replace_day(LISTS, day, batches, lists_schema(load_catalogue(settings.features)), definitions)
+        batches = _batches(engine, store, training, own_columns(engine, lake, kept(rows, share), day), day, portions)
+        definitions = day_definitions(lake, store.settings, store.zone, day - timedelta(days=1))
+        lists = lake.replace_day(LISTS, day, batches, lists_schema(store.catalogue), definitions)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
     table = pa.table({name: [value] for name, value in note.items()}, schema=COUNTS_SCHEMA.remove(0))
@@ -134,39 +134,39 @@ def newest(lake: Lake, table: str, day: date, version: int | None = None) -> Tab
     return next((entry for entry in commits if entry.day == day), None)
 
 
-def reads(settings: Settings, day: date) -> dict[str, list[date]]:
+def reads(store: FeatureStore, training: TrainingSettings, day: date) -> dict[str, list[date]]:
     """By table, the days of it that a day's lists are made from."""
     before = day - timedelta(days=1)
-    seen = days_between(before - timedelta(days=settings.features.seen_days - 1), before)
+    seen = days_between(before - timedelta(days=store.settings.seen_days - 1), before)
     return {
         SHOWN: [day, *seen],
-        REACTIONS: _label_days(settings, day),
-        **{builder.spec.name: [before] for builder in load_catalogue(settings.features).as_of},
+        REACTIONS: _label_days(training, day),
+        **{builder.spec.name: [before] for builder in store.catalogue.as_of},
     }
 
 
-def _inputs(settings: Settings, lake: Lake, day: date) -> str:
+def _inputs(store: FeatureStore, training: TrainingSettings, day: date) -> str:
     """What the day is made from: digests of every partition that is read, and the settings that shape it."""
     digests = {}
-    for table, days in reads(settings, day).items():
-        digests[table] = {str(found): digest for found, digest in lake.digests(table, days).items()}
+    for table, days in reads(store, training, day).items():
+        digests[table] = {str(found): digest for found, digest in store.lake.digests(table, days).items()}
     shape = {
         "format": FORMAT,
-        "features": list(load_catalogue(settings.features).feature_names),
-        "timezone": settings.timezone,
-        "settings": settings.features.model_dump(mode="json", include={"seen_days"}),
-        "training": settings.training.model_dump(mode="json", include={"label_hours", "idle_share", "cold_shown"}),
+        "features": list(store.catalogue.feature_names),
+        "timezone": store.zone.key,
+        "settings": store.settings.model_dump(mode="json", include={"seen_days"}),
+        "training": training.model_dump(mode="json", include={"label_hours", "idle_share", "cold_shown"}),
     }
     return hashlib.sha256(json.dumps([shape, digests], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _label_days(settings: Settings, day: date) -> list[date]:
-    return list(days_between(day, day + timedelta(days=settings.training.label_days)))
+def _label_days(training: TrainingSettings, day: date) -> list[date]:
+    return list(days_between(day, day + timedelta(days=training.label_days)))
 
 
-def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table:
+def _rows(engine: Engine, lake: Lake, training: TrainingSettings, day: date) -> ir.Table:
     """Everything shown on the day, with labels."""
-    reacted = _label_days(settings, day)
+    reacted = _label_days(training, day)
     # A small shop may have a day without lists or reactions, but none without a catalogue.
     for table, days in ((PRODUCTS, reacted), (product.TABLE.name, [day - timedelta(days=1)])):
         if missing := sorted(set(days) - set(lake.days(table))):
@@ -176,7 +176,7 @@ def _rows(engine: Engine, settings: Settings, lake: Lake, day: date) -> ir.Table
             )
     shown = engine.read(lake.files(SHOWN, [day]), EVENT_SCHEMAS[SHOWN])
     reactions = engine.read(lake.files(REACTIONS, reacted), EVENT_SCHEMAS[REACTIONS])
-    return labelled(shown, reactions, settings.training.label_hours)
+    return labelled(shown, reactions, training.label_hours)
 
 
 def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
@@ -190,19 +190,18 @@ def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Tab
 
 
 def _batches(  # noqa: PLR0913, PLR0917  (what is joined, with what, and in how many pieces)
-    engine: Engine, settings: Settings, lake: Lake, lists: ir.Table, day: date, portions: int
+    engine: Engine, store: FeatureStore, training: TrainingSettings, lists: ir.Table, day: date, portions: int
 ) -> pa.RecordBatchReader:
     before = day - timedelta(days=1)
     # Portions are kept by being split; a day in one piece is small.
     lists = lists if portions > 1 else engine.materialise(lists)
-    store = FeatureStore(lake, settings.features, settings.zone)
     schema = lists_schema(store.catalogue).remove(0)
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for number in range(portions):
             shard = BuyerShard(number, portions)
             rows = joiner_for(engine, store, lists, before, shard=shard).rows(store.catalogue.feature_names)
-            yield from _ordered((_narrow(settings, batch, schema) for batch in rows), schema)
+            yield from _ordered((_narrow(training, batch, schema) for batch in rows), schema)
 
     return pa.RecordBatchReader.from_batches(schema, ordered())
 
@@ -215,9 +214,9 @@ def _ordered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
         yield from table.take(order.slice(start, BATCH_ROWS)).to_batches()
 
 
-def _narrow(settings: Settings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _narrow(training: TrainingSettings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch with its segments, and numbers no wider than rankers take them."""
-    columns = {**dict(zip(batch.schema.names, batch.columns, strict=True)), **segment_columns(settings.training, batch)}
+    columns = {**dict(zip(batch.schema.names, batch.columns, strict=True)), **segment_columns(training, batch)}
     return pa.RecordBatch.from_arrays(
         [pc.cast(columns[field.name], field.type, safe=not pa.types.is_float32(field.type)) for field in schema],
         schema=schema,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from rankloop.context import Context
-from rankloop.features.catalogue import load_catalogue
+from rankloop.features.joining.store import FeatureStore
 from rankloop.features.partitions import require_one_definition
 from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
@@ -25,7 +25,6 @@ from rankloop.registry import evidence
 from rankloop.registry.pyfunc import put_model
 from rankloop.registry.tracking import TrainingRun, open_training
 from rankloop.registry.trials import RunTrials
-from rankloop.settings import Settings
 from rankloop.settings.training import TrainingSettings
 from rankloop.training import record
 from rankloop.training.record import open_record
@@ -74,14 +73,14 @@ def plan_training(  # noqa: PLR0913  (all that a training can be requested with)
 def build_training_set(context: Context, run_id: str, on_day: OnDay = lambda _: None) -> dict[str, Any]:
     """Build the training set: the lists of every day with their features and labels, in the present table versions."""
     training = open_record(context.registry, context.lake, run_id)
-    settings = context.settings.model_copy(update={"training": training.options})
+    store = context.feature_store
     for day in training.windows.days:
-        on_day(prepare_day(settings, day))
-    features = load_catalogue(settings.features).feature_names
+        on_day(prepare_day(store, training.options, day))
+    features = store.catalogue.feature_names
     data = open_training_set(context.lake, training.windows, features=features)
     purpose = f"the training set as of {training.as_of}"
-    require_one_definition(context.lake, settings.features, {LISTS: features}, training.windows.days, purpose)
-    training.run.put_json(record.INPUTS, _inputs(settings, data))
+    require_one_definition(context.lake, store.settings, {LISTS: features}, training.windows.days, purpose)
+    training.run.put_json(record.INPUTS, _inputs(store, training.options, data))
     training.run.put_json(record.DATA, data.summary())
     training.run.tag(data=data.digest, data_versions=data.versions)
     counts = {name: data.counts(name) for name in training.windows.sets}
@@ -144,17 +143,17 @@ def _log_evidence(run: TrainingRun, git_commit: str | None) -> None:
     run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
 
 
-def _inputs(settings: Settings, data: TrainingSet) -> dict[str, Any]:
+def _inputs(store: FeatureStore, options: TrainingSettings, data: TrainingSet) -> dict[str, Any]:
     """Return what the lists were built from: each table's version, and the digests of the partitions that were read."""
     wanted: dict[str, set[date]] = {}
     for day in data.windows.days:
-        for table, days in reads(settings, day).items():
+        for table, days in reads(store, options, day).items():
             wanted.setdefault(table, set()).update(days)
     lake = data.lake
     existing = {table: days & set(lake.days(table)) for table, days in wanted.items() if lake.has(table)}
     return {
         "tables": [evidence.table_version(lake, table, days) for table, days in existing.items()],
-        "features": settings.features,
+        "features": store.settings,
     }
 
 

@@ -104,7 +104,7 @@ def _recent_lists(context: Context, day: date) -> TrainingSet | None:
     if len(days) < FEWEST_DAYS:
         return None
     for other in days:
-        prepare_day(context.settings, other)
+        prepare_day(context.feature_store, context.settings.training, other)
     features = load_catalogue(context.settings.features).feature_names
     data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()), features=features)
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):
