@@ -15,7 +15,7 @@ from rankloop.features.catalogue import BUILT_IN, Catalogue
 from rankloop.features.declarations import TableBuilder
 from rankloop.features.definitions import feature_definitions, table_definitions
 from rankloop.features.families import buyer, buyer_shop, product
-from rankloop.features.history import History
+from rankloop.features.history import FeatureHistory
 from rankloop.lake.commits import Definitions
 from rankloop.settings.features import FeatureSettings
 from tests.features.market import ZONE
@@ -91,10 +91,10 @@ def of_families(**families: TableBuilder) -> dict[str, Definitions]:
 
 
 def test_a_feature_added_beside_others_changes_none_of_them() -> None:
-    def roll_up(history: History) -> ir.Table:
+    def roll_up(history: FeatureHistory) -> ir.Table:
         days = history.daily(buyer.DAILY.name)
         units = days.group_by("account_id").agg(buyer_units_28d=days["units"].sum())
-        return buyer.roll_up(history).left_join(units, "account_id").drop("account_id_right")
+        return buyer.buyer_features(history).left_join(units, "account_id").drop("account_id_right")
 
     spec = replace(buyer.TABLE, columns=(*buyer.TABLE.columns, Column("buyer_units_28d", INT, "pieces ordered")))
     found, before = of_families(buyer=TableBuilder(spec, roll_up)), table_definitions(FeatureSettings(), IN_HANOI)
@@ -103,11 +103,11 @@ def test_a_feature_added_beside_others_changes_none_of_them() -> None:
 
 
 def test_another_filter_or_another_formula_changes_the_digest() -> None:
-    def fewer(history: History) -> ir.Table:
-        return product.roll_up(history).filter(lambda t: t["product_price"] > 0)
+    def fewer(history: FeatureHistory) -> ir.Table:
+        return product.product_features(history).filter(lambda t: t["product_price"] > 0)
 
-    def other(history: History) -> ir.Table:
-        return product.roll_up(history).mutate(product_ctr=lambda t: t["product_ctr"] * 2)
+    def other(history: FeatureHistory) -> ir.Table:
+        return product.product_features(history).mutate(product_ctr=lambda t: t["product_ctr"] * 2)
 
     before = table_definitions(FeatureSettings(), IN_HANOI)[product.TABLE.name]
     filtered = of_families(product=TableBuilder(product.TABLE, fewer))[product.TABLE.name]

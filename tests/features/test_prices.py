@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rankloop.engine.duck import open_duck
-from rankloop.features.prices import with_price_place
+from rankloop.features.prices import add_price_position
 from rankloop.settings.features import FeatureSettings
 from tests.features.market import in_memory
 
@@ -21,7 +21,7 @@ def places(prices: list[int]) -> pd.DataFrame:
         {"product_id": range(len(prices)), "original_price": prices, "final_price": prices, "category_path": RINGS}
     )
     with open_duck(FeatureSettings()) as engine:
-        placed = with_price_place(in_memory(engine, frame)).to_pandas()
+        placed = add_price_position(in_memory(engine, frame)).to_pandas()
     return placed.sort_values("product_id").reset_index(drop=True)
 
 

@@ -21,7 +21,7 @@ from rankloop.features.catalogue import load_catalogue
 from rankloop.features.declarations import TableBuilder
 from rankloop.features.definitions import table_definitions
 from rankloop.features.events import Events
-from rankloop.features.history import History
+from rankloop.features.history import FeatureHistory
 from rankloop.features.partitions import require_one_definition, table_columns
 from rankloop.lake.commits import WriteResult
 from rankloop.lake.day_facts import read_facts, write_facts
@@ -107,7 +107,7 @@ def build_features(  # noqa: PLR0913, PLR0917  (likewise)
     def read(table: str) -> ir.Table:
         return engine.read(lake.files(table, days), schemas[table])
 
-    history = History(
+    history = FeatureHistory(
         days=tuple(days),
         zone=zone,
         settings=settings,
@@ -172,7 +172,7 @@ def _events(engine: Engine, lake: Lake, table: str, day: date) -> ir.Table:
 
 
 def _write_tables(
-    engine: Engine, lake: Lake, builders: Iterable[TableBuilder], source: Events | History, on_table: OnTable
+    engine: Engine, lake: Lake, builders: Iterable[TableBuilder], source: Events | FeatureHistory, on_table: OnTable
 ) -> Iterable[WriteResult]:
     known = table_definitions(source.settings, source.zone)
     for builder in builders:

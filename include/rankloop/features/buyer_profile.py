@@ -10,7 +10,7 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import TableSpec
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
-from rankloop.features.categories import TELLING
+from rankloop.features.categories import DISTINCT_DEPTHS
 from rankloop.features.families import buyer, buyer_category, buyer_price, buyer_shop, buyer_word
 from rankloop.lake.tables import Lake
 
@@ -56,7 +56,7 @@ def buyer_profile(lake: Lake, engine: Engine, account_id: int, day: date) -> Buy
         account_id=account_id,
         day=day,
         features={feature.name: features[0][feature.name] for feature in buyer.FEATURES},
-        categories={depth: [row for row in categories if row["depth"] == depth][:FIRST] for depth in TELLING},
+        categories={depth: [row for row in categories if row["depth"] == depth][:FIRST] for depth in DISTINCT_DEPTHS},
         shops=_top(rows(buyer_shop.TABLE), "buyer_shop_rank", FIRST),
         words=_top(rows(buyer_word.TABLE), "rank", FIRST * 2),
         prices=_top(rows(buyer_price.TABLE), "price_category_looks", FIRST, reverse=True),

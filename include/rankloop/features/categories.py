@@ -1,21 +1,23 @@
-"""The branches that a category path runs along, from the root to its leaf."""
+"""The levels of a category path, from the root to its leaf."""
 
 import ibis.expr.types as ir
 
 from rankloop.contracts.tables import TEXT, Column
 
 DEPTHS = (1, 2, 3, 4)
-TELLING = (2, 3, 4)
+DISTINCT_DEPTHS = (2, 3, 4)
 """Depths at which two products can differ; the first is the root that all share."""
-BRANCHES = {depth: Column(f"_category{depth}", TEXT, f"the product's category at depth {depth}") for depth in TELLING}
+LEVELS = {
+    depth: Column(f"_category{depth}", TEXT, f"the product's category at depth {depth}") for depth in DISTINCT_DEPTHS
+}
 
 
-def first(path: ir.StringValue, depth: int) -> ir.StringValue:
-    """Return the first ids of a path, that number of them."""
+def path_prefix(path: ir.StringValue, depth: int) -> ir.StringValue:
+    """Return the first ids of a path."""
     return path.re_extract("^" + "/".join(["[^/]+"] * depth), 0)
 
 
-def with_branches(goods: ir.Table) -> ir.Table:
-    """Products with their category at each depth that tells."""
+def with_category_levels(goods: ir.Table) -> ir.Table:
+    """Add each product's category at every depth at which products can differ."""
     path = goods["category_path"]
-    return goods.mutate(**{column.name: first(path, depth) for depth, column in BRANCHES.items()})
+    return goods.mutate(**{column.name: path_prefix(path, depth) for depth, column in LEVELS.items()})

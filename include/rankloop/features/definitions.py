@@ -29,7 +29,7 @@ from rankloop.features.catalogue import Catalogue, load_catalogue
 from rankloop.features.declarations import Overlap
 from rankloop.features.events import Events
 from rankloop.features.families import product
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import AsOfTables, FeatureHistory
 from rankloop.lake.commits import Definitions
 from rankloop.settings.features import FeatureSettings
 
@@ -78,9 +78,11 @@ def _events(settings: FeatureSettings, zone: ZoneInfo, hashing: "_ColumnHashes")
     )
 
 
-def _history(catalogue: Catalogue, settings: FeatureSettings, zone: ZoneInfo, hashing: "_ColumnHashes") -> History:
+def _history(
+    catalogue: Catalogue, settings: FeatureSettings, zone: ZoneInfo, hashing: "_ColumnHashes"
+) -> FeatureHistory:
     specs = {builder.spec.name: builder.spec for builder in catalogue.daily}
-    return History(
+    return FeatureHistory(
         days=tuple(days_between(first_of(settings.window_days, SOME_DAY), SOME_DAY)),
         zone=zone,
         settings=settings,
@@ -117,7 +119,7 @@ def _joined_definitions(
     """Return, by feature, the digest of its expression over columns of these digests."""
     catalogue, hashing = load_catalogue(settings), _ColumnHashes(stored)
     specs = {builder.spec.name: builder.spec for builder in catalogue.as_of}
-    known = AsOf(
+    known = AsOfTables(
         day=SOME_DAY,
         zone=zone,
         settings=settings,
@@ -154,7 +156,7 @@ class _JoinedRows:
         for name in names:
             self.digests[name], self._types[name] = digests[name], table.schema()[name]
 
-    def add_overlap(self, overlap: Overlap, known: AsOf) -> None:
+    def add_overlap(self, overlap: Overlap, known: AsOfTables) -> None:
         """Add what buyer and product have in common."""
         of_buyer = self._hashing.columns(overlap.of_buyer(known), "joined")
         of_product = self._hashing.columns(overlap.of_product(known), "joined")

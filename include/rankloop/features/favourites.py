@@ -1,4 +1,4 @@
-"""Favourites: what a buyer comes back to, weighed by kind of interaction and fading with age."""
+"""Ranks what a buyer favours, weighted by kind of interaction and decayed by age."""
 
 import ibis
 import ibis.expr.types as ir
@@ -6,12 +6,12 @@ import ibis.expr.types as ir
 from rankloop.features.reactions import WEIGHT_UNIT
 from rankloop.features.windows import DECAY_UNIT
 
-BEYOND = 100
+RANK_BEYOND = 100
 """The rank of what is not among the first hundred favourites."""
 
 
-def numbered(table: ir.Table, column: str, name: str) -> ir.Table:
-    """Each value of a text column with its number in the order of spelling.
+def number_values(table: ir.Table, column: str, name: str) -> ir.Table:
+    """Return each value of a text column with its number in the order of spelling.
 
     Grouping and ranking many rows by numbers takes half the time that it takes by text, and ties fall alike.
     """
@@ -19,8 +19,8 @@ def numbered(table: ir.Table, column: str, name: str) -> ir.Table:
     return values.mutate(**{name: ibis.row_number().over(order_by=column)})
 
 
-def ranked(decayed: ir.Table, within: list[str], name: str) -> ir.Table:
-    """The table with `weight`, `share` and `rank` (1 the first) of each row, from its column `decayed`.
+def rank_favourites(decayed: ir.Table, within: list[str], name: str) -> ir.Table:
+    """Add the `weight`, `share` and `rank` (1 the first) of each row, from its column `decayed`.
 
     `within` is what the buyer's favourites are compared within, `name` the column that breaks ties.
     """

@@ -1,4 +1,4 @@
-"""What is known at the end of a day: its snapshots, and the `daily/*` rows of the days up to it."""
+"""What features as of a day may be computed from: its snapshots, and the `daily/*` rows of the days up to it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,60 +8,60 @@ from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
 
-from rankloop.features.events import existing
-from rankloop.features.prices import with_price_place
+from rankloop.features.events import created_by
+from rankloop.features.prices import add_price_position
 from rankloop.features.windows import with_age
 from rankloop.settings.features import FeatureSettings
 
 
 @dataclass(frozen=True)
-class History:
-    """Everything that `features/*` of a day may be made from; nothing later can be reached through it."""
+class FeatureHistory:
+    """Everything that `features/*` of a day may be computed from; it holds nothing later."""
 
     days: tuple[date, ...]
-    """The days of the window that the lake has, the day itself last."""
+    """The days of the window that the lake has, the as-of day last."""
     zone: ZoneInfo
     settings: FeatureSettings
     listed: ir.Table
-    """The catalogue as it stood when the day was extracted."""
+    """The catalogue as it was when the day was extracted."""
     registered: ir.Table
-    """The buyers as they stood then."""
+    """The buyers as they were then."""
     read: Callable[[str], ir.Table]
-    """Gives a `daily/*` table's rows within the window."""
+    """Reads a `daily/*` table's rows within the window."""
     materialise: Callable[[ir.Table], ir.Table]
     """Has the engine work a small table out once, for all that read it."""
 
     @property
     def day(self) -> date:
-        """The day at whose end all this is known."""
+        """Return the as-of day."""
         return self.days[-1]
 
     def daily(self, table: str) -> ir.Table:
-        """The rows of a `daily/*` table within the window, with their `age`."""
+        """Return the rows of a `daily/*` table within the window, with their `age`."""
         return with_age(self.read(table), self.day)
 
     @cached_property
     def goods(self) -> ir.Table:
-        """The products as they stand, with the place of their price within their category."""
-        return self.materialise(with_price_place(existing(self.listed, self.day, self.zone)))
+        """Return the products with the position of their price within their category."""
+        return self.materialise(add_price_position(created_by(self.listed, self.day, self.zone)))
 
     @property
     def buyers(self) -> ir.Table:
-        """The buyers who had an account."""
-        return existing(self.registered, self.day, self.zone)
+        """Return the buyers who had an account by then."""
+        return created_by(self.registered, self.day, self.zone)
 
 
 @dataclass(frozen=True)
-class AsOf:
+class AsOfTables:
     """What lists are joined with: the features of one day, and the lists that led up to it."""
 
     day: date
     zone: ZoneInfo
     settings: FeatureSettings
     lists: ir.Table
-    """The lists as they were given: what is asked of other tables is asked of these few columns."""
+    """The lists as they were given: other tables are joined with these few columns."""
     read: Callable[[str], ir.Table]
-    """Gives a `features/*` table of the day."""
+    """Reads a `features/*` table of the day."""
     seen: ir.Table
     """`events/impressions` of the last days, the day included."""
     materialise: Callable[[ir.Table], ir.Table] = lambda table: table

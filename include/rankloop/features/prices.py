@@ -1,6 +1,6 @@
-"""Cheap or expensive for its kind: where a product's price is in its leaf category.
+"""The position of a product's price within its leaf category: quartile, rank and median.
 
-Everything is whole numbers, so that both engines draw the same lines to the last dong.
+All arithmetic is in whole numbers, so that both engines give the same quartiles.
 """
 
 import ibis
@@ -8,22 +8,22 @@ import ibis.expr.types as ir
 
 PER_MILLE = 1000
 DEAREST = 10**11
-"""Dong. What costs more must not outweigh all else, and sums of it would not fit 64 bits."""
+"""Dong. A higher price would outweigh all others, and sums of it would not fit 64 bits."""
 
 
-def within_reason(price: ir.IntegerValue) -> ir.IntegerValue:
-    """Return the price, or the highest price there is."""
+def clip_price(price: ir.IntegerValue) -> ir.IntegerValue:
+    """Return the price, clipped to the highest that counts."""
     return ibis.least(price, DEAREST)
 
 
-def with_price_place(products: ir.Table) -> ir.Table:
-    """The products with `price_quartile`, `price_rank` and `price_median_x4`.
+def add_price_position(products: ir.Table) -> ir.Table:
+    """Add `price_quartile`, `price_rank` and `price_median_x4` to products.
 
     Prices beyond 1.5 IQR do not shape the quarters: one gold bar would push every ring into the first. They are put
     into the outer quarters themselves.
     """
     products = products.mutate(
-        original_price=within_reason(products["original_price"]), final_price=within_reason(products["final_price"])
+        original_price=clip_price(products["original_price"]), final_price=clip_price(products["final_price"])
     )
     edges = _edges(_without_outliers(products))
     placed = products.join(edges, "category_path")
@@ -40,7 +40,7 @@ def with_price_place(products: ir.Table) -> ir.Table:
 
 
 def _without_outliers(products: ir.Table) -> ir.Table:
-    """The prices that lie within 1.5 IQR of the middle half of their category."""
+    """Return the prices within 1.5 IQR of the middle half of their category."""
     edges = _edges(products)
     fenced = products.select("category_path", "product_id", "final_price").join(edges, "category_path")
     # An edge is four times a price, so eight times a fence is whole: Q1 - 1.5 IQR and Q3 + 1.5 IQR.
@@ -51,7 +51,7 @@ def _without_outliers(products: ir.Table) -> ir.Table:
 
 
 def _edges(products: ir.Table) -> ir.Table:
-    """Four times each quartile of the prices of a category, linear between neighbours: a whole number of dong."""
+    """Return four times each quartile of a category's prices, interpolated linearly: a whole number of dong."""
     in_order = ibis.window(group_by="category_path", order_by=["final_price", "product_id"])
     placed = products.select(
         "category_path",

@@ -1,4 +1,4 @@
-"""What buyers did, counted by kind and weighed."""
+"""Counts and weights of interactions by kind."""
 
 import ibis.expr.types as ir
 
@@ -21,20 +21,20 @@ WEIGHT_UNIT = 1000
 
 
 def count_by_kind(reactions: ir.Table) -> dict[str, ir.IntegerScalar]:
-    """One count a kind, to aggregate with."""
+    """Return a count for each kind, to aggregate with."""
     return {column: reactions.count(where=reactions["kind"] == kind) for column, kind in COUNTED.items()}
 
 
-def looks(counted: ir.Table) -> ir.IntegerValue:
-    """Interactions of any kind: each is a look at the product."""
+def interaction_count(counted: ir.Table) -> ir.IntegerValue:
+    """Add up interactions of any kind."""
     total = counted["views"]
     for column in list(COUNTED)[1:]:
         total = total + counted[column]
     return total
 
 
-def weigh(counted: ir.Table, weights: Weights) -> ir.IntegerValue:
-    """What a row of counts weighs in all, in thousandths."""
+def weighted_count(counted: ir.Table, weights: Weights) -> ir.IntegerValue:
+    """Add up interactions by the weight of their kind, in thousandths."""
     total = counted["views"] * _thousandths(weights.view)
     for column, kind in list(COUNTED.items())[1:]:
         total = total + counted[column] * _thousandths(getattr(weights, kind))

@@ -1,4 +1,4 @@
-"""Looking back from the end of a day: windows, decay by age, and how long ago."""
+"""Sums over windows that end with a day, decay by age, rates and trends."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,66 +12,66 @@ from rankloop.contracts.lake import DAY
 LONGEST = 28
 WEEK = 7
 AGE = "age"
-"""How many days before the day in question a row belongs to; 0 is that day itself."""
+"""How many days a row lies before the as-of day; 0 is that day itself."""
 
 TREND_PRIOR = 0.5
-"""So many events a day that a trend of few events stays near 1."""
+"""Events a day that are added on both sides, so that a trend of few events stays near 1."""
 
 DECAY_UNIT = 1 << 16
 """Decay factors are whole numbers of this unit: exact sums, and the same ones on every engine."""
 
 
-class Span(Protocol):
-    """The days that a window really has."""
+class WindowDays(Protocol):
+    """The days of a window that the lake has."""
 
     @property
     def day(self) -> date:
-        """The last of them."""
+        """Return the last of them."""
 
     @property
     def days(self) -> Sequence[date]:
-        """All of them."""
+        """Return all of them."""
 
 
 def with_age(daily: ir.Table, day: date) -> ir.Table:
-    """The rows of `daily/*` with their age as of the end of this day."""
+    """Add to rows of `daily/*` their age as of the end of this day."""
     return daily.mutate(**{AGE: ibis.date(day).delta(daily[DAY], unit="day")})
 
 
-def total(daily: ir.Table, column: str, days: int) -> ir.IntegerScalar:
-    """Return the sum of a column over the last days of the window."""
+def window_sum(daily: ir.Table, column: str, days: int) -> ir.IntegerScalar:
+    """Sum a column over the last days."""
     if days >= LONGEST:
         return daily[column].sum()
     return daily[column].sum(where=daily[AGE] < days).fill_null(0)
 
 
-def decayed(daily: ir.Table, weight: ir.IntegerValue, half_life: float) -> ir.IntegerScalar:
-    """The sum of weights, each halved for every half-life that has passed; in weight units times DECAY_UNIT."""
+def decayed_sum(daily: ir.Table, weight: ir.IntegerValue, half_life: float) -> ir.IntegerScalar:
+    """Sum weights with exponential decay by age; in weight units times DECAY_UNIT."""
     factors = [round(2 ** (-age / half_life) * DECAY_UNIT) for age in range(LONGEST)]
     return (weight * daily[AGE].cases(*enumerate(factors), else_=0)).sum()
 
 
 def days_since(daily: ir.Table, happened: ir.BooleanValue) -> ir.IntegerScalar:
-    """How many days before the end of the day it last happened: 0 is on the day itself, nothing is never."""
+    """Return how many days before the as-of day it last happened: 0 is on the day itself, null is never."""
     return daily[AGE].min(where=happened)
 
 
 def ratio(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    """The part in the whole, nothing where there is no whole."""
+    """Divide, with null where the divisor is 0."""
     return part / whole.nullif(0)
 
 
-def smoothed(
+def smoothed_rate(
     part: ir.NumericValue, whole: ir.NumericValue, prior: ir.NumericValue, strength: float
 ) -> ir.FloatingValue:
-    """A rate pulled towards the prior as if the prior had been seen `strength` times."""
+    """Smooth a rate towards a prior, as if the prior had been observed `strength` times."""
     return (part + prior * strength) / (whole + strength)
 
 
-def trend(last_week: ir.IntegerValue, earlier: ir.IntegerValue, history: "Span") -> ir.FloatingValue:
-    """A day of the last week by one of the weeks before, pulled towards 1, where few events leave it.
+def trend(last_week: ir.IntegerValue, earlier: ir.IntegerValue, history: WindowDays) -> ir.FloatingValue:
+    """Divide the daily mean of the last week by that of the weeks before, smoothed towards 1.
 
-    A day is one that the lake has: in a young lake the weeks before are short, or there are none.
+    Only days that the lake has count: in a young lake the weeks before are short, or there are none.
     """
     recent = sum((history.day - day).days < WEEK for day in history.days)
     before = len(history.days) - recent

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import ibis.expr.types as ir
 
-from rankloop.features.events import second
+from rankloop.features.events import epoch_seconds
 
 LABELS: Mapping[str, int] = {"click": 1, "add_to_cart": 2, "order": 3}
 """By kind of reaction. Liking a shop says nothing of the product, and a view belongs to no list."""
@@ -35,8 +35,8 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
 
 def in_time(told: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
     """The reactions that name one of these lists and came within so many hours of it."""
-    told = told.mutate(said=second(told["ts"]))
-    lists = shown.group_by("request_id").agg(shown_at=second(shown["ts"]).min())
+    told = told.mutate(said=epoch_seconds(told["ts"]))
+    lists = shown.group_by("request_id").agg(shown_at=epoch_seconds(shown["ts"]).min())
     told = told.join(lists, "request_id")
     return told.filter(told["said"] <= told["shown_at"] + hours * HOUR_S)
 

@@ -5,11 +5,11 @@ import ibis.expr.types as ir
 
 from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
 from rankloop.features.declarations import ACCOUNT, Family, Feature, Lookup, TableBuilder
-from rankloop.features.events import Events, age_in_days, happened_by
-from rankloop.features.history import History
+from rankloop.features.events import Events, age_in_days, happened_before_end
+from rankloop.features.history import FeatureHistory
 from rankloop.features.prices import PER_MILLE
-from rankloop.features.reactions import COUNTS, looks
-from rankloop.features.windows import days_since, ratio, smoothed, total
+from rankloop.features.reactions import COUNTS, interaction_count
+from rankloop.features.windows import days_since, ratio, smoothed_rate, window_sum
 
 DAILY = TableSpec(
     "daily/buyer",
@@ -102,12 +102,12 @@ FEATURES = (
 TABLE = TableSpec("features/buyer", (ACCOUNT,), FEATURES)
 
 
-def aggregate(events: Events) -> ir.Table:
-    """The day of each buyer who was shown or did anything."""
+def daily_buyer(events: Events) -> ir.Table:
+    """Aggregate one day by buyer who was shown or did anything."""
     lists = events.shown.group_by(["account_id", "request_id"]).agg(shown=events.shown.count())
     visits = lists.group_by("account_id").agg(lists=lists.count(), shown=lists["shown"].sum())
     pairs = events.pairs
-    seen = looks(pairs)
+    seen = interaction_count(pairs)
     priced = pairs["price_rank"].notnull()
     deeds = pairs.group_by("account_id").agg(
         **{column.name: pairs[column.name].sum() for column in COUNTS},
@@ -125,8 +125,8 @@ def aggregate(events: Events) -> ir.Table:
     )
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every buyer with an account or with activity in the window."""
+def buyer_features(history: FeatureHistory) -> ir.Table:
+    """Compute the features of every buyer with an account or with activity in the window."""
     activity, account = _activity(history), _account(history)
     both = account.outer_join(activity, "account_id")
     known = both.mutate(account_id=ibis.coalesce(both["account_id"], both["account_id_right"]))
@@ -148,19 +148,19 @@ SUMMED = {
     "likes": (28,),
     "spent": (28,),
 }
-"""What is summed up over how many days."""
+"""By column, the windows that it is summed over."""
 
 
-def _activity(history: History) -> ir.Table:
+def _activity(history: FeatureHistory) -> ir.Table:
     days = history.daily(DAILY.name)
     sums = days.group_by("account_id").agg(
         **{
-            f"buyer_{name}_{window}d": total(days, name, window)
+            f"buyer_{name}_{window}d": window_sum(days, name, window)
             for name, windows in SUMMED.items()
             for window in windows
         },
         **{name: days[name].sum() for name in ("shown", "priced", "quartiles", "ranks", "fresh")},
-        looked=looks(days).sum(),
+        looked=interaction_count(days).sum(),
         buyer_active_days_28d=days.count(),
         buyer_days_since_visit=days["age"].min(),
         buyer_days_since_click=days_since(days, days["clicks"] > 0),
@@ -175,8 +175,8 @@ def _activity(history: History) -> ir.Table:
     clicks, opened = both["buyer_clicks_28d"], both["buyer_clicks_28d"] + both["buyer_views_28d"]
     rates = history.settings
     return both.mutate(
-        buyer_ctr=smoothed(clicks, both["shown"], ratio(both["all_clicks"], both["all_shown"]), rates.prior_shown),
-        buyer_cart_rate=smoothed(
+        buyer_ctr=smoothed_rate(clicks, both["shown"], ratio(both["all_clicks"], both["all_shown"]), rates.prior_shown),
+        buyer_cart_rate=smoothed_rate(
             both["buyer_carts_28d"], opened, ratio(both["all_carts"], both["all_opened"]), rates.prior_clicks
         ),
         buyer_order_value=ratio(both["buyer_spent_28d"], both["buyer_orders_28d"]),
@@ -195,17 +195,17 @@ MOVING = (
     "email_verified",
     "is_otp_phone",
 )
-"""What changes with what a buyer does. Gender and address do not, and are taken as the snapshot has them."""
+"""Fields that change with what a buyer does. Gender and address do not, and are taken from the snapshot."""
 
 
-def _accounts_as_of(history: History) -> ir.Table:
-    """The accounts, without what may have come about after the day: a snapshot may be taken long after it."""
+def _accounts_as_of(history: FeatureHistory) -> ir.Table:
+    """Return the accounts without what may have changed after the day: a snapshot may be taken long after it."""
     buyers = history.buyers
-    untouched = happened_by(buyers["updated_at"], history.day, history.zone) | buyers["updated_at"].isnull()
+    untouched = happened_before_end(buyers["updated_at"], history.day, history.zone) | buyers["updated_at"].isnull()
     return buyers.mutate(**{name: untouched.ifelse(buyers[name], ibis.null()) for name in MOVING})
 
 
-def _account(history: History) -> ir.Table:
+def _account(history: FeatureHistory) -> ir.Table:
     buyers = _accounts_as_of(history).left_join(_cities(history), "address_city_id").drop("address_city_id_right")
     since_order = age_in_days(buyers["latest_order_at"], history.day, history.zone)
     return buyers.select(
@@ -214,7 +214,7 @@ def _account(history: History) -> ir.Table:
         buyer_city_id=buyers["address_city_id"],
         buyer_city_rank=buyers["buyer_city_rank"],
         buyer_city_tier=buyers["buyer_city_tier"],
-        # One that says nothing of when it changed may know of a later order, which the day could not.
+        # An account that does not say when it changed may know of a later order, which would be leakage.
         buyer_days_since_order=(since_order >= 0).ifelse(since_order, ibis.null()),
         buyer_account_age=age_in_days(buyers["created_at"], history.day, history.zone),
         buyer_total_orders=buyers["total_order"],
@@ -225,8 +225,8 @@ def _account(history: History) -> ir.Table:
     )
 
 
-def _cities(history: History) -> ir.Table:
-    """Each city's rank by how many buyers live there, and the tier of that rank."""
+def _cities(history: FeatureHistory) -> ir.Table:
+    """Rank cities by how many buyers live there, and give each the tier of its rank."""
     buyers = history.buyers.filter(history.buyers["address_city_id"].notnull())
     cities = buyers.group_by("address_city_id").agg(buyers=buyers.count())
     by_size = ibis.window(order_by=[ibis.desc("buyers"), "address_city_id"])
@@ -242,6 +242,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"account_id": "account_id"}, FEATURES),),
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    daily=TableBuilder(DAILY, daily_buyer),
+    as_of=TableBuilder(TABLE, buyer_features),
 )

@@ -4,13 +4,13 @@ import ibis
 import ibis.expr.types as ir
 
 from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, TableSpec
-from rankloop.features.categories import BRANCHES, DEPTHS, TELLING, first
+from rankloop.features.categories import DEPTHS, DISTINCT_DEPTHS, LEVELS, path_prefix
 from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
-from rankloop.features.favourites import BEYOND, numbered, ranked
-from rankloop.features.history import AsOf, History
-from rankloop.features.reactions import COUNTS, looks, weigh
-from rankloop.features.windows import decayed, total
+from rankloop.features.favourites import RANK_BEYOND, number_values, rank_favourites
+from rankloop.features.history import AsOfTables, FeatureHistory
+from rankloop.features.reactions import COUNTS, interaction_count, weighted_count
+from rankloop.features.windows import decayed_sum, window_sum
 
 DAILY = TableSpec(
     "daily/buyer_category",
@@ -47,7 +47,7 @@ def _features(depth: int) -> tuple[Feature, ...]:
     where = f"the product's category at depth {depth}"
     return (
         Feature(f"category{depth}_share", FLOAT, f"share of {where} in what the buyer favours", 0, "ratio"),
-        Feature(f"category{depth}_rank", INT, f"rank of {where} among the buyer's favourites", BEYOND, "rank"),
+        Feature(f"category{depth}_rank", INT, f"rank of {where} among the buyer's favourites", RANK_BEYOND, "rank"),
         Feature(
             f"category{depth}_looks_7d",
             INT,
@@ -68,13 +68,13 @@ def _features(depth: int) -> tuple[Feature, ...]:
     )
 
 
-FEATURES = tuple(feature for depth in TELLING for feature in _features(depth))
+FEATURES = tuple(feature for depth in DISTINCT_DEPTHS for feature in _features(depth))
 
 
-def aggregate(events: Events) -> ir.Table:
-    """The day of each buyer in each category of a product they reacted to."""
+def daily_buyer_category(events: Events) -> ir.Table:
+    """Aggregate one day by buyer and category of a product they reacted to."""
     pairs = events.pairs.filter(events.pairs["category_path"].notnull())
-    seen = looks(pairs)
+    seen = interaction_count(pairs)
     return pairs.group_by(["account_id", "category_path"]).agg(
         **{column.name: pairs[column.name].sum() for column in COUNTS},
         **{f"quartile{k}": seen.sum(where=pairs["price_quartile"] == k).fill_null(0) for k in (1, 2, 3, 4)},
@@ -82,17 +82,17 @@ def aggregate(events: Events) -> ir.Table:
     )
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every category at every depth that a buyer reacted to in the window."""
+def buyer_category_features(history: FeatureHistory) -> ir.Table:
+    """Compute the favourites among the categories, at every depth, that a buyer reacted to in the window."""
     days = history.daily(DAILY.name)
     settings = history.settings
-    paths = history.materialise(numbered(days, "category_path", "path"))
+    paths = history.materialise(number_values(days, "category_path", "path"))
     categories = history.materialise(_categories(paths))
-    seen = days.mutate(looks=looks(days)).join(paths, "category_path")
+    seen = days.mutate(looks=interaction_count(days)).join(paths, "category_path")
     leaves = seen.group_by(["account_id", "path"]).agg(
-        decayed=decayed(seen, weigh(seen, settings.category_weights), settings.category_half_life),
-        looks_7d=total(seen, "looks", 7),
-        orders_28d=total(seen, "orders", 28),
+        decayed=decayed_sum(seen, weighted_count(seen, settings.category_weights), settings.category_half_life),
+        looks_7d=window_sum(seen, "looks", 7),
+        orders_28d=window_sum(seen, "orders", 28),
         days_since=seen["age"].min(),
     )
     deep = leaves.join(categories.select("path", "depth", "number"), "path")
@@ -100,47 +100,47 @@ def roll_up(history: History) -> ir.Table:
         **{name: deep[name].sum() for name in ("decayed", "looks_7d", "orders_28d")},
         days_since=deep["days_since"].min(),
     )
-    best = ranked(grouped, ["account_id", "depth"], "number")
+    best = rank_favourites(grouped, ["account_id", "depth"], "number")
     named = best.join(categories.select("number", "category").distinct(), "number")
     return named.select(*TABLE.keys, *(column.name for column in TABLE.columns))
 
 
 def _categories(paths: ir.Table) -> ir.Table:
-    """The category that each path is in at each depth that it reaches, with a number that follows the spelling."""
+    """Return the category of each path at each depth that it reaches, with a number in the order of spelling."""
     ids = paths["category_path"].split("/")
     branches = ibis.union(
         *(
             paths.filter(ids.length() >= depth).select(
                 "path",
                 depth=ibis.literal(depth, type="int64"),
-                category=first(paths["category_path"], depth),
+                category=path_prefix(paths["category_path"], depth),
             )
             for depth in DEPTHS
         )
     )
-    return branches.join(numbered(branches, "category", "number"), "category")
+    return branches.join(number_values(branches, "category", "number"), "category")
 
 
 def _at_depth(depth: int) -> Lookup:
-    """What the buyer makes of the product's category at a depth."""
+    """Look up how much the buyer favours the product's category at a depth."""
 
-    def read(known: AsOf) -> ir.Table:
+    def read(known: AsOfTables) -> ir.Table:
         favourites = known.read(TABLE.name)
         here = favourites.filter(favourites["depth"] == depth)
         renamed = here.rename(
             {feature.name: feature.name.removeprefix(f"category{depth}_") for feature in _features(depth)}
         )
         rank = f"category{depth}_rank"
-        return renamed.mutate(**{rank: ibis.least(renamed[rank], BEYOND)})
+        return renamed.mutate(**{rank: ibis.least(renamed[rank], RANK_BEYOND)})
 
-    return Lookup(read, {"account_id": "account_id", BRANCHES[depth].name: "category"}, _features(depth))
+    return Lookup(read, {"account_id": "account_id", LEVELS[depth].name: "category"}, _features(depth))
 
 
 FAMILY = Family(
     "buyer_category",
     __doc__,
     FEATURES,
-    looked_up=tuple(_at_depth(depth) for depth in TELLING),
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    looked_up=tuple(_at_depth(depth) for depth in DISTINCT_DEPTHS),
+    daily=TableBuilder(DAILY, daily_buyer_category),
+    as_of=TableBuilder(TABLE, buyer_category_features),
 )

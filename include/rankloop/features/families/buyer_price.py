@@ -8,7 +8,7 @@ import pyarrow as pa
 from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
 from rankloop.features.declarations import ACCOUNT, CATEGORY, Family, Feature, Floats, Lookup, RowFeatures, TableBuilder
 from rankloop.features.families import buyer_category
-from rankloop.features.history import AsOf, History
+from rankloop.features.history import AsOfTables, FeatureHistory
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.windows import ratio
 
@@ -58,8 +58,8 @@ SHARES = tuple(Column(f"quartile{k}", INT, f"looks in price quartile {k}") for k
 TABLE = TableSpec("features/buyer_price", (ACCOUNT, CATEGORY), (*USUAL, *SHARES))
 
 
-def roll_up(history: History) -> ir.Table:
-    """The prices each buyer looked at in each category in the window."""
+def buyer_price_features(history: FeatureHistory) -> ir.Table:
+    """Compute the prices each buyer looked at in each category in the window."""
     days = history.daily(buyer_category.DAILY.name)
     quarters = [f"quartile{k}" for k in QUARTILES]
     t = days.group_by(["account_id", "category_path"]).agg(
@@ -81,7 +81,7 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def row_expression(rows: ir.Table, _known: AsOf) -> ir.Table:
+def price_expression(rows: ir.Table, _known: AsOfTables) -> ir.Table:
     """Add to each row how its price compares with its buyer's."""
     quartile = rows["product_price_quartile"]
     in_mine = quartile.cases(*((k, rows[f"quartile{k}"]) for k in QUARTILES))
@@ -93,7 +93,7 @@ def row_expression(rows: ir.Table, _known: AsOf) -> ir.Table:
     )
 
 
-def row_arrays(rows: pa.Table, _known: AsOf) -> dict[str, Floats]:
+def price_arrays(rows: pa.Table, _known: AsOfTables) -> dict[str, Floats]:
     """Return the same features for rows in memory."""
     column = {name: np.asarray(rows[name].to_numpy(), np.float64) for name in INPUTS}
     quartile, rank = column["product_price_quartile"], column["product_price_rank"]
@@ -123,6 +123,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(OWN,),
-    row_features=RowFeatures(row_expression, row_arrays, INPUTS),
-    as_of=TableBuilder(TABLE, roll_up),
+    row_features=RowFeatures(price_expression, price_arrays, INPUTS),
+    as_of=TableBuilder(TABLE, buyer_price_features),
 )

@@ -6,9 +6,9 @@ from rankloop.contracts.lake import DAY
 from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
 from rankloop.features.declarations import ACCOUNT, PAIR_KEY, PRODUCT, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events
-from rankloop.features.history import AsOf, History
-from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, looks, weigh
-from rankloop.features.windows import DECAY_UNIT, days_since, decayed, total, with_age
+from rankloop.features.history import AsOfTables, FeatureHistory
+from rankloop.features.reactions import COUNTS, WEIGHT_UNIT, interaction_count, weighted_count
+from rankloop.features.windows import DECAY_UNIT, days_since, decayed_sum, window_sum, with_age
 
 DAILY = TableSpec(
     "daily/buyer_product",
@@ -39,32 +39,32 @@ FEATURES = (*SEEN, *DONE)
 TABLE = TableSpec("features/buyer_product", (ACCOUNT, PRODUCT), DONE)
 
 
-def aggregate(events: Events) -> ir.Table:
-    """The day of each buyer with each product they reacted to."""
+def daily_buyer_product(events: Events) -> ir.Table:
+    """Aggregate one day by buyer and product they reacted to."""
     pairs = events.pairs
     names = [column.name for column in DAILY.columns]
     return pairs.group_by(["account_id", "product_id"]).agg(**{name: pairs[name].sum() for name in names})
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every product that a buyer reacted to in the window."""
+def buyer_product_features(history: FeatureHistory) -> ir.Table:
+    """Compute the features of every product that a buyer reacted to in the window."""
     days, settings = history.daily(DAILY.name), history.settings
-    seen = days.mutate(looks=looks(days))
-    weight = decayed(seen, weigh(seen, settings.category_weights), settings.product_half_life)
+    seen = days.mutate(looks=interaction_count(days))
+    weight = decayed_sum(seen, weighted_count(seen, settings.category_weights), settings.product_half_life)
     return seen.group_by(["account_id", "product_id"]).agg(
         pair_weight=weight / (WEIGHT_UNIT * DECAY_UNIT),
-        pair_looks_7d=total(seen, "looks", 7),
-        pair_looks_28d=total(seen, "looks", 28),
-        pair_clicks_28d=total(seen, "clicks", 28),
-        pair_carts_28d=total(seen, "carts", 28),
-        pair_orders_28d=total(seen, "orders", 28),
+        pair_looks_7d=window_sum(seen, "looks", 7),
+        pair_looks_28d=window_sum(seen, "looks", 28),
+        pair_clicks_28d=window_sum(seen, "clicks", 28),
+        pair_carts_28d=window_sum(seen, "carts", 28),
+        pair_orders_28d=window_sum(seen, "orders", 28),
         pair_days_since_look=seen["age"].min(),
         pair_days_since_order=days_since(seen, seen["orders"] > 0),
     )
 
 
-def _seen(known: AsOf) -> ir.Table:
-    """How often the pairs of these rows were shown in the last days.
+def _seen(known: AsOfTables) -> ir.Table:
+    """Count how often the pairs of these rows were shown in the last days.
 
     Pairs shown are nearly as many as products shown, so they are counted only for the rows that ask, straight from
     the lists: as a table of their own they would be most of a day's cost and hardly ever read.
@@ -84,6 +84,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(_seen, PAIR_KEY, SEEN), Lookup(lambda known: known.read(TABLE.name), PAIR_KEY, DONE)),
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    daily=TableBuilder(DAILY, daily_buyer_product),
+    as_of=TableBuilder(TABLE, buyer_product_features),
 )

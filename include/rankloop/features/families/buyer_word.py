@@ -11,9 +11,9 @@ from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
 from rankloop.features.declarations import ACCOUNT, WORD, Family, Feature, Overlap, TableBuilder
 from rankloop.features.events import Events
 from rankloop.features.families import product
-from rankloop.features.favourites import numbered
-from rankloop.features.history import AsOf, History
-from rankloop.features.reactions import looks
+from rankloop.features.favourites import number_values
+from rankloop.features.history import AsOfTables, FeatureHistory
+from rankloop.features.reactions import interaction_count
 
 MILLIONTH = 1_000_000
 FEW = 10
@@ -56,21 +56,21 @@ FEATURES = (
 
 
 def words(goods: ir.Table) -> ir.Table:
-    """The words of each product's name, and how often each stands in it."""
+    """Split each product's name into words, and count how often each occurs."""
     split = goods.select("product_id", word=goods["name"].lower().re_split(r"\s+").unnest())
     return split.filter(split["word"] != "").group_by(["product_id", "word"]).agg(times=lambda t: t.count())
 
 
-def aggregate(events: Events) -> ir.Table:
-    """How often each buyer looked at each word on the day."""
+def daily_buyer_word(events: Events) -> ir.Table:
+    """Aggregate one day by buyer and word of the names they interacted with."""
     pairs = events.pairs.filter(events.pairs["name"].notnull())
-    seen = pairs.select("account_id", "product_id", looks=looks(pairs))
+    seen = pairs.select("account_id", "product_id", looks=interaction_count(pairs))
     looked = seen.join(events.materialise(words(events.goods)), "product_id")
     return looked.group_by(["account_id", "word"]).agg(looks=(looked["looks"] * looked["times"]).sum())
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every buyer's most frequent words in the window, as many as the settings keep."""
+def buyer_word_features(history: FeatureHistory) -> ir.Table:
+    """Compute every buyer's most frequent words in the window, as many as `top_words` keeps."""
     days = history.daily(DAILY.name)
     vocabulary = history.materialise(_vocabulary(days))
     numbers = days.join(vocabulary.select("word", "number"), "word")
@@ -85,19 +85,19 @@ def roll_up(history: History) -> ir.Table:
 
 
 def _vocabulary(days: ir.Table) -> ir.Table:
-    """Every word with its number and its share in all words looked at, in millionths."""
+    """Return every word with its number and its share in all words looked at, in millionths."""
     everybody = days.group_by("word").agg(looks=days["looks"].sum())
     usual = everybody["looks"] * MILLIONTH // everybody["looks"].sum().over()
-    return everybody.select("word", usual=usual).join(numbered(days, "word", "number"), "word")
+    return everybody.select("word", usual=usual).join(number_values(days, "word", "number"), "word")
 
 
-def _of_buyer(known: AsOf) -> ir.Table:
+def _of_buyer(known: AsOfTables) -> ir.Table:
     mine = known.read(TABLE.name)
     top = (mine["rank"] <= FEW).ifelse(1, 0)
     return mine.select("account_id", "word", "rank", "share", "surprise", hit=ibis.literal(1), top=top)
 
 
-def _of_product(known: AsOf) -> ir.Table:
+def _of_product(known: AsOfTables) -> ir.Table:
     return words(known.read(product.TABLE.name)).select("product_id", "word")
 
 
@@ -118,6 +118,6 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     overlap=OVERLAP,
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    daily=TableBuilder(DAILY, daily_buyer_word),
+    as_of=TableBuilder(TABLE, buyer_word_features),
 )

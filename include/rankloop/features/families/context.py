@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from rankloop.calendar import start_of
 from rankloop.contracts.tables import FLOAT, INT
 from rankloop.features.declarations import Family, Feature, Floats, Ints, RowFeatures
-from rankloop.features.events import DAY_S, second
-from rankloop.features.history import AsOf
+from rankloop.features.events import DAY_S, epoch_seconds
+from rankloop.features.history import AsOfTables
 from rankloop.features.order import ranks_within_groups, sort_within_groups
 
 SURFACES = ("home", "category", "search")
@@ -47,9 +47,9 @@ FEATURES = (
 )
 
 
-def row_expression(rows: ir.Table, known: AsOf) -> ir.Table:
+def context_expression(rows: ir.Table, known: AsOfTables) -> ir.Table:
     """Add the features of each row's list and of its rank in it; the product's category is known by then."""
-    local = second(rows["ts"]) + _offset(rows["ts"], known.day, known.zone)
+    local = epoch_seconds(rows["ts"]) + _offset(rows["ts"], known.day, known.zone)
     score = (rows["base_score"] * MILLIONTH).round().cast("int64")
     t = rows.mutate(_day=local // DAY_S, _second=local % DAY_S, _score=score)
     in_list = ibis.window(group_by="request_id")
@@ -70,7 +70,7 @@ def row_expression(rows: ir.Table, known: AsOf) -> ir.Table:
     ).drop("_day", "_second", "_score")
 
 
-def row_arrays(rows: pa.Table, known: AsOf) -> dict[str, Floats]:
+def context_arrays(rows: pa.Table, known: AsOfTables) -> dict[str, Floats]:
     """Return the same features for rows in memory."""
     lists, base = rows["request_id"].to_numpy(), rows["base_score"].to_numpy()
     at = rows["ts"].cast(pa.int64()).to_numpy() // 1000
@@ -126,7 +126,7 @@ def _offset(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.Integer
     first, changes = _offsets(day, zone)
     offset = ibis.literal(first, type="int64")
     for moment, ahead in changes:
-        offset = (second(instant) >= moment).ifelse(ahead, offset)
+        offset = (epoch_seconds(instant) >= moment).ifelse(ahead, offset)
     return offset
 
 
@@ -147,5 +147,5 @@ FAMILY = Family(
     "context",
     __doc__,
     FEATURES,
-    row_features=RowFeatures(row_expression, row_arrays, inputs=("category_path",)),
+    row_features=RowFeatures(context_expression, context_arrays, inputs=("category_path",)),
 )

@@ -3,13 +3,13 @@
 import ibis.expr.types as ir
 
 from rankloop.contracts.tables import FLOAT, INT, TEXT, Column, TableSpec
-from rankloop.features.categories import BRANCHES, with_branches
+from rankloop.features.categories import LEVELS, with_category_levels
 from rankloop.features.declarations import CATEGORY, PRODUCT, SHOP, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events, age_in_days
-from rankloop.features.history import History
+from rankloop.features.history import FeatureHistory
 from rankloop.features.prices import PER_MILLE
 from rankloop.features.reactions import COUNTS
-from rankloop.features.windows import ratio, smoothed, total, trend
+from rankloop.features.windows import ratio, smoothed_rate, trend, window_sum
 
 MILLIONTH = 1_000_000
 DAILY = TableSpec(
@@ -108,8 +108,8 @@ TABLE = TableSpec(
 COUNTED = ("shown", "expected", *(column.name for column in COUNTS), "units", "spent")
 
 
-def aggregate(events: Events) -> ir.Table:
-    """The day of each product that was shown or that anybody reacted to; shops are made from it too."""
+def daily_product(events: Events) -> ir.Table:
+    """Aggregate one day by product that was shown or reacted to; shops are aggregated from it too."""
     return events.once(_counts)
 
 
@@ -128,7 +128,7 @@ def _counts(events: Events) -> ir.Table:
 
 
 def _shown(events: Events) -> ir.Table:
-    """How often each product was shown, and the clicks that an average product would have had in its places.
+    """Count how often each product was shown, and the clicks that an average product gets in its positions.
 
     Position serves here to take its own effect out of the click counts, and nowhere else.
     """
@@ -138,7 +138,7 @@ def _shown(events: Events) -> ir.Table:
 
 
 def _clicks_by_position(events: Events) -> ir.Table:
-    """The day's CTR of each position over all lists, in millionths."""
+    """Return the day's CTR of each position over all lists, in millionths."""
     reactions, shown = events.reactions, events.shown
     clicks = reactions.filter((reactions["kind"] == "click") & reactions["request_id"].notnull())
     clicks = clicks.select("request_id", "product_id").join(
@@ -150,8 +150,8 @@ def _clicks_by_position(events: Events) -> ir.Table:
     return both.select("position", rate=both["clicks"].fill_null(0) * MILLIONTH // both["times"])
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every product of the catalogue."""
+def product_features(history: FeatureHistory) -> ir.Table:
+    """Compute the features of every product of the catalogue."""
     goods = history.goods
     counted = goods.left_join(_sums(history), "product_id").drop("product_id_right")
     sums = {name: counted[name].fill_null(0) for name in counted.columns if name not in goods.columns}
@@ -172,12 +172,12 @@ def roll_up(history: History) -> ir.Table:
     )
 
 
-def _sums(history: History) -> ir.Table:
+def _sums(history: FeatureHistory) -> ir.Table:
     days = history.daily(DAILY.name)
     counted = {"shown": (1, 7, 28), "clicks": (1, 7, 28), "orders": (7, 28), "views": (28,), "carts": (28,)}
     return days.group_by("product_id").agg(
         **{
-            f"product_{column}_{window}d": total(days, column, window)
+            f"product_{column}_{window}d": window_sum(days, column, window)
             for column, windows in counted.items()
             for window in windows
         },
@@ -187,7 +187,7 @@ def _sums(history: History) -> ir.Table:
     )
 
 
-def _rates(counted: ir.Table, history: History) -> ir.Table:
+def _rates(counted: ir.Table, history: FeatureHistory) -> ir.Table:
     shown, clicks, opened = counted["product_shown_28d"], counted["product_clicks_28d"], counted["opened"]
     overall = {
         "all_shown": shown.sum(),
@@ -201,24 +201,26 @@ def _rates(counted: ir.Table, history: History) -> ir.Table:
     t = counted.join(categories, "category_path").cross_join(everything)
     many_shown, many_clicks = history.settings.prior_shown, history.settings.prior_clicks
     t = t.mutate(
-        product_category_ctr=smoothed(
+        product_category_ctr=smoothed_rate(
             t["category_clicks"], t["category_shown"], ratio(t["all_clicks"], t["all_shown"]), many_shown
         )
     )
     t = t.mutate(
-        product_ctr=smoothed(t["product_clicks_28d"], t["product_shown_28d"], t["product_category_ctr"], many_shown)
+        product_ctr=smoothed_rate(
+            t["product_clicks_28d"], t["product_shown_28d"], t["product_category_ctr"], many_shown
+        )
     )
     expected_from_prior = ratio(t["all_clicks"], t["all_shown"]) * (many_shown * MILLIONTH)
     earlier_clicks = t["product_clicks_28d"] - t["product_clicks_7d"]
     earlier_shown = t["product_shown_28d"] - t["product_shown_7d"]
     return t.mutate(
-        product_ctr_7d=smoothed(t["product_clicks_7d"], t["product_shown_7d"], t["product_ctr"], many_shown),
+        product_ctr_7d=smoothed_rate(t["product_clicks_7d"], t["product_shown_7d"], t["product_ctr"], many_shown),
         product_clicks_to_expected=(t["product_clicks_28d"] * MILLIONTH + expected_from_prior)
         / (t["expected"] + expected_from_prior),
-        product_cart_rate=smoothed(
+        product_cart_rate=smoothed_rate(
             t["product_carts_28d"], t["opened"], ratio(t["all_carts"], t["all_opened"]), many_clicks
         ),
-        product_conversion=smoothed(
+        product_conversion=smoothed_rate(
             t["product_orders_28d"], t["opened"], ratio(t["all_orders"], t["all_opened"]), many_clicks
         ),
         product_trend_clicks=trend(t["product_clicks_7d"], earlier_clicks, history),
@@ -227,9 +229,9 @@ def _rates(counted: ir.Table, history: History) -> ir.Table:
 
 
 LOCATED = Lookup(
-    lambda known: with_branches(known.read(TABLE.name)),
+    lambda known: with_category_levels(known.read(TABLE.name)),
     {"product_id": "product_id"},
-    (SHOP, CATEGORY, *BRANCHES.values()),
+    (SHOP, CATEGORY, *LEVELS.values()),
 )
 """The product's shop and category, which other families look up by."""
 FAMILY = Family(
@@ -237,7 +239,7 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"product_id": "product_id"}, FEATURES),),
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    daily=TableBuilder(DAILY, daily_product),
+    as_of=TableBuilder(TABLE, product_features),
     subject="the product",
 )

@@ -6,9 +6,9 @@ from rankloop.contracts.tables import FLOAT, INT, Column, TableSpec
 from rankloop.features.declarations import SHOP, Family, Feature, Lookup, TableBuilder
 from rankloop.features.events import Events, age_in_days
 from rankloop.features.families import product
-from rankloop.features.history import History
+from rankloop.features.history import FeatureHistory
 from rankloop.features.reactions import COUNTS
-from rankloop.features.windows import ratio, smoothed, total, trend
+from rankloop.features.windows import ratio, smoothed_rate, trend, window_sum
 
 DAILY = TableSpec(
     "daily/shop",
@@ -59,15 +59,15 @@ FEATURES = (
 TABLE = TableSpec("features/shop", (SHOP,), FEATURES)
 
 
-def aggregate(events: Events) -> ir.Table:
-    """The day of each shop: that of its products, and its likes."""
-    goods = product.aggregate(events).join(events.goods, "product_id")
+def daily_shop(events: Events) -> ir.Table:
+    """Aggregate one day by shop: its products, and its likes."""
+    goods = product.daily_product(events).join(events.goods, "product_id")
     names = [column.name for column in DAILY.columns]
     return goods.group_by("shop_id").agg(**{name: goods[name].sum() for name in names})
 
 
-def roll_up(history: History) -> ir.Table:
-    """Every shop with a product in the catalogue."""
+def shop_features(history: FeatureHistory) -> ir.Table:
+    """Compute the features of every shop with a product in the catalogue."""
     goods = history.goods
     shops = goods.group_by("shop_id").agg(
         shop_products=goods.count(),
@@ -82,9 +82,9 @@ def roll_up(history: History) -> ir.Table:
     settings, prior = history.settings, ratio(t["all_clicks"], t["all_shown"])
     expected = prior * (settings.prior_shown * product.MILLIONTH)
     rated = t.mutate(
-        shop_ctr=smoothed(t["shop_clicks_28d"], t["shop_shown_28d"], prior, settings.prior_shown),
+        shop_ctr=smoothed_rate(t["shop_clicks_28d"], t["shop_shown_28d"], prior, settings.prior_shown),
         shop_clicks_to_expected=(t["shop_clicks_28d"] * product.MILLIONTH + expected) / (t["expected"] + expected),
-        shop_conversion=smoothed(
+        shop_conversion=smoothed_rate(
             t["shop_orders_28d"], t["opened"], ratio(t["all_orders"], t["all_opened"]), settings.prior_clicks
         ),
         shop_discount=1 - ratio(t["final"], t["original"]),
@@ -94,12 +94,12 @@ def roll_up(history: History) -> ir.Table:
     return rated.select("shop_id", *(feature.name for feature in FEATURES))
 
 
-def _sums(history: History) -> ir.Table:
+def _sums(history: FeatureHistory) -> ir.Table:
     days = history.daily(DAILY.name)
     counted = {"shown": (7, 28), "clicks": (7, 28), "likes": (28,), "orders": (28,)}
     return days.group_by("shop_id").agg(
         **{
-            f"shop_{column}_{window}d": total(days, column, window)
+            f"shop_{column}_{window}d": window_sum(days, column, window)
             for column, windows in counted.items()
             for window in windows
         },
@@ -124,7 +124,7 @@ FAMILY = Family(
     __doc__,
     FEATURES,
     looked_up=(Lookup(lambda known: known.read(TABLE.name), {"shop_id": "shop_id"}, FEATURES),),
-    daily=TableBuilder(DAILY, aggregate),
-    as_of=TableBuilder(TABLE, roll_up),
+    daily=TableBuilder(DAILY, daily_shop),
+    as_of=TableBuilder(TABLE, shop_features),
     subject="the shop",
 )

@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from rankloop.engine.protocol import Engine
 from rankloop.features.declarations import BUYER_KEY, PAIR_KEY, Family, Floats, Ints, Lookup
 from rankloop.features.families.product import LOCATED
-from rankloop.features.history import AsOf
+from rankloop.features.history import AsOfTables
 from rankloop.features.joining.lookups import IdIndex, LookupTable, encode_ids, index_table, read_lookup
 from rankloop.features.joining.overlap import OverlapIndex, overlap_items
 from rankloop.features.joining.protocol import LIST_COLUMNS, JoinedRows, JoinError, Matrix, Transform
@@ -240,7 +240,7 @@ class FeatureIndex:
         return pa.table(columns)
 
 
-def _known_of(engine: Engine, known: AsOf, lists: ir.Table) -> tuple[AsOf, dict[str, IdIndex]]:
+def _known_of(engine: Engine, known: AsOfTables, lists: ir.Table) -> tuple[AsOfTables, dict[str, IdIndex]]:
     """Return what is known of the buyers and products in these lists, computed once, and their ids."""
     asked = {key: engine.materialise(lists.select(key).distinct()) for key in PAIR_KEY}
 
@@ -260,7 +260,7 @@ def _known_of(engine: Engine, known: AsOf, lists: ir.Table) -> tuple[AsOf, dict[
     return of_these, {key: _ids_of(engine, key, table) for key, table in asked.items()}
 
 
-def _everything_known(engine: Engine, store: FeatureStore, as_of: date) -> tuple[AsOf, dict[str, IdIndex]]:
+def _everything_known(engine: Engine, store: FeatureStore, as_of: date) -> tuple[AsOfTables, dict[str, IdIndex]]:
     """Return what is known as of a day, and the ids of all buyers and products in it."""
     known = store.as_of(engine, as_of)
     tables = [known.seen, *(known.read(builder.spec.name) for builder in store.catalogue.as_of)]

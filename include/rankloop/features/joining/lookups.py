@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from rankloop.engine.protocol import Engine
 from rankloop.features.declarations import Ints, Lookup
-from rankloop.features.history import AsOf
+from rankloop.features.history import AsOfTables
 
 AT_MOST = 1 << 24
 """Numbers that a direct table may span, whether or not each has a row: 64 megabytes."""
@@ -91,7 +91,7 @@ class LookupTable:
         return self.pairs.of(*numbers) if self.pairs else numbers[0]
 
 
-def read_lookup(engine: Engine, lookup: Lookup, known: AsOf, wanted: Collection[str]) -> pa.Table:
+def read_lookup(engine: Engine, lookup: Lookup, known: AsOfTables, wanted: Collection[str]) -> pa.Table:
     """Return the keys of a lookup, and those of its columns that are wanted."""
     source = lookup.read(known)
     kinds = source.schema().to_pyarrow()

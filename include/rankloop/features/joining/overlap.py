@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 
 from rankloop.engine.protocol import Engine
 from rankloop.features.declarations import Floats, Ints, Overlap
-from rankloop.features.history import AsOf
+from rankloop.features.history import AsOfTables
 from rankloop.features.joining.lookups import IdIndex, PairIndex, encode_ids
 from rankloop.features.order import ranks_within_groups
 
 NOTHING = np.iinfo(np.int64).max
 
 
-def overlap_items(engine: Engine, overlap: Overlap, known: AsOf) -> tuple[pa.Table, pa.Table]:
+def overlap_items(engine: Engine, overlap: Overlap, known: AsOfTables) -> tuple[pa.Table, pa.Table]:
     """Return the things of buyers with what is added up, and the things of products."""
     columns = sorted({column for column, _ in overlap.sums.values()} | set(overlap.least.values()))
     mine = _read(engine, overlap.of_buyer(known), ["account_id", *columns], overlap.thing)

@@ -14,8 +14,8 @@ from rankloop.contracts.tables import Column
 from rankloop.engine.protocol import Engine
 from rankloop.features.declarations import PAIR_KEY, Feature, Overlap
 from rankloop.features.families import product
-from rankloop.features.favourites import numbered
-from rankloop.features.history import AsOf
+from rankloop.features.favourites import number_values
+from rankloop.features.history import AsOfTables
 from rankloop.features.joining.protocol import (
     ALL_BUYERS,
     BuyerShard,
@@ -113,10 +113,10 @@ def left_join_lookup(rows: ir.Table, lookup: ir.Table, on: Mapping[str, str], co
     return rows.left_join(lookup, matches).drop(*prefixed)
 
 
-def overlap_by_pair(overlap: Overlap, known: AsOf) -> ir.Table:
+def overlap_by_pair(overlap: Overlap, known: AsOfTables) -> ir.Table:
     """Return, by pair of buyer and product in the lists, what they have in common."""
     of_buyer, of_product = overlap.of_buyer(known), overlap.of_product(known)
-    numbers = known.materialise(numbered(of_buyer, overlap.thing, "number"))
+    numbers = known.materialise(number_values(of_buyer, overlap.thing, "number"))
     mine = known.materialise(of_buyer.join(numbers, overlap.thing).drop(overlap.thing))
     its = known.materialise(of_product.join(numbers, overlap.thing).select("product_id", "number"))
     pairs = known.lists.select(*PAIR_KEY).distinct().join(its, "product_id")

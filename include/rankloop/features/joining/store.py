@@ -17,7 +17,7 @@ from rankloop.engine.protocol import Engine
 from rankloop.features.catalogue import Catalogue, load_catalogue
 from rankloop.features.declarations import Family, Feature
 from rankloop.features.families import product
-from rankloop.features.history import AsOf
+from rankloop.features.history import AsOfTables
 from rankloop.features.joining.protocol import ALL_BUYERS, LIST_COLUMNS, BuyerShard, JoinError
 from rankloop.lake.tables import Lake
 from rankloop.settings.features import FeatureSettings
@@ -50,7 +50,9 @@ class FeatureStore:
         """Return every feature, in the order in which lists are joined with them."""
         return self.catalogue.features
 
-    def as_of(self, engine: Engine, day: date, lists: ir.Table | None = None, shard: BuyerShard = ALL_BUYERS) -> AsOf:
+    def as_of(
+        self, engine: Engine, day: date, lists: ir.Table | None = None, shard: BuyerShard = ALL_BUYERS
+    ) -> AsOfTables:
         """Return what these lists, of this shard of the buyers alone, are joined with as of the end of a day.
 
         Without lists, those of the last days stand for them.
@@ -68,7 +70,7 @@ class FeatureStore:
         days = days_between(day - timedelta(days=self.settings.seen_days - 1), day)
         seen = engine.read(self._files(SHOWN, days), EVENT_SCHEMAS[SHOWN]).select(*SEEN)
         seen = shard.take(engine, seen)
-        return AsOf(day, self.zone, self.settings, seen if lists is None else lists, read, seen)
+        return AsOfTables(day, self.zone, self.settings, seen if lists is None else lists, read, seen)
 
     def _files(self, table: str, days: Iterable[date]) -> Sequence[str]:
         return self.lake.files(table, list(days), self.versions.get(table))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from rankloop.contracts.lake import EVENT_SCHEMAS, REACTIONS, SHOWN
 from rankloop.engine.protocol import Engine, count_rows
-from rankloop.features.prices import within_reason
+from rankloop.features.prices import clip_price
 from rankloop.lake.tables import Lake
 from rankloop.ranking.labels import in_time, labelled
 from rankloop.ranking.metrics import Bools, Floats, Ints, Judged, Tally, metric_names, tally
@@ -86,7 +86,7 @@ def buyer_totals(engine: Engine, lake: Lake, day: date) -> BuyerTotals:
 def _orders(shown: ir.Table, reactions: ir.Table) -> ir.Table:
     """By list, how many orders name it, and what they were worth."""
     orders = in_time(reactions.filter(reactions["kind"] == "order"), shown, HOURS)
-    worth = within_reason(orders["price"]) * orders["quantity"]
+    worth = clip_price(orders["price"]) * orders["quantity"]
     found = orders.group_by("request_id").agg(orders=orders.count(), gmv=worth.sum())
     return found.select(_request="request_id", orders="orders", gmv="gmv")
 
