@@ -1,4 +1,4 @@
-"""Connections to the marketplace's MongoDB."""
+"""Connections to MongoDB, which holds Rankloop's own state and, by default, the shop's data."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +23,11 @@ class MongoUnavailableError(TransientError):
 
 
 class MongoAccessError(RankloopError):
-    """MongoDB does not let us in, or its address cannot be used: trying again would say the same."""
+    """MongoDB denies access, or its address cannot be used: a retry would fail the same way."""
 
 
 def connect(uri: str, *, patience_s: float = 5.0) -> Client:
-    """A client of the MongoDB at this address, which has let us read once; the caller closes it."""
+    """Return a client that could connect and read; the caller closes it."""
     try:
         client: Client = MongoClient(uri, serverSelectionTimeoutMS=int(patience_s * 1000), tz_aware=True)
     except (ConfigurationError, ValueError, OSError) as error:
@@ -55,7 +55,7 @@ def connect(uri: str, *, patience_s: float = 5.0) -> Client:
 
 
 def lazy_client(uri: str) -> Client:
-    """A client for as long as a server runs, whether MongoDB is there yet or not; see `asking`."""
+    """Return a client that connects when it is first used, for a server that outlives MongoDB; see `mongo_timeout`."""
     try:
         return MongoClient(uri, tz_aware=True)
     except (ConfigurationError, ValueError, OSError) as error:
@@ -66,7 +66,7 @@ def lazy_client(uri: str) -> Client:
 
 @contextmanager
 def mongo_timeout(uri: str, within_s: float) -> Iterator[None]:
-    """What is asked within has so long for its answers; what MongoDB says of an error becomes ours."""
+    """Limit how long MongoDB may take within the context, and translate its errors into ours."""
     try:
         with pymongo.timeout(within_s):
             yield
@@ -82,6 +82,6 @@ def mongo_timeout(uri: str, within_s: float) -> Iterator[None]:
 
 
 def _address(uri: str) -> str:
-    """The address without user, password and options, of which none must reach a message."""
+    """Return the address without user, password and options, none of which may reach a message."""
     scheme, _, rest = uri.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

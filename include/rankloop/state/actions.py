@@ -1,8 +1,8 @@
-"""What monitoring said and did: verdicts, actions, versions that are held back, and the switch for all of it.
+"""Verdicts, actions and held-back versions of monitoring, and the switch that pauses actions.
 
-`rankloop.verdicts` has a document a day, replaced when the day is judged again; `rankloop.actions` one for each thing
-that was done, under a name that follows from the day, so that it is done once; `rankloop.monitoring` the switch and the
-versions that do not rank though one of them is the champion. Nothing is ever deleted.
+`rankloop.verdicts` has a document a day, replaced when the day is evaluated again; `rankloop.actions` one an action,
+under an id that follows from the day, so that no action is taken twice; `rankloop.monitoring` has the switch and the
+versions that do not rank although one of them is the champion. Nothing is ever deleted.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ ActionKind = Literal["retrain", "fall back", "release"]
 
 @dataclass(frozen=True)
 class Action:
-    """Something that was done because of a day."""
+    """An action that monitoring took because of a day."""
 
     kind: ActionKind
     day: date
@@ -31,13 +31,13 @@ class Action:
 
     @property
     def name(self) -> str:
-        """The same each time that it is about to be done."""
+        """Return the id of the action, which is the same for every attempt."""
         return f"{self.kind}:{self.day}" + (f":{self.version}" if self.kind == RELEASE else "")
 
 
 @dataclass(frozen=True)
 class PauseStatus:
-    """Who switched acting off, when and why."""
+    """Who paused the actions, when and why."""
 
     who: str
     why: str
@@ -48,17 +48,17 @@ class PauseStatus:
 
 
 def save_verdict(client: Client, day: date, verdict: Mapping[str, Any]) -> None:
-    """Make this the verdict of the day."""
+    """Store the verdict of the day, in place of a former one."""
     client[STATE_DB][VERDICTS].replace_one({"_id": day.isoformat()}, {"_id": day.isoformat(), **verdict}, upsert=True)
 
 
 def verdict_of_day(client: Client, day: date) -> dict[str, Any] | None:
-    """The verdict of a day."""
+    """Return the verdict of a day, if there is one."""
     return client[STATE_DB][VERDICTS].find_one({"_id": day.isoformat()}, {"_id": 0})
 
 
 def recent_verdicts(client: Client, newest: int) -> list[dict[str, Any]]:
-    """So many verdicts, those of the newest days first."""
+    """Return so many verdicts, newest days first."""
     return list(client[STATE_DB][VERDICTS].find({}, {"_id": 0}).sort("_id", -1).limit(newest))
 
 
@@ -66,7 +66,7 @@ def recent_verdicts(client: Client, newest: int) -> list[dict[str, Any]]:
 
 
 def record_action(client: Client, action: Action, now: datetime) -> bool:
-    """Note that it is done from now on; false if it was before."""
+    """Record an action, and return whether it is new."""
     entry = {"kind": action.kind, "day": action.day.isoformat(), "version": action.version, "reason": action.reason}
     found = client[STATE_DB][ACTIONS].update_one(
         {"_id": action.name}, {"$setOnInsert": {**entry, "at": now}}, upsert=True
@@ -75,13 +75,13 @@ def record_action(client: Client, action: Action, now: datetime) -> bool:
 
 
 def earlier_actions(client: Client, day: date) -> list[Action]:
-    """What was done because of earlier days, oldest first."""
+    """Return the actions of earlier days, oldest first."""
     earlier = client[STATE_DB][ACTIONS].find({"day": {"$lt": day.isoformat()}})
     return [_action(found) for found in earlier.sort([("day", 1), ("at", 1)])]
 
 
 def actions_of_day(client: Client, day: date) -> list[Action]:
-    """What was done because of this day."""
+    """Return the actions of this day."""
     return [_action(found) for found in client[STATE_DB][ACTIONS].find({"day": day.isoformat()}).sort("_id", 1)]
 
 
@@ -93,19 +93,19 @@ def _action(found: Mapping[str, Any]) -> Action:
 
 
 def pause_actions(client: Client, who: str, why: str, now: datetime) -> None:
-    """Have nothing done from now on, until `resume`."""
+    """Pause all actions until `resume_actions`."""
     entry = {"_id": SWITCH, "paused": True, "who": who, "why": why, "at": now}
     client[STATE_DB][MONITORING].replace_one({"_id": SWITCH}, entry, upsert=True)
 
 
 def resume_actions(client: Client) -> bool:
-    """Have things done again; whether they were not."""
+    """Resume actions, and return whether they were paused."""
     switched = client[STATE_DB][MONITORING].update_one({"_id": SWITCH, "paused": True}, {"$set": {"paused": False}})
     return switched.modified_count > 0
 
 
 def pause_status(client: Client) -> PauseStatus | None:
-    """Who switched acting off, or None while it is on."""
+    """Return who paused the actions, or None if they are not paused."""
     found = client[STATE_DB][MONITORING].find_one({"_id": SWITCH, "paused": True})
     return PauseStatus(found["who"], found["why"], found["at"]) if found else None
 
@@ -114,19 +114,19 @@ def pause_status(client: Client) -> PauseStatus | None:
 
 
 def hold_version(client: Client, version: int, why: str, now: datetime) -> None:
-    """Hold this version back, champion or not; held back already, it stays so for the first reason."""
+    """Hold a version back, champion or not, so that it does not rank; the first reason stays."""
     if version not in held_versions(client):
         entry = {"_id": f"held:{version}", "version": version, "held": True, "why": why, "since": now}
         client[STATE_DB][MONITORING].replace_one({"_id": entry["_id"]}, entry, upsert=True)
 
 
 def release_version(client: Client, version: int) -> bool:
-    """Let this version rank again; whether it did not."""
+    """Release a held-back version, and return whether it was held back."""
     wanted = {"_id": f"held:{version}", "held": True}
     return client[STATE_DB][MONITORING].update_one(wanted, {"$set": {"held": False}}).modified_count > 0
 
 
 def held_versions(client: Client) -> dict[int, str]:
-    """By version that is held back, why."""
+    """Return the held-back versions, with the reason of each."""
     found = client[STATE_DB][MONITORING].find({"held": True}).sort("version", 1)
     return {entry["version"]: entry["why"] for entry in found}

@@ -1,4 +1,4 @@
-"""Alerts: what on-call is told, in the collection `rankloop.alerts` and in the log.
+"""Alerts to on-call, in the collection `rankloop.alerts` and in the log.
 
 An alert is open from when it is raised until what it is about is over, or somebody closes it. Meanwhile it is one
 alert, however often it is raised, and who acknowledged it stays noted. Raised after that it begins again.
@@ -18,12 +18,12 @@ ALERTS = "alerts"
 
 
 class NoSuchAlertError(RankloopError):
-    """An alert that is not there."""
+    """An alert that does not exist or is not open."""
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something on-call is told."""
+    """A message to on-call about one subject."""
 
     name: str
     kind: str
@@ -34,21 +34,21 @@ class Alert:
     first_seen: datetime
     last_seen: datetime
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else the caller that raised it knows."""
+    """Further facts, from the code that raised it."""
     acknowledged: Mapping[str, Any] | None = None
-    """Who knows of it, since when, and what they noted."""
+    """Who acknowledged it, when, and their note."""
     done: tuple[str, ...] = ()
     closed_at: datetime | None = None
     told_at: datetime | None = None
-    """When on-call was sent it as news, if they were."""
+    """When on-call was notified of it, if they were."""
 
 
 def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is worse than what they know)
     client: Client, kind: str, subject: str, message: str, now: datetime, *, worse: bool = False, **facts: object
 ) -> bool:
-    """Tell on-call once: the same kind about the same subject stays one alert, with the newest message.
+    """Raise an alert: the same kind about the same subject stays one alert, with the newest message.
 
-    Whether it is news: it was not open before, or the caller says that it is worse now.
+    Return whether it is news: it was not open before, or it is worse now.
     """
     log.error("%s: %s", subject, message)
     alerts, name = client[STATE_DB][ALERTS], f"{kind}:{subject}"
@@ -62,30 +62,30 @@ def raise_alert(  # noqa: PLR0913  (what on-call is told, and whether it is wors
 
 
 def close_alert(client: Client, kind: str, subject: str, now: datetime) -> None:
-    """What the alert was about is over; nothing happens where there is none that is open."""
+    """Close an alert whose cause is gone; nothing happens if none is open."""
     client[STATE_DB][ALERTS].update_one(
         {"_id": f"{kind}:{subject}", "state": "open"}, {"$set": {"state": "closed", "closed_at": now}}
     )
 
 
 def add_action_note(client: Client, kind: str, subject: str, what: str) -> None:
-    """Note on an open alert what was done about it; the same is noted once."""
+    """Note an action on an open alert; the same is noted once."""
     client[STATE_DB][ALERTS].update_one({"_id": f"{kind}:{subject}", "state": "open"}, {"$addToSet": {"done": what}})
 
 
 def mark_notified(client: Client, alert: Alert, now: datetime) -> None:
-    """Note that on-call was sent this alert; not if it was raised again meanwhile, which may be news."""
+    """Mark on-call as notified of this alert, unless it was raised again meanwhile, which may be news."""
     client[STATE_DB][ALERTS].update_one({"_id": alert.name, "last_seen": alert.last_seen}, {"$set": {"told_at": now}})
 
 
 def list_alerts(client: Client, *, closed: bool = False, kind: str = "") -> list[Alert]:
-    """Those that are open, or all; the newest first."""
+    """Return the open alerts, or all; newest first."""
     wanted = ({} if closed else {"state": "open"}) | ({"kind": kind} if kind else {})
     return [_alert(found) for found in client[STATE_DB][ALERTS].find(wanted).sort([("last_seen", -1), ("_id", 1)])]
 
 
 def alert_by_name(client: Client, name: str) -> Alert:
-    """The alert of this name."""
+    """Return the alert with this name."""
     if found := client[STATE_DB][ALERTS].find_one({"_id": name}):
         return _alert(found)
     there = ", ".join(f"'{alert.name}'" for alert in list_alerts(client)) or "none"
@@ -93,13 +93,13 @@ def alert_by_name(client: Client, name: str) -> Alert:
 
 
 def acknowledge_alert(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
-    """Note that somebody knows of an alert and looks after it."""
+    """Note that somebody takes care of an alert."""
     _of_open(client, name, {"acknowledged": {"who": who, "note": note, "at": now}})
     return alert_by_name(client, name)
 
 
 def close_alert_manually(client: Client, name: str, who: str, note: str, now: datetime) -> Alert:
-    """Close an alert; it opens again if its cause is seen again."""
+    """Close an alert by hand; it opens again if its cause is found again."""
     _of_open(client, name, {"state": "closed", "closed_at": now, "closed_by": {"who": who, "note": note}})
     return alert_by_name(client, name)
 

@@ -25,12 +25,12 @@ Decision = Literal["promoted", "rejected", "timed out", "refused", "rolled back"
 
 
 class LedgerConflictError(TransientError):
-    """Somebody appended in between: read again and retry."""
+    """Somebody else appended in between: read the ledger again and retry."""
 
 
 @dataclass(frozen=True)
 class LedgerDraft:
-    """What is to be written."""
+    """An entry before it is written."""
 
     decision: Decision
     key: str
@@ -48,7 +48,7 @@ class LedgerDraft:
 
 @dataclass(frozen=True)
 class LedgerEntry(LedgerDraft):
-    """What is written."""
+    """An entry as it is stored, sealed to the one before."""
 
     number: int = 0
     at: str = ""
@@ -57,12 +57,12 @@ class LedgerEntry(LedgerDraft):
 
     @property
     def mark(self) -> str:
-        """By which the registry notes that it has followed this entry."""
+        """Return the text by which the registry notes that it has applied this entry."""
         return f"{self.number}:{self.seal}"
 
 
 def append_entry(client: Client, draft: LedgerDraft, last: LedgerEntry | None, now: datetime) -> LedgerEntry:
-    """Append after the entry that was the last, or raise an error if it is no longer the last."""
+    """Append an entry after `last`; raise LedgerConflictError if another was appended meanwhile."""
     number, previous = (last.number + 1, last.seal) if last else (1, NOTHING_BEFORE)
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     entry = LedgerEntry(**{**vars(draft), "evidence": dict(draft.evidence)}, number=number, at=at, previous=previous)
@@ -79,12 +79,12 @@ def append_entry(client: Client, draft: LedgerDraft, last: LedgerEntry | None, n
 
 
 def read_ledger(client: Client) -> list[LedgerEntry]:
-    """Every entry, oldest first."""
+    """Return every entry, oldest first."""
     return [LedgerEntry(**document) for document in client[STATE_DB][LEDGER].find({}, {"_id": 0}).sort("_id", 1)]
 
 
 def verify_chain(entries: Sequence[LedgerEntry], mark: str = "") -> list[str]:
-    """What is wrong with the chain, nothing if it is whole.
+    """Return the errors of the hash chain, none if it is intact.
 
     `mark` is that of the entry which the registry last followed: a ledger whose end was cut off lacks it.
     """

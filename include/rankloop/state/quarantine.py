@@ -38,13 +38,13 @@ class RejectedRow:
     arrived: datetime | None
 
     def document(self) -> dict[str, Any]:
-        """The row as the quarantine keeps it."""
+        """Return the row as the quarantine stores it."""
         name = [self.collection, self.day.isoformat(), self.id, *([] if self.item is None else [str(self.item)])]
         return {"_id": "/".join(name), **asdict(self), "day": self.day.isoformat()}
 
 
 def replace_quarantine(client: Client, collection: str, day: date, rejected: Iterator[RejectedRow]) -> int:
-    """Make these all that is in quarantine of a day of a collection; how many documents that is.
+    """Replace the quarantine of a day of a collection by these rows, and return how many documents it has.
 
     Only what differs is written, and what is no longer rejected goes last: if this is cut short, nothing is missing
     that was there before or is to be there, and doing it again completes it.
@@ -84,7 +84,7 @@ def _changes(documents: Sequence[dict[str, Any]], there: Mapping[str, dict[str, 
 
 
 def count_quarantine(client: Client, day: date | None = None) -> list[dict[str, Any]]:
-    """How many documents and rows are in quarantine, by day, collection, reason and field."""
+    """Count the documents and rows in quarantine, by day, collection, reason and field."""
     group = {name: f"${name}" for name in ("day", "collection", "reason", "field")}
     found = client[STATE_DB][QUARANTINE].aggregate(
         [
@@ -99,7 +99,7 @@ def count_quarantine(client: Client, day: date | None = None) -> list[dict[str, 
 def list_quarantine(
     client: Client, day: date, collection: str | None = None, reason: str | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """What is in quarantine of a day, in the order of arrival."""
+    """Return the quarantined rows of a day, in the order of arrival."""
     wanted = {"day": day.isoformat(), "collection": collection, "reason": reason}
     query = {name: value for name, value in wanted.items() if value is not None}
     return list(

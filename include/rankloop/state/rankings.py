@@ -69,7 +69,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class LivePointer:
-    """What the pointer says."""
+    """The pointer to the live batch."""
 
     batch: str
     day: date
@@ -79,7 +79,7 @@ class LivePointer:
 
 
 def live_batch(client: Client) -> LivePointer | None:
-    """The batch that is shown now, if any is."""
+    """Return the pointer to the live batch, if there is one."""
     found = client[STATE_DB][STATE].find_one({"_id": LIVE})
     if found is None:
         return None
@@ -89,13 +89,13 @@ def live_batch(client: Client) -> LivePointer | None:
 
 
 def buyer_ranking(client: Client, batch: str, account_id: int) -> Ranking | None:
-    """What a buyer is shown by this batch; None for a buyer that it does not know."""
+    """Return a buyer's ranking in this batch, or None if it has none."""
     found = client[STATE_DB][COLLECTION_PREFIX + batch].find_one({"_id": account_id})
     return _ranking(found) if found else None
 
 
 def buyer_rankings(client: Client, batch: str, accounts: Iterable[int]) -> Iterator[Ranking]:
-    """What these buyers are shown by this batch; none for those that it does not know."""
+    """Return the rankings of those of these buyers who have one in this batch."""
     wanted = {"_id": {"$in": [int(account) for account in accounts]}}
     return (_ranking(found) for found in client[STATE_DB][COLLECTION_PREFIX + batch].find(wanted))
 
@@ -118,14 +118,14 @@ def record_batch(client: Client, batch: Batch) -> None:
 
 
 def batch_by_name(client: Client, name: str) -> Batch:
-    """A batch by its name."""
+    """Return the batch with this name."""
     if found := client[STATE_DB][BATCHES].find_one({"_id": name}):
         return _batch(found)
     raise NoSuchBatchError(f"there is no batch {name} in {STATE_DB}.{BATCHES}; run batch_scoring for its day.")
 
 
 def list_batches(client: Client) -> list[Batch]:
-    """All batches that are recorded, the newest first."""
+    """Return all recorded batches, newest first."""
     return [_batch(found) for found in client[STATE_DB][BATCHES].find().sort([("made_at", DESCENDING), ("_id", 1)])]
 
 
@@ -142,14 +142,14 @@ def _batch(found: Mapping[str, Any]) -> Batch:
 
 
 def add_batch_facts(client: Client, name: str, **facts: Any) -> None:  # noqa: ANN401  (whatever is known of it)
-    """Keep facts of a batch, in place of any of the same name."""
+    """Store facts about a batch, in place of those of the same name."""
     client[STATE_DB][BATCHES].update_one(
         {"_id": name}, {"$set": {f"facts.{key}": value for key, value in facts.items()}}
     )
 
 
 def publish_batch(client: Client, batch: Batch, now: datetime) -> None:
-    """Show this batch from now on: one document changes, and with it what every reader sees."""
+    """Make this batch live: one document changes, and with it what every reader sees."""
     first = {"_id": batch.name, "published_at": {"$exists": False}}
     client[STATE_DB][BATCHES].update_one(first, {"$set": {"published_at": now}})
     pointer = {"batch": batch.name, "day": batch.day.isoformat(), "version": batch.version, "policy": batch.policy}
@@ -160,7 +160,7 @@ def publish_batch(client: Client, batch: Batch, now: datetime) -> None:
 
 
 def remove_batch(client: Client, batch: Batch) -> None:
-    """Remove a batch's rankings, then the word of it; the live one is never removed."""
+    """Remove a batch's rankings, then its record; the live batch is never removed."""
     shown = live_batch(client)
     if shown and shown.batch == batch.name:
         raise NoSuchBatchError(f"the batch {batch.name} is live, so it is not removed. Publish another first.")
@@ -172,7 +172,7 @@ def remove_batch(client: Client, batch: Batch) -> None:
 
 
 def write_shard(client: Client, batch: Batch, group: int, rankings: Iterable[Ranking]) -> int:
-    """Make these all that the batch holds of a group of buyers; how many they are.
+    """Replace a shard of the batch by these rankings, and return how many they are.
 
     Only what differs is written: done again after a kill it completes what is there, and of a batch that is live no
     reader ever misses a buyer.
@@ -206,6 +206,6 @@ def _document(ranking: Ranking, group: int) -> dict[str, Any]:
 
 
 def batch_rankings(client: Client, batch: Batch) -> Iterator[Ranking]:
-    """Everything that a batch holds, by group and buyer."""
+    """Return all rankings of a batch, by shard and buyer."""
     found = client[STATE_DB][batch.collection].find().sort([("baid_group", ASCENDING), ("_id", ASCENDING)])
     return (_ranking(entry) for entry in found)
