@@ -7,8 +7,7 @@ from rankloop.features import build
 from rankloop.features.build import BuildResult
 from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
-from rankloop.ranking import lists
-from rankloop.ranking.lists import Prepared
+from rankloop.ranking.lists import PreparedLists, prepare_lists
 from rankloop.settings import Settings
 
 
@@ -34,7 +33,8 @@ def window_is_complete(settings: Settings, day: date, begun: date | None) -> boo
     return build.window_is_complete(lake_of(settings), settings.features, day, begun)
 
 
-def prepare_day(settings: Settings, day: date, *, again: bool = False) -> Prepared:
+def prepare_day(settings: Settings, day: date, *, again: bool = False) -> PreparedLists:
     """Write `training/lists` and `training/counts` of a day."""
     store = FeatureStore(lake_of(settings), settings.features, settings.zone)
-    return lists.prepare_day(store, settings.training, day, again=again)
+    with open_engine(settings.features) as engine:
+        return prepare_lists(store, settings.training, lambda: engine, day, again=again)

@@ -53,7 +53,7 @@ def test_a_training_may_be_asked_for_with_fewer_trials_and_keeps_to_them(shop: S
 
 def test_a_step_that_time_mends_leaves_the_training_under_way(shop: Settings) -> None:
     run_id = plan(shop, "days are missing")
-    with patch.object(fitting, "prepare_day", side_effect=DaysMissingError), pytest.raises(DaysMissingError):
+    with patch.object(fitting, "prepare_lists", side_effect=DaysMissingError), pytest.raises(DaysMissingError):
         STEPS["build"](shop, run_id)
     assert open_record(shop, run_id).run.status == "RUNNING"
 

@@ -1,4 +1,4 @@
-"""A day's lists as rankers learn from them: what was shown, the reactions to it, and every feature of the day before.
+"""A day's training lists: what was shown, its labels, and every feature as of the day before.
 
 `training/lists` has a row a product shown in a list that is kept, list after list; `training/counts` says what there
 was before idle lists were left out. Both are a pure function of the day.
@@ -6,7 +6,7 @@ was before idle lists were left out. Both are a pure function of the day.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from rankloop.calendar import days_between
 from rankloop.contracts.lake import DAY, EVENT_SCHEMAS, PRODUCTS, REACTIONS, SHOWN
 from rankloop.contracts.marketplace import TIMESTAMP
-from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.features.build import BuildResult
 from rankloop.features.catalogue import BUILT_IN, Catalogue
@@ -76,66 +75,80 @@ COUNTS_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What a day's lists came to."""
+class PreparedLists:
+    """The result of preparing a day's lists."""
 
     facts: BuildResult
     counts: dict[str, int]
     skipped: bool
-    """Whether the day was there already, made from the same."""
+    """Whether the day was written already, from the same inputs."""
 
     def summary(self) -> dict[str, Any]:
-        """The facts as JSON has them."""
+        """Return the result as JSON values."""
         return {**self.facts.summary(), "counts": self.counts, "skipped": self.skipped}
 
 
-def prepare_day(store: FeatureStore, training: TrainingSettings, day: date, *, again: bool = False) -> Prepared:
-    """Make `training/lists` and `training/counts` of a day, unless they are there, made from the same inputs.
+def prepare_lists(
+    store: FeatureStore,
+    training: TrainingSettings,
+    engine: Callable[[], Engine],
+    day: date,
+    *,
+    again: bool = False,
+) -> PreparedLists:
+    """Write `training/lists` and `training/counts` of a day, unless they were written from the same inputs.
 
-    `again` makes them anyway.
+    `engine` is called only if they are written: most days of a training were prepared by an earlier one. `again` writes
+    them anyway.
     """
-    lake = store.lake
-    inputs = _inputs(store, training, day)
-    if not again and (there := _already(lake, day, inputs)):
-        return there
-    with open_engine(store.settings) as engine:
-        rows = _rows(engine, lake, training, day)
-        share = training.idle_share
-        schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
-        [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
-        portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
-        batches = _batches(engine, store, training, own_columns(engine, lake, kept(rows, share), day), day, portions)
-        definitions = day_definitions(lake, store.settings, store.zone, day - timedelta(days=1))
-        lists = lake.replace_day(LISTS, day, batches, lists_schema(store.catalogue), definitions)
+    lake, inputs = store.lake, _inputs_digest(store, training, day)
+    if not again and (existing := _existing(lake, day, inputs)):
+        return existing
+    lists, counts = _write_lists(store, training, engine(), day)
     # The counts come last and name the lists' digest, so counts that fit mean lists that are complete.
     note = {**counts, "lists_digest": lists.digest, "inputs": inputs}
     table = pa.table({name: [value] for name, value in note.items()}, schema=COUNTS_SCHEMA.remove(0))
     noted = lake.replace_day(COUNTS, day, table, COUNTS_SCHEMA)
-    return Prepared(BuildResult(day, (day,), (lists, noted)), counts, skipped=False)
+    return PreparedLists(BuildResult(day, (day,), (lists, noted)), counts, skipped=False)
 
 
-def _already(lake: Lake, day: date, inputs: str) -> Prepared | None:
+def _write_lists(
+    store: FeatureStore, training: TrainingSettings, engine: Engine, day: date
+) -> tuple[WriteResult, dict[str, int]]:
+    engine.release()  # what the day before materialised
+    lake, share = store.lake, training.idle_share
+    rows = _rows(engine, training, lake, day)
+    schema = pa.schema([(name, pa.int64()) for name in (*COUNTED, SHOWN_KEPT)])
+    [counts] = engine.batches(counted(rows, share), schema).read_all().to_pylist()
+    portions = max(1, -(-counts.pop(SHOWN_KEPT) // PORTION_ROWS))
+    lists = list_columns(engine, lake, kept(rows, share), day)
+    batches = _batches(engine, store, training, lists, day, portions)
+    definitions = day_definitions(lake, store.settings, store.zone, day - timedelta(days=1))
+    return lake.replace_day(LISTS, day, batches, lists_schema(store.catalogue), definitions), counts
+
+
+def _existing(lake: Lake, day: date, inputs: str) -> PreparedLists | None:
     if day not in lake.days(COUNTS):
         return None
     [noted] = lake.read(COUNTS, [day]).to_pylist()
-    lists, counts = (newest(lake, table, day) for table in (LISTS, COUNTS))
+    lists, counts = (last_commit(lake, table, day) for table in (LISTS, COUNTS))
     if noted["inputs"] != inputs or lists is None or counts is None or lists.digest != noted["lists_digest"]:
         return None
     written = tuple(
-        WriteResult(table, day, found.number, found.rows or 0, found.digest or "")
-        for table, found in ((LISTS, lists), (COUNTS, counts))
+        WriteResult(table, day, commit.number, commit.rows or 0, commit.digest or "")
+        for table, commit in ((LISTS, lists), (COUNTS, counts))
     )
-    return Prepared(BuildResult(day, (day,), written), {name: noted[name] for name in COUNTED}, skipped=True)
+    return PreparedLists(BuildResult(day, (day,), written), {name: noted[name] for name in COUNTED}, skipped=True)
 
 
-def newest(lake: Lake, table: str, day: date, version: int | None = None) -> TableCommit | None:
-    """The commit that last replaced a day of a table, up to a version."""
+def last_commit(lake: Lake, table: str, day: date, version: int | None = None) -> TableCommit | None:
+    """Return the commit that last replaced a day of a table, up to a version."""
     commits = (entry for entry in lake.versions(table) if version is None or entry.number <= version)
     return next((entry for entry in commits if entry.day == day), None)
 
 
-def reads(store: FeatureStore, training: TrainingSettings, day: date) -> dict[str, list[date]]:
-    """By table, the days of it that a day's lists are made from."""
+def input_partitions(store: FeatureStore, training: TrainingSettings, day: date) -> dict[str, list[date]]:
+    """Return, by table, the days that a day's lists are built from."""
     before = day - timedelta(days=1)
     seen = days_between(before - timedelta(days=store.settings.seen_days - 1), before)
     return {
@@ -145,11 +158,11 @@ def reads(store: FeatureStore, training: TrainingSettings, day: date) -> dict[st
     }
 
 
-def _inputs(store: FeatureStore, training: TrainingSettings, day: date) -> str:
-    """What the day is made from: digests of every partition that is read, and the settings that shape it."""
+def _inputs_digest(store: FeatureStore, training: TrainingSettings, day: date) -> str:
+    """Return the digest of all that a day is built from: every partition that is read, and the settings that count."""
     digests = {}
-    for table, days in reads(store, training, day).items():
-        digests[table] = {str(found): digest for found, digest in store.lake.digests(table, days).items()}
+    for table, days in input_partitions(store, training, day).items():
+        digests[table] = {str(other): digest for other, digest in store.lake.digests(table, days).items()}
     shape = {
         "format": FORMAT,
         "features": list(store.catalogue.feature_names),
@@ -164,8 +177,8 @@ def _label_days(training: TrainingSettings, day: date) -> list[date]:
     return list(days_between(day, day + timedelta(days=training.label_days)))
 
 
-def _rows(engine: Engine, lake: Lake, training: TrainingSettings, day: date) -> ir.Table:
-    """Everything shown on the day, with labels."""
+def _rows(engine: Engine, training: TrainingSettings, lake: Lake, day: date) -> ir.Table:
+    """Return everything shown on the day, with labels."""
     reacted = _label_days(training, day)
     # A small shop may have a day without lists or reactions, but none without a catalogue.
     for table, days in ((PRODUCTS, reacted), (product.TABLE.name, [day - timedelta(days=1)])):
@@ -179,8 +192,8 @@ def _rows(engine: Engine, lake: Lake, training: TrainingSettings, day: date) -> 
     return labelled(shown, reactions, training.label_hours)
 
 
-def own_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
-    """What the lists are by themselves, before any feature."""
+def list_columns(engine: Engine, lake: Lake, rows: ir.Table, day: date) -> ir.Table:
+    """Return the lists' own columns, without features."""
     goods = engine.read(lake.files(product.TABLE.name, [day - timedelta(days=1)]), product.TABLE.schema)
     known = left_join_lookup(rows, goods, {"product_id": "product_id"}, (CATEGORY,))
     return known.select(
@@ -207,7 +220,7 @@ def _batches(  # noqa: PLR0913, PLR0917  (what is joined, with what, and in how 
 
 
 def _ordered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows list by list, in the order of their places; a few at a time, so that they are in memory only once."""
+    """Yield the rows list by list, by position; a few at a time, so that they are in memory only once."""
     table = pa.Table.from_batches(batches, schema)
     order = pc.sort_indices(table, [("request_id", "ascending"), ("position", "ascending")])
     for start in range(0, table.num_rows, BATCH_ROWS):
@@ -215,7 +228,7 @@ def _ordered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
 
 
 def _narrow(training: TrainingSettings, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with its segments, and numbers no wider than rankers take them."""
+    """Return the batch with its segments, and with numbers as narrow as rankers take them."""
     columns = {**dict(zip(batch.schema.names, batch.columns, strict=True)), **segment_columns(training, batch)}
     return pa.RecordBatch.from_arrays(
         [pc.cast(columns[field.name], field.type, safe=not pa.types.is_float32(field.type)) for field in schema],

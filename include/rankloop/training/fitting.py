@@ -15,7 +15,7 @@ from rankloop.features.joining.store import FeatureStore
 from rankloop.features.partitions import require_one_definition
 from rankloop.ranking.calibration import fit_calibration
 from rankloop.ranking.fitting import check_leaks, fit_model, learn_preprocessing, tune_params
-from rankloop.ranking.lists import LISTS, Prepared, prepare_day, reads
+from rankloop.ranking.lists import LISTS, PreparedLists, input_partitions, prepare_lists
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import Preprocessing
 from rankloop.ranking.training_set import TrainingSet, open_training_set
@@ -33,7 +33,7 @@ from rankloop.training.step import training_step
 
 __all__ = ["TooLittleHistoryError", "build_training_set", "plan_training", "train_ranker", "tune_ranker"]
 
-OnDay = Callable[[Prepared], None]
+OnDay = Callable[[PreparedLists], None]
 OnTrial = Callable[[Trial], None]
 
 
@@ -75,7 +75,7 @@ def build_training_set(context: Context, run_id: str, on_day: OnDay = lambda _: 
     training = open_record(context.registry, context.lake, run_id)
     store = context.feature_store
     for day in training.windows.days:
-        on_day(prepare_day(store, training.options, day))
+        on_day(prepare_lists(store, training.options, lambda: context.engine, day))
     features = store.catalogue.feature_names
     data = open_training_set(context.lake, training.windows, features=features)
     purpose = f"the training set as of {training.as_of}"
@@ -143,11 +143,11 @@ def _log_evidence(run: TrainingRun, git_commit: str | None) -> None:
     run.tag(code=code.commit or code.digest, environment=environment.digest, lock=environment.lock_digest or "unknown")
 
 
-def _inputs(store: FeatureStore, options: TrainingSettings, data: TrainingSet) -> dict[str, Any]:
+def _inputs(store: FeatureStore, training: TrainingSettings, data: TrainingSet) -> dict[str, Any]:
     """Return what the lists were built from: each table's version, and the digests of the partitions that were read."""
     wanted: dict[str, set[date]] = {}
     for day in data.windows.days:
-        for table, days in reads(store, options, day).items():
+        for table, days in input_partitions(store, training, day).items():
             wanted.setdefault(table, set()).update(days)
     lake = data.lake
     existing = {table: days & set(lake.days(table)) for table, days in wanted.items() if lake.has(table)}

@@ -41,7 +41,7 @@ from rankloop.monitoring.measure.measurements import Measurement, write_measurem
 from rankloop.monitoring.measure.tables import CONCEPT
 from rankloop.ranking.comparison import intervals
 from rankloop.ranking.fitting import fit_options, sampled
-from rankloop.ranking.lists import prepare_day
+from rankloop.ranking.lists import prepare_lists
 from rankloop.ranking.metrics import Bools, Floats, Ints, Tally, tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.preprocessing import learn
@@ -104,7 +104,7 @@ def _recent_lists(context: Context, day: date) -> TrainingSet | None:
     if len(days) < FEWEST_DAYS:
         return None
     for other in days:
-        prepare_day(context.feature_store, context.settings.training, other)
+        prepare_lists(context.feature_store, context.settings.training, lambda: context.engine, other)
     features = load_catalogue(context.settings.features).feature_names
     data = open_training_set(context.lake, Windows(day, tuple(days[:-1]), tuple(days[-1:]), ()), features=features)
     if not all(data.counts(name)["lists_with_reaction"] for name in (TRAIN, VALID)):

@@ -24,7 +24,7 @@ from rankloop.features.joining.store import FeatureStore
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.buyer_totals import HOURS
 from rankloop.ranking.labels import labelled
-from rankloop.ranking.lists import own_columns
+from rankloop.ranking.lists import list_columns
 from rankloop.ranking.metrics import Ints, Tally
 from rankloop.ranking.model import Model
 from rankloop.ranking.parts import CATEGORY_SEGMENT, SEGMENTS, segment_columns
@@ -116,7 +116,7 @@ def _impressions(engine: Engine, lake: Lake, day: date, which: ListFilter, *, la
         rows = labelled(shown, reactions, HOURS)
     else:
         rows = shown.mutate(label=ibis.literal(0))
-    return own_columns(engine, lake, rows.mutate(weight=ibis.literal(1.0)), day)
+    return list_columns(engine, lake, rows.mutate(weight=ibis.literal(1.0)), day)
 
 
 def _schema(models: Iterable[str]) -> pa.Schema:
