@@ -56,7 +56,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(f"{PREFIX}HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(f"{PREFIX}MONITORING__RULES", '["shop_rules.brands:FewerBrandsRule"]')
+    monkeypatch.setenv(f"{PREFIX}MONITORING__RULES", '["shop_rules.brands.FewerBrandsRule"]')
     monkeypatch.setenv(f"{PREFIX}MONITORING__BRANDS__MIN_ROWS", "10")
     load_settings.cache_clear()
     yield load_settings()
@@ -102,10 +102,10 @@ def test_it_is_in_the_table_of_rules(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ('["shop_rules.brand:FewerBrandsRule"]', "cannot be imported .* package.module:ClassName"),
-        ('["shop_rules.brands:FewerBrands"]', "cannot be imported"),
-        ('["shop_rules.brands:NOT_A_RULE"]', "is no drift rule. Name a subclass of"),
-        ('["shop_rules.brands:FewerBrandsRule", "shop_rules.brands:FewerBrandsRule"]', "Give it a name of its own"),
+        ('["shop_rules.brand.FewerBrandsRule"]', "cannot be imported .* package.module.ClassName"),
+        ('["shop_rules.brands.FewerBrands"]', "cannot be imported"),
+        ('["shop_rules.brands.NOT_A_RULE"]', "is no drift rule. Name a subclass of"),
+        ('["shop_rules.brands.FewerBrandsRule", "shop_rules.brands.FewerBrandsRule"]', "Give it a name of its own"),
     ],
 )
 def test_a_path_that_leads_to_no_rule_is_refused_in_words(

@@ -31,7 +31,7 @@ class MonitoringSettings(BaseModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of the intervals, before they are widened")
     apprise: str = Field("", description="an Airflow connection of type apprise, by which on-call is notified as well")
     rules: tuple[str, ...] = Field(
-        (), description="drift rules of your own beside the built-in ones, each as package.module:ClassName"
+        (), description="drift rules of your own beside the built-in ones, each as package.module.ClassName"
     )
 
     @model_validator(mode="before")

@@ -1,7 +1,7 @@
 """What a drift rule declares: one class holds its settings, what it reads, when a day is bad, and all of its words.
 
 To add a rule, write a subclass of `DriftRule`: in a module of `rankloop.monitoring.policy.rules` with its line in
-`RULES`, or in a package of your own that the setting `monitoring.rules` names as `package.module:ClassName`.
+`RULES`, or in a package of your own that the setting `monitoring.rules` names as `package.module.ClassName`.
 
 - Its fields are its settings, with their defaults, bounds and descriptions: the one place where its threshold is.
   `RANKLOOP_MONITORING__<NAME>__<FIELD>` sets one.

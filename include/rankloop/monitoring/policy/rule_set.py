@@ -66,7 +66,7 @@ def open_policy(settings: MonitoringSettings) -> Policy:
 
 def _own_rules(paths: Iterable[str]) -> Iterable[type[DriftRule]]:
     """The rules outside of Rankloop, by their paths."""
-    taken = {rule.name: f"{rule.__module__}:{rule.__qualname__}" for rule in RULES}
+    taken = {rule.name: f"{rule.__module__}.{rule.__qualname__}" for rule in RULES}
     for path in paths:
         rule = _import_rule(path)
         if rule.name in taken:
@@ -79,12 +79,12 @@ def _own_rules(paths: Iterable[str]) -> Iterable[type[DriftRule]]:
 
 
 def _import_rule(path: str) -> type[DriftRule]:
-    module, _, name = path.partition(":")
+    module, _, name = path.rpartition(".")
     try:
         rule = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
-            f"setting monitoring.rules: {path} cannot be imported ({error}). Write it as package.module:ClassName, and "
+            f"setting monitoring.rules: {path} cannot be imported ({error}). Write it as package.module.ClassName, and "
             f"see that the package is installed where Airflow's workers run. Set it by {variable('monitoring.rules')}."
         ) from error
     if not (isinstance(rule, type) and issubclass(rule, DriftRule)):
