@@ -79,7 +79,7 @@ class Evaluation:
         }
 
     def markdown(self) -> str:
-        """The table in Markdown, in the reference's own shape."""
+        """Return the table in Markdown."""
         head = ["| set | ranking | " + " | ".join(self._heading(name) for name in self.names) + " |"]
         head.append("| --- | --- |" + " ---: |" * len(self.names))
         body = [

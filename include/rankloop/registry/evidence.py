@@ -56,7 +56,7 @@ class TableVersion:
 
 
 class VersionEntry(Protocol):
-    """What is needed of a `rankloop.lake.tables.Version`."""
+    """What is needed of a `rankloop.lake.commits.TableCommit`."""
 
     @property
     def number(self) -> int:

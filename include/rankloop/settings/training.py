@@ -1,8 +1,9 @@
-"""The settings of training, in the shape of the reference system's own: `settings.training`.
+"""How challengers are trained, tuned and evaluated.
 
-Each ranker has `fix_params`, which hold; `tune_params`, lists of values to search among; and `fit_params`, which say
-how long to fit. Values given for `fix_params` and `fit_params` go on top of the defaults, so that one can be changed
-without writing out the others; `tune_params` are replaced whole. A parameter that is tuned is not fixed.
+Each ranker has `fix_params`, which hold in every trial; `tune_params`, lists of values to search among; and
+`fit_params`, which say how long to fit. Values given for `fix_params` and `fit_params` are merged into the defaults, so
+that one can be changed without writing out the others; `tune_params` are replaced as a whole. A parameter that is tuned
+is not fixed.
 """
 
 from collections.abc import Mapping
@@ -66,8 +67,8 @@ XGBOOST = RankerSettings(
         "learning_rate": 0.1,
         "max_depth": 5,
     },
-    # The reference tries 0.01 too: in 500 rounds of ours that never came within 0.004 of the best NDCG@10 of the
-    # validation days, and took longer than all other trials together.
+    # Not 0.01: in 500 rounds it never came within 0.004 of the best NDCG@10 of the validation days, and it took longer
+    # than all other trials together.
     tune_params={"learning_rate": (0.05, 0.1, 0.2), "max_depth": (3, 4, 5)},
     fit_params={"num_boost_round": 500, "early_stopping_rounds": 30},
 )

@@ -1,7 +1,7 @@
 """Which words stand in the names of what a buyer looked at, and how many of them stand in this product's name.
 
-As in the reference system: the names of all products a buyer interacted with are one corpus, split at white space
-(words joined by _ stay whole), in small letters, and each word counts as often as it occurs.
+The names of all products that a buyer interacted with are one corpus, split at white space (words joined by _ stay
+whole), in lower case, and each word counts as often as it occurs.
 """
 
 import ibis
