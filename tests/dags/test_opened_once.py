@@ -41,8 +41,6 @@ EDGES = {
     "monitoring/act/late_day.py",  # a callback of Airflow, no task
     "serving/app.py",  # the app, whose connections last as long as it runs
 }
-NOT_YET = {"ranking/lists.py", "scoring/batch.py"}
-"""Modules that open an engine for each day or shard, where `Engine.release` would do; nothing is added here."""
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:
@@ -65,7 +63,7 @@ def modules_that_call(names: set[str]) -> set[str]:
 
 
 def test_connections_are_opened_at_the_edges_alone() -> None:
-    assert modules_that_call(OPENERS) == EDGES | NOT_YET
+    assert modules_that_call(OPENERS) == EDGES
 
 
 def test_only_commands_and_the_context_itself_open_a_context() -> None:

@@ -51,7 +51,7 @@ class Engine(Protocol):
         ...
 
     def release(self) -> None:
-        """Drop what was materialised, sharded and read so far, for a task that goes on with another day."""
+        """Drop what was materialised, sharded and read so far, for a task that goes on with another day or shard."""
         ...
 
     def write(

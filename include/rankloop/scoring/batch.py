@@ -13,7 +13,6 @@ import pyarrow as pa
 from rankloop.candidates.generation import SOURCE_NAMES, candidates
 from rankloop.candidates.pool import CandidatePool, open_candidate_pool
 from rankloop.context import Context
-from rankloop.engine.opening import open_engine
 from rankloop.engine.protocol import Engine
 from rankloop.errors import RankloopError
 from rankloop.features.joining.store import FeatureStore
@@ -64,10 +63,9 @@ def _rank_shard(context: Context, batch: Batch, ranker: ActiveRanker, shard: int
             f"the inputs of the batch {batch.name} have changed since it was planned: features as of {batch.day} were "
             "built again, or a setting or the model is another. Clear the task `plan` and what follows it."
         )
-    # An engine of its own, so that the tables of one shard are gone before those of the next are made.
-    with open_engine(store.settings) as engine:
-        ranked_lists = shard_rankings(engine, store, options, batch, ranker, shard)
-        count = rankings.write_shard(context.state, batch, shard, ranked_lists)
+    ranked_lists = shard_rankings(context.engine, store, options, batch, ranker, shard)
+    count = rankings.write_shard(context.state, batch, shard, ranked_lists)
+    context.engine.release()  # so that the tables of this shard are gone before those of the next are made
     return {"batch": batch.name, "shard": shard, "buyers": count}
 
 
