@@ -107,7 +107,7 @@ def judge_shown(dag_run=None, params=None) -> dict:
     params=DAY_PARAM,
 )
 def batch_scoring() -> None:
-    """The order of the tasks; each passes on only the name of the batch."""
+    """Wire the tasks in their order; each passes on only the name of the batch."""
     batch = plan()
     published = publish(batch)
     rank.partial(batch=batch).expand(shards=SHARDS_BY_TASK) >> check(batch) >> published

@@ -138,7 +138,7 @@ def look_back(dag_run=None, params=None) -> list:
     },
 )
 def daily_features() -> None:
-    """The tasks and how they follow each other."""
+    """Wire the tasks: extract each source, clean, aggregate, build the features and publish them."""
     extracted = extract.expand(source=SOURCES)
     day_is_over() >> [extracted, whole_day()]
     extracted >> clean() >> aggregate() >> earlier_days() >> build() >> publish()

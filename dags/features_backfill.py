@@ -56,7 +56,7 @@ def publish(built: list, params=None, outlet_events=None) -> None:
     },
 )
 def features_backfill() -> None:
-    """The parts side by side, then one event for each day."""
+    """Build the parts side by side, then publish one asset event for each day."""
     publish(build.expand(part=list(range(PARTS))))
 
 

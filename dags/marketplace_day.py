@@ -27,7 +27,7 @@ from rankloop.settings import load_settings
     params=DAY_PARAM,
 )
 def marketplace_day() -> None:
-    """The DAG's one task."""
+    """Wire the DAG's one task, which simulates the market day."""
 
     @task
     def live(dag_run=None, params=None) -> dict[str, int]:

@@ -15,7 +15,7 @@ class Page(BaseOperatorLink):
     name = "Drift report"
 
     def get_link(self, operator, *, ti_key) -> str:
-        """The report's address. It is asked for in the worker, once the task has ended, with the task instance."""
+        """Return the report's address. Airflow asks for it in the worker, once the task instance has ended."""
         if not (made := ti_key.xcom_pull(task_ids=operator.task_id)) or "link" not in made:
             return ""
         return (conf.get("api", "base_url", fallback="") or "").rstrip("/") + made["link"]

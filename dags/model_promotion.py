@@ -43,7 +43,7 @@ def decide(params=None, dag_run=None) -> str:
 
 @task
 def newest_day(decision: str) -> str:
-    """The day that the new champion ranks first; skip where there is no new champion."""
+    """Return the day that the new champion ranks first; skip where there is no new champion."""
     from rankloop.scoring.inputs import newest_feature_day
 
     if decision != "promoted":

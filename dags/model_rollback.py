@@ -65,7 +65,7 @@ def newest_day(shown: str) -> str:
     },
 )
 def model_rollback() -> None:
-    """The decision first, written down and followed; then what buyers see."""
+    """Wire the tasks: write down the decision and follow it, then change what buyers see."""
     shown = show_again()
     roll_back() >> shown
     newest_day(shown) >> trigger_scoring()

@@ -12,7 +12,7 @@ app = FastAPI(title="Drift reports", openapi_url=None)
 
 @app.get("/{day}", dependencies=[Depends(requires_access_dag("GET", param_dag_id="batch_scoring"))])
 def drift_report(day: date) -> Response:
-    """The page of a market day, as it was written."""
+    """Return the drift report of a market day as the HTML page that was stored."""
     from rankloop.context import open_context
     from rankloop.errors import RankloopError
     from rankloop.monitoring.report.drift_report import read_report
