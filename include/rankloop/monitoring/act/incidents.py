@@ -45,7 +45,7 @@ def update_incidents(context: Context, day: date) -> str:
 
 
 def _grave(verdict: Verdict) -> list[RootCause]:
-    """The causes that call for more than a watch."""
+    """Return the causes that call for more than a watch."""
     return [cause for cause in verdict.causes if any(f.persistent and f.severity != "watch" for f in cause.findings)]
 
 

@@ -44,7 +44,7 @@ def baseline_of(kind: str, history: Sequence[float], rows: int) -> Baseline | No
 
 
 def _chance(kind: str, middle: float, rows: int) -> float:
-    """The standard deviation that comes from counting alone."""
+    """Return the standard deviation that comes from sampling alone."""
     if kind == "count":
         return math.sqrt(max(middle, 0.0))
     if kind == "share" and rows:

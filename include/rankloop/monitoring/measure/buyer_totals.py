@@ -99,7 +99,7 @@ def _with_orders(rows: ir.Table, orders: ir.Table) -> ir.Table:
 
 
 def _portions(engine: Engine, rows: ir.Table) -> Iterator[pa.Table]:
-    """The rows, list after list, some buyers at a time."""
+    """Yield the rows in whole lists, in the order shown, a portion of the buyers at a time."""
     portions = max(1, -(-count_rows(engine, rows) // PORTION_ROWS))
     for number in range(portions):
         part = rows.filter(rows["account_id"] % portions == number) if portions > 1 else rows
@@ -108,7 +108,7 @@ def _portions(engine: Engine, rows: ir.Table) -> Iterator[pa.Table]:
 
 
 def _sums(table: pa.Table) -> BuyerTotals:
-    """What whole lists, one after the other, add up to."""
+    """Sum the metrics, orders and GMV of a table of whole lists by buyer, policy and surface."""
     request = table["request_id"]
     begins = np.ones(len(table), dtype=bool)
     if len(table):
@@ -125,7 +125,7 @@ def _sums(table: pa.Table) -> BuyerTotals:
 
 
 def _added(lists: pa.Table, part: Floats, whole: Floats) -> BuyerTotals:
-    """The lists of each buyer, policy and surface added up."""
+    """Sum the figures of the lists by buyer, policy and surface."""
     account = lists["account_id"].to_numpy()
     policy, surface = (lists[name].to_numpy().astype(str) for name in ("policy", "surface"))
     codes = (np.unique(words, return_inverse=True)[1] for words in (account, policy, surface))
@@ -138,5 +138,5 @@ def _added(lists: pa.Table, part: Floats, whole: Floats) -> BuyerTotals:
 
 
 def _by(number: Ints, figures: Floats, count: int) -> Floats:
-    """The rows of each number added up."""
+    """Sum the rows of `figures` that have the same number."""
     return np.stack([np.bincount(number, column, count).astype(np.float64) for column in figures.T], axis=1)

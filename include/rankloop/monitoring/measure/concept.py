@@ -86,7 +86,7 @@ def measure_concept(context: Context, day: date) -> dict[str, Any]:
 
 
 def _version(context: Context, reader: ListReader, day: date) -> int | None:
-    """The version that ranked the day, so that a day measured again is about the same one; else who ranks now."""
+    """Return the version that ranked the day, so that measuring it again agrees; without one, the champion's."""
     if shown := reader.versions(day):
         return shown[0]
     now = current_champion(context.state, context.registry)
@@ -97,7 +97,7 @@ def _version(context: Context, reader: ListReader, day: date) -> int | None:
 
 
 def _recent_lists(context: Context, day: date) -> TrainingSet | None:
-    """The lists of the days just before; None where they are too few, or nothing was clicked in them."""
+    """Open the lists of the days just before; None where they are too few, or nothing was clicked in them."""
     featured, cleaned = set(context.lake.days(product.TABLE.name)), set(context.lake.days(CLEANED))
     before = [day - timedelta(days=back) for back in range(LEARNED_DAYS, 0, -1)]
     days = [other for other in before if other in cleaned and other - timedelta(days=1) in featured]
@@ -160,7 +160,7 @@ def _residuals(lists: ScoredLists, judged_on: ScoredLists | None, number: int) -
 
 
 def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
-    """The products of a segment; all of them where none is named."""
+    """Return which products belong to a segment; all of them where none is named."""
     if segment is None:
         return np.ones(len(lists.label), dtype=bool)
     column = lists.table[f"segment_{segment.kind}"]

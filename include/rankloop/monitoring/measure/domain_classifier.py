@@ -91,7 +91,7 @@ def _guesses(values: Floats, label: Ints, weights: Floats, groups: Ints) -> Floa
 
 
 def _less_one(label: Ints, groups: Ints) -> Iterator[npt.NDArray[np.bool_]]:
-    """The rows without those of one group, for each group that has any."""
+    """Yield a mask that leaves out one group of buyers, for each group that has any."""
     for group in range(BUYER_GROUPS):
         rest = groups != group
         if not rest.all() and len(np.unique(label[rest])) > 1:

@@ -83,7 +83,7 @@ def no_base_lists(day: date) -> str:
 
 
 def _not_there(lake: Lake, day: date) -> str:
-    """What a day's lists need and lack, if anything."""
+    """Return what is missing to measure a day's lists, in words; empty if nothing is."""
     if day not in lake.days(CLEANED):
         return f"the events of {day} are not in the lake"
     built = lake.days(product.TABLE.name)

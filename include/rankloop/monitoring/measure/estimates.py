@@ -119,7 +119,7 @@ def _drawn_buyers(random: np.random.Generator, buyers: Ints) -> Floats:
 
 
 def _tally(lists: ScoredLists, label: Ints, weight: Floats) -> Tally:
-    """What these labels come to in the order shown."""
+    """Sum the metrics of these labels by list, in the order shown."""
     return tally(-_position(lists).astype(np.float64), Judged(label, lists.sizes, weight), NAMES)
 
 

@@ -42,7 +42,7 @@ def expected_lists(training: TrainingRecord, number: int) -> ScoredLists | None:
 
 
 def _of_the_shop(training: TrainingRecord) -> npt.NDArray[Any]:
-    """The names of the test lists that the shop ranked itself."""
+    """Return the request ids of the test lists that the shop ranked itself, sorted."""
     names: set[str] = set()
     for name in training.tests:
         for _, batch in training.data.batches(name, ["request_id", "policy"]):

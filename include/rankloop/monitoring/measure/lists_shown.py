@@ -132,7 +132,7 @@ def _schema(models: Iterable[str]) -> pa.Schema:
 def _scored_rows(
     training: TrainingSettings, batches: Iterator[pa.RecordBatch], day: date, models: Mapping[str, Model]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows without their features, which metrics do not need, but with their segments and scores."""
+    """Yield the rows with their segments and scores, without the features, which metrics do not need."""
     schema = _schema(models)
     for batch in batches:
         columns: dict[str, Any] = {

@@ -97,7 +97,7 @@ def live_results(sums: BuyerTotals, control_share: float, day: date) -> list[Row
 
 
 def _results(sums: BuyerTotals, stream: str) -> dict[tuple[str, str], ArmResult]:
-    """What one arm came to, by policy and surface; the same draws of buyers for each of them."""
+    """Return the results of one arm by policy and surface, with the same bootstrap draws of buyers for each."""
     buyers = np.unique(sums.account)
     places = [(policy, surface) for policy in _and_all(sums.policy) for surface in _and_all(sums.surface)]
     parts = {place: part for place in places if len(part := _at(sums, *place))}
@@ -140,7 +140,7 @@ def _difference(ours: ArmResult, base: ArmResult) -> Iterator[Row]:
 
 
 def _written(arm: str, place: ArmResult, values: Floats, resampled: Floats, counted: tuple[int, int]) -> Iterator[Row]:
-    """A row a metric, without those that nothing is known of."""
+    """Yield a row for each metric that has a value and an interval."""
     tail = (1 - BOOTSTRAP.confidence) / 2
     for column, name in enumerate(NAMES):
         if np.isnan(values[column]) or np.isnan(resampled[:, column]).all():

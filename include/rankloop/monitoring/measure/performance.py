@@ -85,7 +85,7 @@ def _metric(row: Row) -> str:
 
 
 def _overall(results: list[Row]) -> Iterator[Measurement]:
-    """The live results of each version's lists, on all surfaces."""
+    """Yield the live results of each version's lists, on all surfaces."""
     for row in results:
         version, name = version_of_policy(row["policy"]), _metric(row)
         if version is not None and (row["arm"], row["surface"]) == (PERSONALISED, ALL) and name in NAMES:
@@ -104,7 +104,7 @@ def _against_control(results: list[Row], numbers: list[int]) -> Iterator[Measure
 
 
 def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> Iterator[Measurement]:
-    """The live metrics of a version's lists, segment by segment."""
+    """Yield the live metrics of a version's lists, segment by segment."""
     ours = in_shown_order(without_control(with_policy(lists, policy_name(number)), control_share))
     for segment in segments(ours):
         of_segment, judged = segment_lists(ours, segment)
@@ -113,7 +113,7 @@ def _live_by_segment(lists: ScoredLists, number: int, control_share: float) -> I
 
 
 def _reranked(shops: ScoredLists, evaluated: ScoredLists | None, number: int) -> Iterator[Measurement]:
-    """The shop's lists as the version would have put them, over all and by segment, against those it was judged on."""
+    """Yield the metrics of the shop's lists reranked by the version, overall and by segment, against its evaluation."""
     if evaluated is None:
         yield from _measured(RERANKED, ALL, shops, shops.judged, {}, number)
         return

@@ -108,7 +108,7 @@ def _held_against(days: DayWithBaseline, by_day: Mapping[date, Figures]) -> Iter
 
 
 def _history(days: DayWithBaseline, by_day: Mapping[date, Figures], key: Key) -> list[float]:
-    """What a figure was on the same weekdays, or where those are too few, on the last days."""
+    """Return a figure's values on the same weekdays, or on the last days where the weekdays are too few."""
     weekdays, recent = (
         [
             value
@@ -121,7 +121,7 @@ def _history(days: DayWithBaseline, by_day: Mapping[date, Figures], key: Key) ->
 
 
 def _absent(key: Key) -> tuple[float, int]:
-    """What a figure is that other days have and this one lacks: a reason that rejected nothing, or nothing known."""
+    """Return the value and rows of a figure that this day lacks: 0 for a reason that rejected nothing, else NaN."""
     return (0.0 if key[2].startswith(QUARANTINED) else math.nan), 0
 
 
@@ -177,7 +177,7 @@ def _marked(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> dict[st
 
 
 def _some(engine: Engine, lake: Lake, table: str, by: str, summary: DaySummary) -> ir.Table:
-    """The day's rows of a table, or those of every so-manieth buyer or product."""
+    """Return the day's rows of a table; of a large one, a sample: those of every n-th buyer or product."""
     rows = engine.read(lake.files(table, [date.fromisoformat(summary.day)]), EVENT_SCHEMAS[table])
     count = max((source.rows for source in summary.sources.values() if source.table == table), default=0)
     return rows.filter(rows[by] % parts == 0) if (parts := -(-count // READ_ROWS)) > 1 else rows
@@ -199,7 +199,7 @@ def _quantiles(engine: Engine, rows: ir.Table, source: str, columns: Sequence[st
 
 
 def _shares(engine: Engine, measure: str, marked: ir.Table) -> Figures:
-    """The share of rows that are `hit`, of those that can be told."""
+    """Return the share of rows marked as a hit, among the rows that could be checked."""
     schema = pa.schema({"hits": pa.int64(), "rows": pa.int64()})
     totals = marked.aggregate(hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count())
     [row] = engine.batches(totals, schema).read_all().to_pylist()
@@ -258,7 +258,7 @@ def _of_shops(
 
 
 def _by_shop(engine: Engine, marked: ir.Table) -> list[dict[str, int]]:
-    """The shops that have hits, with how many and of how many products; those with most hits first."""
+    """Return each shop that has hits, with its counts of hits and rows, most hits first."""
     schema = pa.schema({"shop_id": pa.int64(), "hits": pa.int64(), "rows": pa.int64()})
     totals = marked.group_by("shop_id").aggregate(
         hits=marked["hit"].cast("int64").sum().fill_null(0), rows=marked.count()

@@ -61,7 +61,7 @@ class ValueBins:
         return made
 
     def cells(self, values: Column) -> Ints:
-        """The cell of each value."""
+        """Return the cell of each value."""
         place = np.searchsorted(self.edges, values)
         if not len(self.edges):
             return np.asarray(np.isnan(values), dtype=np.int64)

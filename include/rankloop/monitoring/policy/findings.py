@@ -45,7 +45,7 @@ def _findings_of(  # noqa: PLR0913, PLR0917  (all that a finding follows from)
     importance: Mapping[str, float],
     day: date,
 ) -> Iterator[Finding]:
-    """What a rule finds in some of what it reads, by subject and measure."""
+    """Yield what a rule finds in one set of the measurements it reads, by subject and measure."""
     prepared = rule.prepare([row for row in rows if read.include(row)], importance)
     window = _window(policy, rule, read, day)
     judged = [row for row in prepared if row["rows"] >= rule.min_rows]
@@ -62,7 +62,7 @@ def _findings_of(  # noqa: PLR0913, PLR0917  (all that a finding follows from)
 
 
 def _window(policy: Policy, rule: DriftRule, read: Measures, day: date) -> list[date]:
-    """The days that count, the newest last."""
+    """Return the days that count, the newest last."""
     newest = day - timedelta(days=read.days_later)
     # Wrong data explains what is bad for as long as any rule looks back.
     days = policy.look_back_days if rule.role == "data" else rule.of

@@ -90,7 +90,7 @@ def next_steps(  # noqa: PLR0913, PLR0917  (all that they follow from)
 
 
 def _take_off(rows: Rows) -> str:
-    """What to do where our rankings do harm, and whether anybody has to."""
+    """Tell on-call how to stop showing our rankings, and that monitoring may have done so already."""
     champion = next((row["version"] for row in rows.get(PERFORMANCE, ())), "VERSION")
     return (
         "Take our rankings off: buyers do worse with them than with the shop's own. With `monitoring.mode` on that "

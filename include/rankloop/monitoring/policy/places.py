@@ -51,7 +51,7 @@ def worst_segments(rows: Rows) -> dict[str, str]:
 
 
 def _segments(rows: Iterable[Row], signal: str) -> list[Row]:
-    """The rows of a signal's newest day that are of a segment and have an interval."""
+    """Return the segment rows of a signal's newest day that have an interval."""
     of_signal = [row for row in rows if row["signal"] == signal and has_value(row["value"])]
     newest = max((row[DAY] for row in of_signal), default=None)
     with_interval = (row for row in of_signal if has_value(row["low"]) and has_value(row["high"]))

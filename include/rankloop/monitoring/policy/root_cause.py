@@ -130,7 +130,7 @@ def _data_bug_reasons(findings: Sequence[Finding], policy: Policy, *, others_fol
 
 
 def _drift(findings: Sequence[Finding], rows: Rows, policy: Policy, suspects: tuple[SuspectFeature, ...]) -> RootCause:
-    """Inputs that moved, or another taste."""
+    """Return the root cause of drift: covariate shift, concept drift, or unclear."""
     rules = {finding.rule: policy.rule(finding.rule) for finding in findings}
     fell = [finding for finding in findings if finding.role == "performance"]
     taste = [finding for finding in findings if finding.role == "concept"]

@@ -65,7 +65,7 @@ def open_policy(settings: MonitoringSettings) -> Policy:
 
 
 def _own_rules(paths: Iterable[str]) -> Iterable[type[DriftRule]]:
-    """The rules outside of Rankloop, by their paths."""
+    """Yield the rules that the settings add by their import paths; refuse a name that is taken."""
     taken = {rule.name: f"{rule.__module__}.{rule.__qualname__}" for rule in RULES}
     for path in paths:
         rule = _import_rule(path)
@@ -115,7 +115,7 @@ def _configured(rule: type[DriftRule], given: Mapping[str, Any]) -> DriftRule:
 
 
 def _require_days_to_learn_from(settings: MonitoringSettings, rules: Iterable[DriftRule]) -> None:
-    """A change of taste is dated to the first bad day that a rule sees, and no rule sees further back than `of`."""
+    """Refuse a `learn_days` longer than the look-back `of` of the rules that date a change of taste."""
     finding = [rule for rule in rules if rule.cause == CONCEPT_DRIFT and rule.severity == "retrain"]
     days = min((rule.of for rule in finding), default=settings.learn_days)
     if settings.learn_days > days:

@@ -47,7 +47,7 @@ def _limits(rule: DriftRule) -> str:
 
 
 def _figures(rule: DriftRule) -> Iterator[tuple[str, str]]:
-    """The threshold and the settings that only this rule has, each with what it means."""
+    """Yield the threshold and the settings that only this rule has, each with what it means."""
     for name, field in type(rule).model_fields.items():
         value = getattr(rule, name)
         figure = f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -42,7 +42,7 @@ def finding_sentences(findings: Sequence[Finding], policy: Policy) -> list[str]:
 
 
 def _badness(finding: Finding) -> float:
-    """The less, the worse."""
+    """Return a key that sorts findings by how far the value fell: the smaller, the worse."""
     return finding.value / finding.expected if finding.expected else -abs(finding.value)
 
 
@@ -97,7 +97,7 @@ def decimals(*values: float) -> int:
 
 
 def _format(finding: Finding, rule: DriftRule) -> str:
-    """The format of the value, its bounds and what is expected: the same for all."""
+    """Return the number format that the value, its bounds and the expected value share."""
     sign = "+" if rule.signed else ""
     return f"{sign}.0%" if rule.percent else f"{sign},.{decimals(finding.value, *_bounds(finding))}f"
 
