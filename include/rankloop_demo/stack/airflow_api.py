@@ -28,7 +28,7 @@ class AirflowApi:
     token: str
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON in, JSON out)
-        """What Airflow answers to a request it accepts; `path` begins behind `/api/v2`."""
+        """Send a request and return the body of Airflow's answer, or raise; `path` begins behind `/api/v2`."""
         answer = self._answer(method, path, body)
         if answer is None:
             raise AirflowRefusedError(f"Airflow does not answer on port {self.port}. Start it with `make start`.")
@@ -52,7 +52,7 @@ class AirflowApi:
 
 
 def signed_in(settings: Settings, person: str) -> AirflowApi:
-    """The API as this person, one of the embedded stack's four."""
+    """Return the API, signed in as one of the embedded stack's four people."""
     return AirflowApi(settings.ports.airflow, api_token(settings, person))
 
 

@@ -17,7 +17,7 @@ ANSWERS = 3
 
 
 def ask_about(settings: Settings, number: int) -> str:
-    """The id of the run that asks about this version, once it waits for its answer or has ended."""
+    """Start the run that asks about this version and return its id once it waits for its answer or has ended."""
     switch_on(settings, DAG)
     api, run = signed_in(settings, "admin"), f"version_{number}"
     if not any(found["dag_run_id"] == run for found in _runs(api)):
@@ -28,7 +28,7 @@ def ask_about(settings: Settings, number: int) -> str:
 
 
 def question(settings: Settings, run: str) -> dict[str, Any]:
-    """What the run asks, as Airflow has it."""
+    """Return the question of the run, as Airflow has it."""
     found: dict[str, Any] = signed_in(settings, "viewer").ask("GET", _detail(run))
     return found
 
@@ -60,7 +60,7 @@ def page(settings: Settings, run: str) -> str:
 
 
 def state_of(api: AirflowApi, run: str) -> str:
-    """The state of a run."""
+    """Return the state of a run."""
     return str(api.ask("GET", f"/dags/{DAG}/dagRuns/{run}")["state"])
 
 

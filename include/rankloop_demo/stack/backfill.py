@@ -69,7 +69,7 @@ def run_days(  # noqa: PLR0913  (what is run, and how it is watched)
 
 
 def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: date) -> None:
-    """A DAG just switched on runs its newest day by itself, in its own time; asked for at once, it would run twice."""
+    """Run the newest days, once Airflow has had time to start those that are due on its own: none runs twice."""
     deadline = time.monotonic() + SCHEDULED_WITHIN_S
     while not (there := _due(api, dag_id, due_from)) and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY_S)
@@ -77,7 +77,7 @@ def _run_newest(api: AirflowApi, dag_id: str, days: Sequence[date], due_from: da
 
 
 def _due(api: AirflowApi, dag_id: str, due_from: date) -> set[str]:
-    """The days from this one on that have a run."""
+    """Return the days from `due_from` on that have a run."""
     return {key for key in _runs(api, dag_id) if key >= due_from.isoformat()}
 
 
@@ -114,7 +114,7 @@ def _watch(api: AirflowApi, dag_id: str, wanted: Sequence[str], on_look: Callabl
 
 
 def _runs(api: AirflowApi, dag_id: str) -> dict[str, dict[str, Any]]:
-    """The run of each partition that got furthest: there may be one of the schedule and one asked for."""
+    """Return each partition's run that got furthest: there may be a scheduled and a requested one."""
     runs: list[dict[str, Any]] = []
     while True:
         page = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit=100&offset={len(runs)}&order_by=run_after")

@@ -22,7 +22,7 @@ DATABASE_WAIT_S = 30
 
 
 def stack_environment(settings: Settings, keys: Keys) -> dict[str, str]:
-    """What the supervisor is started with and hands on: the caller's environment, with ours over it."""
+    """Return the environment that the supervisor starts with and passes on: the caller's, with ours over it."""
     environment = {
         **_tunable(),
         **os.environ,

@@ -82,7 +82,7 @@ def write_private(path: Path, content: dict[str, str]) -> None:
 
 
 def read_private(path: Path) -> dict[str, str]:
-    """What `write_private` wrote, or an empty dict if it never did."""
+    """Return what `write_private` wrote, or an empty dict if it never did."""
     try:
         content: Any = json.loads(path.read_text())
     except FileNotFoundError:

@@ -21,7 +21,7 @@ class Keys:
 
 
 def keys_of(home: Path) -> Keys:
-    """The keys of this home, made now if it has none."""
+    """Return the keys of this home, and make those it lacks."""
     path = home / "keys.json"
     kept = read_private(path)
     made = {"fernet": _fernet_key(), "jwt": secrets.token_urlsafe(64), "session": secrets.token_urlsafe(32)}

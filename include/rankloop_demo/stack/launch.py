@@ -28,7 +28,7 @@ class Launch:
     new_passwords: dict[str, str] = field(repr=False)
 
     def attached(self) -> subprocess.Popen[bytes]:
-        """A supervisor that prints where we print, in a group of its own: Ctrl-C reaches it through us alone."""
+        """Start a supervisor that prints where we print, in a group of its own: Ctrl-C reaches it through us alone."""
         return subprocess.Popen(  # noqa: S603  (our own module)
             self._command(), env=self.environment, stdin=subprocess.DEVNULL, process_group=0
         )
@@ -67,7 +67,7 @@ def ready_to_launch(settings: Settings) -> Launch:
 
 
 def open_log(home: Path) -> IO[bytes]:
-    """The log, to append to; one that has grown too long is put aside first."""
+    """Open the log for appending; one that has grown too long is put aside first."""
     path = log_file(home)
     if log_size(home) > LOG_LIMIT_BYTES:
         path.replace(path.with_suffix(".log.1"))

@@ -65,7 +65,7 @@ class StackStatus:
 
 
 def start(settings: Settings, announce: Announce = lambda _: None) -> StackFacts:
-    """A stack that runs on its own and is healthy; `announce` hears how its servers are until they all are."""
+    """Start the stack in the background and wait until it is healthy; `announce` is told of its servers meanwhile."""
     began = time.monotonic()
     prepare(settings.home)
     with one_at_a_time(settings.home):
@@ -121,7 +121,7 @@ def stop(settings: Settings) -> bool:
 
 
 def status(settings: Settings) -> StackStatus:
-    """What runs of this home's stack, and whether it does its work."""
+    """Return what runs of this home's stack, and the health of its servers."""
     if supervisor := supervisor_of(settings.home):
         return StackStatus(look(_as_it_runs(settings, supervisor), supervisor.started), supervisor.pid, 0)
     return StackStatus((), None, len(processes_of(settings.home)))
@@ -144,7 +144,7 @@ def clean(settings: Settings) -> bool:
 
 
 def _usable_supervisor(settings: Settings) -> StackProcess | None:
-    """The supervisor that runs already, if one does; refused if it was started with other settings than these."""
+    """Return the supervisor that already runs, if any; refuse one that was started with other settings than these."""
     supervisor = supervisor_of(settings.home)
     if supervisor is None:
         return None
@@ -160,13 +160,13 @@ def _usable_supervisor(settings: Settings) -> StackProcess | None:
 
 
 def _as_it_runs(settings: Settings, supervisor: StackProcess) -> Settings:
-    """The settings with the ports of the stack that runs, which may have been started with others than ours."""
+    """Return the settings with the ports of the running stack, which may differ from ours."""
     ports = {name: int(supervisor.environment[variable(f"ports.{name}")]) for name in type(settings.ports).model_fields}
     return settings.model_copy(update={"ports": Ports(**ports)})
 
 
 def _wait_until_healthy(settings: Settings, announce: Announce, alive: Callable[[], bool]) -> tuple[Server, ...] | None:
-    """The servers once all are healthy, or None if the stack has ended before."""
+    """Return the servers once all are healthy, or None if the stack ended before."""
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while alive():
         supervisor = supervisor_of(settings.home)

@@ -18,12 +18,12 @@ class Answer:
 
 
 def get(port: int, path: str) -> Answer | None:
-    """The answer to a GET, or None if nobody speaks HTTP there."""
+    """Send a GET and return the answer, or None if nobody speaks HTTP there."""
     return ask("GET", port, path)
 
 
 def post(port: int, path: str, body: dict[str, str]) -> Answer | None:
-    """The answer to a POST of this JSON, or None if nobody speaks HTTP there."""
+    """Send a POST of this JSON and return the answer, or None if nobody speaks HTTP there."""
     return ask("POST", port, path, body)
 
 
@@ -35,7 +35,7 @@ def ask(  # noqa: PLR0913, PLR0917  (the parts of a request)
     token: str = "",
     patience_s: float = PATIENCE_S,
 ) -> Answer | None:
-    """The answer to any request, or None if nobody speaks HTTP there."""
+    """Send a request and return the answer, or None if nobody speaks HTTP there."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with requests.Session() as session:
         session.trust_env = False

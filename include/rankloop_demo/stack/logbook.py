@@ -51,7 +51,7 @@ def _see(home: Path, process: str, log_start: int | None) -> str:
 
 
 def _last_lines(home: Path, process: str, log_start: int) -> deque[str]:
-    """What this process printed last, without the time and name that the supervisor puts before a line."""
+    """Return the last lines this process printed, without the supervisor's prefix of time and name."""
     of_process = re.compile(rf"\S+ {re.escape(process)} *\| (.*)")
     with log_file(home).open(encoding="utf-8", errors="replace") as log:
         log.seek(log_start)

@@ -19,12 +19,12 @@ class SignInError(RankloopError):
 
 
 def passwords_file(home: Path) -> Path:
-    """The file that Airflow reads the passwords from: a JSON object, name to password."""
+    """Return the file that Airflow reads the passwords from: a JSON object, name to password."""
     return home / "passwords.json"
 
 
 def make_missing_passwords(home: Path) -> dict[str, str]:
-    """The passwords made just now, by person; empty when everybody had one already."""
+    """Make a password for each person who has none, and return the new ones by person."""
     path = passwords_file(home)
     kept = read_private(path)
     made = {person: secrets.token_urlsafe(12) for person in PEOPLE if person not in kept}
@@ -42,7 +42,7 @@ def api_token(settings: Settings, person: str) -> str:
 
 
 def sign_in(settings: Settings, person: str, password: str) -> str:
-    """A bearer token for this name and password."""
+    """Return a bearer token for this name and password."""
     body = {"username": person, "password": password}
     answer = local_http.post(settings.ports.airflow, "/auth/token", body)
     if answer is None:

@@ -56,7 +56,7 @@ def _holder(port: int) -> str:
 
 
 def _another(port: int, ports: Ports) -> int:
-    """The next port that is free and none of ours."""
+    """Return the next port that is free and none of ours."""
     candidates = [*range(max(port + 1, FIRST_FOR_EVERYBODY), 65536), *range(8081, 65536)]
     return next((other for other in candidates if other not in ports.model_dump().values() and _is_free(other)), port)
 

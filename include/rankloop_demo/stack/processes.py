@@ -66,7 +66,7 @@ def processes_of(home: Path) -> list[StackProcess]:
 
 
 def supervisor_of(home: Path) -> StackProcess | None:
-    """The process that runs this home's stack, if it runs."""
+    """Return the supervisor process of this home's stack, or None if it does not run."""
     return next((process for process in processes_of(home) if process.name == SUPERVISOR), None)
 
 

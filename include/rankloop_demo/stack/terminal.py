@@ -16,7 +16,7 @@ from rankloop_demo.stack.logbook import log_file
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[Sequence[Server]], None]]:
-    """A callback that keeps one line a server up to date; where nothing moves, it prints each as it becomes healthy."""
+    """Yield a callback that keeps one line a server up to date; outside a terminal it prints the healthy ones once."""
     if not console.is_terminal:
         yield one_line_each(console)
         return
@@ -26,7 +26,7 @@ def progress(console: Console) -> Iterator[Callable[[Sequence[Server]], None]]:
 
 
 def one_line_each(console: Console) -> Callable[[Sequence[Server]], None]:
-    """A callback that prints each server once, as it becomes healthy: for a log, or among one."""
+    """Return a callback that prints each server once, as it becomes healthy: for a log, or among one."""
     told: set[str] = set()
 
     def announce(servers: Sequence[Server]) -> None:

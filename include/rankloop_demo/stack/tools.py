@@ -19,7 +19,7 @@ class MissingToolError(RankloopError):
 
 
 def commands() -> dict[str, str]:
-    """The shell command of each process, in the order of the Procfile."""
+    """Return the shell command of each process, in the order of the Procfile."""
     procfile = REPOSITORY / "Procfile"
     if not procfile.is_file():
         raise MissingToolError(
@@ -37,7 +37,7 @@ def refuse_missing_tools() -> None:
 
 
 def mongo_server() -> Path:
-    """The embedded MongoDB-compatible server's executable, found without importing its package."""
+    """Return the executable of the embedded MongoDB-compatible server, without importing its package."""
     try:
         files = metadata.files("secantusdb") or []
     except metadata.PackageNotFoundError:

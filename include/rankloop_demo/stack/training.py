@@ -12,7 +12,7 @@ DAG = "continuous_training"
 
 
 def train_as_of(settings: Settings, day: date, reason: str, trials: int, on_task: Callable[[str], None]) -> str:
-    """The id of the run that trained as of this day, once it has ended with success; a failed one is run again.
+    """Train as of this day and return the id of the run once it has succeeded; a failed run is run again.
 
     `trials` sets of parameters are tried. `on_task` is called with each task that begins. Asked for again, the day
     is not trained again.
@@ -26,7 +26,7 @@ def train_as_of(settings: Settings, day: date, reason: str, trials: int, on_task
 
 
 def watch_training(settings: Settings, run: str, on_task: Callable[[str], None]) -> str:
-    """The run once it has ended with success; failed before, it is run again."""
+    """Wait until the run has succeeded and return its id; if it failed before, it is run again."""
     api = signed_in(settings, "admin")
     if _state(api, run) == "failed":
         run_again(api, DAG, run)

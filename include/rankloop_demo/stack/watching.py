@@ -14,7 +14,7 @@ NEWEST = 100
 
 
 def run_of(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any] | None:
-    """The run of this day that got furthest, if there is any: one of its partition, or one that was asked for."""
+    """Return the run of this day that got furthest, if any: one of its partition, or a requested one."""
     found = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit={NEWEST}&order_by=-run_after")["dag_runs"]
     key = day.isoformat()
     runs = [run for run in found if key in {run["partition_key"], (run["conf"] or {}).get("day")}]
@@ -22,7 +22,7 @@ def run_of(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any] | None:
 
 
 def ask_for(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any]:
-    """A new run for this day."""
+    """Start a new run for this day and return it."""
     body = {"logical_date": None, "conf": {"day": day.isoformat()}}
     asked: dict[str, Any] = api.ask("POST", f"/dags/{dag_id}/dagRuns", body)
     return asked
