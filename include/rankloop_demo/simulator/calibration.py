@@ -39,7 +39,7 @@ class Calibration:
 
 
 def calibrate(place: Marketplace, days: Sequence[date]) -> list[Calibration]:
-    """The base ranking and the ceiling on these days, over the lists in which something was clicked."""
+    """Measure the base ranking and the ceiling on these days, over the lists in which something was clicked."""
     base_scores, probabilities, clicks, sizes = [], [], [], []
     for day in days:
         for block in range(place.blocks):

@@ -17,7 +17,7 @@ PRODUCT = 4
 
 
 def price_as_sent(world: World, market: MarketDay) -> tuple[Floats, Floats]:
-    """The original and the final price of each product as the shops send them, units mistaken or not."""
+    """Return each product's original and final price as the shops send them, including wrong units."""
     wrong = market.scenarios.wrong_unit(world, market.day)
     factor = np.where(wrong, 1 / UNIT_BUG_FACTOR, 1.0)
     return np.ceil(world.products.price * factor), np.ceil(market.price * factor)
@@ -62,5 +62,5 @@ def product_documents(world: World, market: MarketDay, zone: ZoneInfo, products:
 
 
 def product_name(world: World, product: int) -> str:
-    """The words of a product's name, joined by spaces."""
+    """Return a product's name: its words, joined by spaces."""
     return " ".join(world.words.words[word] for word in world.products.words[product] if word != NO_WORD)

@@ -30,7 +30,7 @@ class Clock:
 
 
 def clock(day: date, zone: ZoneInfo) -> Clock:
-    """The clock of a market day."""
+    """Return the clock of a market day."""
     start, end = start_of(day, zone), start_of(day + timedelta(days=1), zone)
     return Clock(day, int(start.timestamp() * 1000), int(end.timestamp() * 1000))
 

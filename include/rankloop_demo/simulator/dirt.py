@@ -36,7 +36,7 @@ class Stain:
     value: str
 
     def row(self) -> dict[str, Any]:
-        """The stain as the day's truth file has it."""
+        """Return the stain as a row of the day's truth file."""
         return asdict(self)
 
 
@@ -151,7 +151,7 @@ DUPLICATES = {IMPRESSIONS: 0.001, INTERACTIONS: 0.002}
 
 
 def soil(collection: str, documents: list[Any], random: np.random.Generator) -> tuple[list[Any], list[Stain]]:
-    """The documents with some made dirty, each in one way at most, and what was done to which."""
+    """Make some documents dirty, each in one way at most, and return all of them with what was done to which."""
     documents, stains = list(documents), []
     draw = random.random(len(documents))
     edge = 0.0
@@ -173,13 +173,13 @@ def soil(collection: str, documents: list[Any], random: np.random.Generator) -> 
 
 
 def late(arrivals: pa.Table) -> list[Stain]:
-    """The record of reactions that arrive a day after they happened."""
+    """Return a stain for each reaction that arrives a day after it happened."""
     keys, ids = arrivals[KEYS[INTERACTIONS]].to_pylist(), arrivals[ID].to_pylist()
     return [Stain(INTERACTIONS, "late", key, identity.hex(), "", "") for key, identity in zip(keys, ids, strict=True)]
 
 
 def _loose(document: Any) -> Document:  # noqa: ANN401  (a document, as a dict or as BSON)
-    """A copy that can be changed."""
+    """Return a copy that can be changed."""
     if isinstance(document, bytes):
         return bson.decode(document, bson.CodecOptions(datetime_conversion=bson.DatetimeConversion.DATETIME_MS))
     return copy.deepcopy(document)

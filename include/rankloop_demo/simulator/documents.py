@@ -40,12 +40,12 @@ class Page:
     block: int
 
     def ids(self, arrival_ms: Ints, kind: int, first: int = 0) -> npt.NDArray[np.uint8]:
-        """The `_id` of each document of a kind, numbered from the first on, as rows of twelve bytes."""
+        """Return the `_id` of each document of a kind, numbered from `first`, as rows of twelve bytes."""
         return object_ids(arrival_ms, self.market.number, self.block, kind, first + np.arange(len(arrival_ms)))
 
 
 def request_ids(page: Page, count: int) -> list[str]:
-    """The name of each list of a block's day."""
+    """Return the `request_id` of each list of a block's day."""
     return [f"q{page.clock.day:%Y%m%d}-{page.block:05d}-{number:06d}" for number in range(count)]
 
 
@@ -75,7 +75,7 @@ def list_documents(page: Page, lists: Lists) -> list[bytes]:
 
 
 def _sample_list(surface: int, policy: str, size: int, name_length: int) -> Document:
-    """A list's document with the right layout; positions count from 1 and are final, the rest is overwritten.
+    """Build a list's document with the right layout; positions count from 1 and are final, the rest is overwritten.
 
     Its letters and zeros cannot be mistaken for a field's name, which is how each place is found.
     """
@@ -110,7 +110,7 @@ def _bytes(values: Any, dtype: str) -> Ints:  # noqa: ANN401  (any array of numb
 
 
 def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints, first: int = 0) -> pa.Table:
-    """A row a reaction, numbered from the first on, as the contract has it, with its `_id` and when it arrives."""
+    """Return a row for each reaction, as the contract has it, numbered from `first`, with its `_id` and its arrival."""
     count, world = len(reactions.kind), page.world
     account = world.buyers.id[reactions.buyer]
     names = np.array(request_ids(page, int(reactions.list.max(initial=-1)) + 1), dtype=object)

@@ -118,13 +118,13 @@ def _still_to_live(client: Client, place: Marketplace, days: Sequence[date]) -> 
 
 
 def _begun(place: Marketplace, day: date) -> dict[str, str]:
-    """The scenarios that have begun by this day, as the record of lived days has them."""
+    """Return the scenarios that have begun by this day, as they are kept in the record of simulated days."""
     return {name: first.isoformat() for name, first in place.scenarios.first_day.items() if first <= day}
 
 
 @contextmanager
 def _blocks(place: Marketplace, diary: Diary, client: Client) -> Iterator[Blocks]:
-    """A function that lives all blocks of a day, in as many processes as there are to be."""
+    """Yield a function that simulates all blocks of a day, in as many processes as there are workers."""
     numbers = range(place.blocks)
     if diary.workers == 1:
         yield lambda day, shown: map(partial(_live_block, client, place, day, shown), numbers)
@@ -154,7 +154,7 @@ def _live_block(client: Client, place: Marketplace, day: date, shown: Shown, blo
 
 
 def _rankings(client: Client, place: Marketplace, shown: Shown, block: int) -> Rankings | None:
-    """What the buyers of a block are shown who are not control; None on a day of base rankings."""
+    """Return what a block's buyers outside the control group are shown; None on a day of base rankings."""
     if shown.batch is None:
         return None
     accounts = place.world.buyers.id[place.buyers_of(block)]
@@ -190,7 +190,7 @@ def _make_writable(folder: Path) -> None:
 
 
 def _write_truth(folder: Path, day: date, reports: Sequence[BlockReport]) -> None:
-    """A line for each dirty document of the day; the file appears whole or not at all."""
+    """Write a line for each dirty document of the day; the file appears whole or not at all."""
     unfinished = folder / f".{day}.{os.getpid()}.jsonl"
     with unfinished.open("w", encoding="utf-8") as file:
         for report in reports:

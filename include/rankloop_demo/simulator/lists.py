@@ -47,12 +47,12 @@ class Lists:
         return np.asarray(self.products != NO_PRODUCT)
 
     def take(self, rows: Ints | Bools) -> "Lists":
-        """These lists alone."""
+        """Return only these lists."""
         return Lists(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def make_lists(world: World, market: MarketDay, buyers: Ints, random: np.random.Generator) -> Lists:
-    """The lists that these buyers see on this day, in the order of their times."""
+    """Draw the lists that these buyers see on this day, ordered by time."""
     visits = np.minimum(random.poisson(_expected_lists(world, market, buyers)), MOST_LISTS_OF_A_BUYER)
     mind_of_buyer = _minds(world, buyers, random)
     row = np.repeat(np.arange(len(buyers)), visits)
@@ -69,7 +69,7 @@ def make_lists(world: World, market: MarketDay, buyers: Ints, random: np.random.
 
 
 def _expected_lists(world: World, market: MarketDay, buyers: Ints) -> Floats:
-    """Lists a buyer sees today: newcomers come more often, the lapsed hardly ever, those not yet here never."""
+    """Return how many lists each buyer sees on average today: more for newcomers, almost none for the lapsed."""
     people, today = world.buyers, market.number
     age = today - people.join[buyers]
     stage = np.select([age < 0, today > people.lapse[buyers], age < NEW_BUYER_DAYS], [0.0, 0.03, 1.3], 1.0)
@@ -77,7 +77,7 @@ def _expected_lists(world: World, market: MarketDay, buyers: Ints) -> Floats:
 
 
 def _minds(world: World, buyers: Ints, random: np.random.Generator) -> Ints:
-    """What each buyer is after today: mostly one of the favourite leaves, sometimes something else altogether."""
+    """Draw the leaf each buyer is after today: mostly one of the favourites, sometimes any other."""
     love = world.buyers.leaf_love[buyers]
     favourite = np.argmax(love + random.gumbel(size=love.shape), axis=1)
     leaf = world.buyers.leaves[buyers, favourite]
@@ -86,7 +86,7 @@ def _minds(world: World, buyers: Ints, random: np.random.Generator) -> Ints:
 
 
 def _draw_leaves(world: World, buyer: Ints, mind: Ints, surface: Ints, random: np.random.Generator) -> Ints:
-    """A leaf for each place to fill, -1 where anything popular will do; more than needed, since some will repeat."""
+    """Draw a leaf for each place to fill, -1 for any popular product; more than needed, since some will repeat."""
     shape = (len(buyer), LONGEST + SPARE)
     cuts = np.cumsum(SOURCE_SHARE, axis=1)[surface]
     source = (random.random(shape, dtype=np.float32)[:, :, None] > cuts[:, None, :3]).sum(axis=2, dtype=np.int8)
@@ -107,7 +107,7 @@ def _department_bounds(world: World) -> tuple[Ints, Ints]:
 
 
 def _draw_products(world: World, market: MarketDay, leaf: Ints, random: np.random.Generator) -> Ints:
-    """A product of each leaf, the popular ones more often."""
+    """Draw a product of each leaf, popular ones more often."""
     total, start = market.pull, world.products.leaf_start
     low = np.where(leaf < 0, 0.0, total[start[leaf]])
     high = np.where(leaf < 0, total[-1], total[start[leaf + 1]])
@@ -130,7 +130,7 @@ def _keep_first_of_each(drawn: Ints, length: Ints) -> Ints:
 
 
 def _base_ranking(market: MarketDay, products: Ints, random: np.random.Generator) -> tuple[Ints, Floats]:
-    """The shop's own ranking: popularity with noise, best first."""
+    """Rank each list as the shop does, by popularity with noise, and return the products and scores, best first."""
     worth = market.popularity[products] + random.normal(0, BASE_NOISE, products.shape)
     score = np.round(1 / (1 + np.exp(-worth)), 6)
     score[products == NO_PRODUCT] = NO_SCORE

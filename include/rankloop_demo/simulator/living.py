@@ -85,15 +85,15 @@ class Marketplace:
         return -(-len(self.world.buyers.id) // BLOCK_BUYERS)
 
     def buyers_of(self, block: int) -> Ints:
-        """The buyers of a block, by their row in the world."""
+        """Return the buyers of a block, by their row in the world."""
         return np.arange(block * BLOCK_BUYERS, min((block + 1) * BLOCK_BUYERS, len(self.world.buyers.id)))
 
     def products_of(self, block: int) -> Ints:
-        """The products that a block enters in the catalogue, by their row in the world."""
+        """Return the products that a block enters in the catalogue, by their row in the world."""
         return np.arange(block, len(self.world.products.id), self.blocks)
 
     def market(self, day: date) -> MarketDay:
-        """The state of all products on a day."""
+        """Return the state of all products on a day."""
         return _market(self.seed, self.scale, self.first_day, day, tuple(sorted(self.scenarios.first_day.items())))
 
 
@@ -138,7 +138,7 @@ def live(
 
 
 def happen(place: Marketplace, day: date, block: int) -> tuple[Lists, Reactions]:
-    """The lists that a block is shown on a day where all are base lists, and what they lead to."""
+    """Draw the lists of a block's day, all of them base lists, and the reactions to them."""
     world, market = place.world, place.market(day)
     lists = make_lists(world, market, place.buyers_of(block), rng(place.seed, LISTS, market.number, block))
     return lists, react(world, market, lists, rng(place.seed, REACTIONS, market.number, block))
@@ -147,7 +147,7 @@ def happen(place: Marketplace, day: date, block: int) -> tuple[Lists, Reactions]
 def _write_up(
     place: Marketplace, day: date, block: int, rankings: Rankings | None = None
 ) -> tuple[list[bytes], pa.Table, pa.Table, int]:
-    """The lists of a day, the reactions that arrive on it, those that arrive on the next, and products shown."""
+    """Return a day's lists, the reactions that arrive on it and on the next day, and how many products were shown."""
     page = Page(place.world, place.market(day), clock(day, place.zone), block)
     lists, reactions = happen(place, day, block)
     table = _arriving(place, page, reactions, LATE)
@@ -163,14 +163,14 @@ def _write_up(
 
 
 def _answers(place: Marketplace, page: Page, lists: Lists, replaced: Ints) -> Reactions:
-    """What the lists lead to that took the place of base lists."""
+    """Draw the reactions to the lists that replaced base lists."""
     random = rng(place.seed, ANSWERS, page.market.number, page.block)
     answers = answer(page.world, page.market, lists.take(replaced), random)
     return replace(answers, list=replaced[answers.list])
 
 
 def _arriving(place: Marketplace, page: Page, reactions: Reactions, stream: int, first: int = 0) -> pa.Table:
-    """The reactions, numbered from the first on, with the instant at which each arrives."""
+    """Return the reactions, numbered from `first`, with the instant at which each arrives."""
     arrival = page.clock.at(reactions.second)
     if place.dirt:
         arrival = _delay_some(arrival, page.clock, rng(place.seed, stream, page.market.number, page.block))
@@ -178,13 +178,13 @@ def _arriving(place: Marketplace, page: Page, reactions: Reactions, stream: int,
 
 
 def _delay_some(arrival: Ints, today: Clock, random: np.random.Generator) -> Ints:
-    """A few of the day's reactions arrive in the course of the next day."""
+    """Delay a few of the day's reactions into the course of the next day."""
     delayed = (random.random(len(arrival)) < LATE_SHARE) & (arrival < today.end_ms)
     return np.where(delayed, today.end_ms + random.integers(3_600_000, 72_000_000, size=len(arrival)), arrival)
 
 
 def _happened_before(reactions: pa.Table, place: Marketplace, day: date) -> pa.Table:
-    """The reactions that arrive on this day but happened on the one before."""
+    """Return the reactions that arrive on this day but happened on the one before."""
     start = clock(day, place.zone).start_ms
     return reactions.filter(pc.less(reactions["ts"].cast(pa.int64()), start))
 

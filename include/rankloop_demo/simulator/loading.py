@@ -97,7 +97,7 @@ def named(what: str, count: int = 1) -> Iterator[None]:
 
 
 def lived_days(client: Client) -> dict[date, dict[str, Any]]:
-    """The simulated days that are in MongoDB, whole, and what is recorded of each."""
+    """Return the simulated days that are complete in MongoDB, with what is recorded of each."""
     with named("the record of simulated days"):
         return {date.fromisoformat(entry["_id"]): entry for entry in client[SIMULATOR]["days"].find()}
 
@@ -124,7 +124,7 @@ def claim(client: Client, world: Mapping[str, Any]) -> None:
 
 
 def claimed(client: Client) -> dict[str, Any] | None:
-    """The settings that the marketplace in MongoDB was simulated with, if any was."""
+    """Return the settings that the marketplace in MongoDB was simulated with, or None if there is none."""
     with named("the record of the simulated world"):
         return client[SIMULATOR]["worlds"].find_one({"_id": SHOP_DB}, {"_id": 0})
 

@@ -37,7 +37,7 @@ class MarketDay:
 
 
 def market_day(world: World, day: date, scenarios: Scenarios) -> MarketDay:
-    """The marketplace on this day."""
+    """Compute prices, popularity and demand of the marketplace on this day."""
     number = world.day_number(day)
     products = world.products
     launch = scenarios.launches(world, day)

@@ -87,7 +87,7 @@ def _counters(orders: int, account: int) -> dict[str, float]:
 
 
 def _unchanging(world: World, buyers: Ints) -> Iterator[dict[str, Any]]:
-    """What a buyer's account says for ever, drawn from the buyer's own stream of random numbers."""
+    """Yield what never changes in a buyer's account, drawn from the buyer's own stream of random numbers."""
     people = world.words.people
     shares = np.cumsum([city["share"] for city in people["cities"]])
     for buyer in buyers.tolist():

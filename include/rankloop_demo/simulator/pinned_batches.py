@@ -31,7 +31,7 @@ class Shown:
 
 
 def pin(client: Client, day: date, control_share: float) -> Shown:
-    """What is shown on this day: decided when the day is first lived, and never again."""
+    """Return what is shown on this day: decided when the day is first simulated, and never again."""
     with named("what the storefront shows"):
         first = {"batch": _showable(client, day), "control_share": control_share}
         days = client[SIMULATOR][SHOWN]
@@ -48,7 +48,7 @@ def pin(client: Client, day: date, control_share: float) -> Shown:
 
 
 def _showable(client: Client, day: date) -> str | None:
-    """The live batch, if buyers can have been shown it on this day: one that knows the day was made after it."""
+    """Return the live batch if it can be shown on this day: one of an earlier day that still has its rankings."""
     pointer = live_batch(client)
     return pointer.batch if pointer and pointer.day < day and _has_rankings(client, pointer.batch) else None
 
@@ -63,7 +63,7 @@ def _shown(client: Client, day: date) -> Shown:
 
 
 def rankings_shown(client: Client, shown: Shown, accounts: Iterable[int]) -> list[Ranking]:
-    """The rankings of those of these buyers whom the day's batch knows."""
+    """Return the rankings of those of these buyers whom the day's batch contains."""
     with named("the rankings shown"):
         return list(buyer_rankings(client, shown.batch, accounts)) if shown.batch else []
 
@@ -76,7 +76,7 @@ def keep_for_tomorrow(client: Client, day: date, block: int, reactions: bytes) -
 
 
 def left_by(client: Client, day: date, block: int) -> bytes | None:
-    """What a block's day left to arrive on the next one; None where a day of base rankings was never lived."""
+    """Return the reactions a block's day left for the next one; None where a day of base rankings stored none."""
     with named("what was left for today"):
         found = client[SIMULATOR][LEFT].find_one({"_id": _name(day, block)})
         batch = _shown(client, day).batch

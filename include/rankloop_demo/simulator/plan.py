@@ -18,7 +18,7 @@ QUIET_DAYS = 1
 
 
 def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
-    """The marketplace that these settings ask for; its first day is the one it began with, if it began already."""
+    """Return the marketplace that these settings ask for; one that has begun keeps its first day."""
     client = connect(settings.mongo)
     try:
         begun = claimed(client)
@@ -33,7 +33,7 @@ def marketplace_of(settings: Settings, now: datetime) -> Marketplace:
 
 
 def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
-    """The marketplace of these settings, which begins on this day unless they name another."""
+    """Return the marketplace of these settings, which begins on this day unless they name another."""
     wanted = settings.simulator
     first_day = wanted.first_day or first_day
     if too_early := {name: day for name, day in wanted.scenarios.items() if day < first_day}:
@@ -54,7 +54,7 @@ def marketplace_from(settings: Settings, first_day: date) -> Marketplace:
 
 
 def strikes_on(settings: Settings, first_day: date) -> date | None:
-    """The day on which the demo's scenario begins, if it has one: our rankings have been shown for a day by then."""
+    """Return the day on which the demo's scenario begins, if it has one: some quiet days after the history."""
     return first_day + timedelta(days=settings.simulator.days + QUIET_DAYS) if settings.simulator.strike else None
 
 

@@ -28,7 +28,7 @@ class Reactions:
     quantity: Ints
 
     def take(self, rows: Ints | Bools) -> "Reactions":
-        """These rows alone."""
+        """Return only these rows."""
         return Reactions(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -39,7 +39,7 @@ def react(world: World, market: MarketDay, lists: Lists, random: np.random.Gener
 
 
 def answer(world: World, market: MarketDay, lists: Lists, random: np.random.Generator) -> Reactions:
-    """What these lists alone lead to: as `react`, without the visits that came by no list."""
+    """Draw the reactions to these lists, as `react` does, without the visits that came by no list."""
     clicks = _clicks(lists, click_probability(world, market, lists), random)
     return _with_what_follows(world, market, clicks, clicks.take(clicks.kind == VIEW), random)
 
@@ -111,7 +111,7 @@ def _orders(world: World, carts: Reactions, random: np.random.Generator) -> Reac
 
 
 def _after(cause: Reactions, chosen: Bools, kind: int, delay: Floats, quantity: Ints) -> Reactions:
-    """What some rows of the cause lead to, each after its delay."""
+    """Return reactions that follow from the chosen rows of the cause, each after its delay."""
     return Reactions(
         second=(cause.second + delay)[chosen],
         kind=np.full(int(chosen.sum()), kind),

@@ -24,7 +24,7 @@ class Rankings:
     base_score: Floats
 
     def on_sale(self, market: MarketDay) -> "Rankings":
-        """The rankings without the products that are not sold on this day, and without those of which none is."""
+        """Return the rankings without products that are not on sale this day; empty rankings are dropped."""
         sold = (self.products != NO_PRODUCT) & market.on_sale[self.products]
         order = np.argsort(~sold, axis=1, kind="stable")[:, :LONGEST]
         sold = np.take_along_axis(sold, order, axis=1)
@@ -35,7 +35,7 @@ class Rankings:
 
 
 def as_rankings(world: World, found: Iterable[Ranking]) -> Rankings:
-    """Published rankings in the world's own numbers; products that the world does not have are left out."""
+    """Return published rankings by the world's row numbers, without products that the world does not have."""
     row_of = np.empty(len(world.products.id), dtype=np.int64)
     row_of[world.products.id - FIRST_PRODUCT_ID] = np.arange(len(row_of))
     buyers, policies, products, scores = [], [], [], []
@@ -63,7 +63,7 @@ def _padded(rows: list[Any], width: int, filler: float, kind: Any) -> npt.NDArra
 
 
 def personalised(lists: Lists, rankings: Rankings, market: MarketDay) -> tuple[Lists, Ints]:
-    """The lists, with the home lists of these buyers as their rankings have them; and which lists those are.
+    """Return the lists with these buyers' home lists in the order of their rankings, and which lists those are.
 
     A list shows no more products than its base list would have shown.
     """

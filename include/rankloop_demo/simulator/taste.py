@@ -19,7 +19,7 @@ RELUCTANCE = 5.9
 
 
 def click_probability(world: World, market: MarketDay, lists: Lists) -> Floats:
-    """The true probability that each product shown is clicked where it stands; 0 where the list has ended."""
+    """Return the true probability that each product shown is clicked where it stands; 0 past the list's end."""
     want = 1 / (1 + np.exp(RELUCTANCE - utility(world, market, lists)))
     return np.where(lists.shown, want * attention(lists.products.shape[1]), 0.0)
 

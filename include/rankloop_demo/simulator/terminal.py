@@ -42,7 +42,7 @@ def _line(report: DayReport) -> str:
 
 
 def calibration_table(rows: Sequence[Calibration]) -> Table:
-    """The base ranking beside the reference's, and the ceiling."""
+    """Return a table of the base ranking beside the reference's figures and the ceiling."""
     table = Table(title="Base ranking, lists with a click")
     table.add_column("metric")
     for name in ("reference", "simulated", "ceiling"):

@@ -50,7 +50,7 @@ class Vocabulary:
 
 @cache
 def vocabulary() -> Vocabulary:
-    """The one vocabulary, read from the file beside this module."""
+    """Read the vocabulary from the file beside this module."""
     raw = json.loads(files(__package__).joinpath("vocabulary.json").read_text(encoding="utf-8"))
     number: dict[str, int] = {}
 

@@ -98,12 +98,12 @@ class World:
 
 
 def rng(seed: int, *stream: int) -> np.random.Generator:
-    """The random numbers of one stream, independent of every other and of who draws them in which order."""
+    """Return a generator for one stream of random numbers, independent of other streams and the order of drawing."""
     return np.random.default_rng([seed, *stream])
 
 
 def make_world(seed: int, scale: float, first_day: date) -> World:
-    """The world of this seed and scale."""
+    """Make the world of this seed and scale."""
     words = vocabulary()
     shops = _make_shops(rng(seed, 1), max(4, round(SHOPS * scale)), words)
     products = _make_products(rng(seed, 2), round(PRODUCTS * scale), words, shops)
@@ -161,7 +161,7 @@ def _make_products(random: np.random.Generator, at_start: int, words: Vocabulary
 
 
 def _pick_shops(random: np.random.Generator, department: Ints, shops: Shops) -> Ints:
-    """A shop for each product, mostly one of the product's department, the large ones more often."""
+    """Draw a shop for each product, mostly one of the product's department, large ones more often."""
     chosen = np.empty(len(department), dtype=np.int64)
     for number in np.unique(department):
         here = np.flatnonzero(department == number)
@@ -171,7 +171,7 @@ def _pick_shops(random: np.random.Generator, department: Ints, shops: Shops) -> 
 
 
 def _name_words(random: np.random.Generator, leaf: Ints, words: Vocabulary) -> Ints:
-    """The words of each name: its leaf's noun, some of its sub-department's, some that stand everywhere."""
+    """Draw the words of each name: its leaf's noun, some of its sub-department's, some that occur everywhere."""
     name = np.full((len(leaf), WORDS_IN_NAME), NO_WORD)
     name[:, 0] = words.noun[leaf]
     for sub, choices in enumerate(words.sub_words):
