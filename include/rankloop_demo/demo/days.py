@@ -46,7 +46,7 @@ class Days:
 
 
 def days_of(settings: Settings) -> Days:
-    """The days of the demo up to yesterday."""
+    """Return the demo's days up to yesterday: the history, those of the loop, and the day of the drift."""
     now = datetime.now(UTC)
     place, last = marketplace_of(settings, now), yesterday(now, settings.zone)
     history, loop = days_until(place, settings, last)

@@ -19,7 +19,7 @@ WHY_APPROVED = "answered by the demo"
 
 
 def train_challenger(settings: Settings, screen: Screen) -> str:
-    """A challenger trained on that history by Airflow's scheduler, and registered if it is better than the shop."""
+    """Have Airflow train a challenger on the history; it is registered if it is better than the shop's ranking."""
     # Heavy, and no other step needs it.
     from rankloop.ranking.windows import first_trainable  # noqa: PLC0415
 
@@ -31,7 +31,7 @@ def train_challenger(settings: Settings, screen: Screen) -> str:
 
 
 def train_after_drift(settings: Settings, screen: Screen) -> str:
-    """The training that drift asked for, watched to its end."""
+    """Watch the training that drift asked for to its end."""
     # Heavy, and no other step needs them.
     from rankloop.mongo import connect  # noqa: PLC0415
     from rankloop.state.actions import RETRAIN, earlier_actions  # noqa: PLC0415
@@ -60,7 +60,7 @@ def _trained(settings: Settings, screen: Screen, key: str) -> str:
 
 
 def ask_ml_lead(*, by_hand: bool) -> Callable[[Settings, Screen], str]:
-    """The ML lead is asked about the challenger, and answers; approved, it is the champion."""
+    """Return the step that asks the ML lead about the challenger; once approved, it is the champion."""
     return partial(_asked, by_hand=by_hand)
 
 

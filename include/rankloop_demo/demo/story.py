@@ -32,7 +32,7 @@ def live_under_drift(settings: Settings, screen: Screen) -> str:
 
 
 def recover(settings: Settings, screen: Screen) -> str:
-    """The days on which the new champion's rankings are shown; then the whole story in one table."""
+    """Live the days on which the new champion's rankings are shown; then show the whole story in one table."""
     demo = days_of(settings)
     left = _after_training(settings, demo)
     _live(settings, screen, demo, left)
@@ -66,7 +66,7 @@ def _live(
 
 
 def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
-    """A row a day: who ranked, what buyers made of it, and what was said of it."""
+    """Print a row a day: who ranked, what buyers did, and what monitoring concluded."""
     # Heavy, and no other step needs them.
     from rankloop.desk.monitoring import print_day_results  # noqa: PLC0415
     from rankloop.lake.tables import Lake  # noqa: PLC0415
@@ -116,7 +116,7 @@ def _asked_for_training(settings: Settings, day: date) -> bool:
 
 
 def _after_training(settings: Settings, demo: Days) -> Sequence[date]:
-    """The days after the one as of which drift had a challenger trained."""
+    """Return the days after the first one as of which drift asked for a training."""
     begun = [day for day in demo.struck if _asked_for_training(settings, day)]
     return [day for day in demo.struck if begun and day > begun[0]]
 
