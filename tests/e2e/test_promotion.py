@@ -113,7 +113,7 @@ def test_the_demo_asks_answers_and_ends_with_a_champion(stack: RunningStack, dem
     assert "Promote version 1 to champion? NDCG@10 +" in demo
     assert "version 1 is the champion" in demo
     told = stack.rankloop("ledger", "show").stdout
-    assert "version 1 promoted by ml-lead, champion in place of the shop's own ranking: better on the" in told
+    assert "version 1 promoted by ml-lead, champion in place of the shop's own ranking: answered by the demo" in told
     assert shop.entries[0].evidence["request"] == f"{DAG}/version_1/{ASK}"
     verified = stack.rankloop("ledger", "verify")
     assert (verified.returncode, "The ledger is valid" in verified.stdout) == (0, True)
