@@ -44,7 +44,7 @@ class Screen:
 
     @property
     def seconds(self) -> float:
-        """How long the demo has run."""
+        """Return how long the demo has run."""
         return monotonic() - self.began
 
 

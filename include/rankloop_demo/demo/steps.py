@@ -78,8 +78,8 @@ def _simulate_history(settings: Settings, screen: Screen, mongo_answers: Event) 
     for report in live_days(demo.place, missing, diary):
         shown += report.shown
         screen.doing(f"{report.day}: {report.shown:,} products shown")
-    lived = f"{len(missing)} days lived, {shown:,} products shown" if missing else "nothing was missing"
-    return f"{days[0]} to {days[-1]}: {lived}"
+    outcome = f"{len(missing)} days lived, {shown:,} products shown" if missing else "nothing was missing"
+    return f"{days[0]} to {days[-1]}: {outcome}"
 
 
 def build_features(settings: Settings, screen: Screen) -> str:

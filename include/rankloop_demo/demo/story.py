@@ -74,10 +74,10 @@ def show_story(settings: Settings, screen: Screen, demo: Days) -> None:
     from rankloop.state.actions import verdict_of_day  # noqa: PLC0415
 
     with connect(settings.mongo) as client:
-        found = {day: verdict_of_day(client, day) for day in demo.loop}
-    said = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in found.items() if verdict}
+        verdicts = {day: verdict_of_day(client, day) for day in demo.loop}
+    conclusions = {day: ": ".join([verdict["state"], *_kinds(verdict)]) for day, verdict in verdicts.items() if verdict}
     happened = {demo.strike: settings.simulator.strike} if demo.strike else {}
-    print_day_results(screen.console, Lake(settings.lake_root), demo.loop, said, happened)
+    print_day_results(screen.console, Lake(settings.lake_root), demo.loop, conclusions, happened)
 
 
 def _kinds(verdict: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ def price_as_sent(world: World, market: MarketDay) -> tuple[Floats, Floats]:
 
 
 def products_changed(world: World, market: MarketDay, before: MarketDay | None, products: Ints) -> tuple[Ints, Ints]:
-    """Which of these products are new in the catalogue today, and whose price or status is another than yesterday."""
+    """Return those of these products that are new today, and those whose price or status changed since yesterday."""
     launch = market.scenarios.launches(world, market.day)[products]
     if before is None:
         return products[launch <= market.number], products[:0]

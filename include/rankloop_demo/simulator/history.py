@@ -93,7 +93,7 @@ def live_days(
 
 
 def days_to_live(place: Marketplace, days: Sequence[date], diary: Diary) -> list[date]:
-    """Those of the days that are not in MongoDB yet."""
+    """Return those of the days that are not in MongoDB yet."""
     client = connect(diary.uri)
     try:
         return _still_to_live(client, place, days)

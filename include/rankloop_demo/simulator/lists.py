@@ -43,7 +43,7 @@ class Lists:
 
     @property
     def shown(self) -> Bools:
-        """Where the matrix holds a product."""
+        """Return where the matrix holds a product."""
         return np.asarray(self.products != NO_PRODUCT)
 
     def take(self, rows: Ints | Bools) -> "Lists":
@@ -116,7 +116,7 @@ def _draw_products(world: World, market: MarketDay, leaf: Ints, random: np.rando
 
 
 def _keep_first_of_each(drawn: Ints, length: Ints) -> Ints:
-    """Each row without its repetitions, cut to its length; a small catalogue gives shorter lists."""
+    """Return each row without its repetitions, cut to its length; a small catalogue gives shorter lists."""
     order = np.argsort(drawn, axis=1, kind="stable")
     ordered = np.take_along_axis(drawn, order, axis=1)
     repeated = np.zeros(drawn.shape, dtype=bool)

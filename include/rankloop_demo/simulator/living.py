@@ -81,7 +81,7 @@ class Marketplace:
 
     @property
     def blocks(self) -> int:
-        """How many blocks the marketplace is lived in."""
+        """Return how many blocks of buyers the marketplace is simulated in."""
         return -(-len(self.world.buyers.id) // BLOCK_BUYERS)
 
     def buyers_of(self, block: int) -> Ints:
@@ -132,8 +132,8 @@ def live(
     for number, documents in enumerate((new, changed)):
         for collection in sorted(documents):
             stream = (place.world.day_number(day), block, number, COLLECTIONS.index(collection))
-            documents[collection], found = soil(collection, documents[collection], rng(place.seed, DIRT, *stream))
-            stains += found
+            documents[collection], made = soil(collection, documents[collection], rng(place.seed, DIRT, *stream))
+            stains += made
     return Arrivals(new, changed, stains, shown, tomorrow)
 
 

@@ -19,7 +19,7 @@ ACCOUNTS_SINCE = 2000
 
 
 def buyers_changed(world: World, day: date, buyers: Ints) -> tuple[Ints, Ints]:
-    """Which of these buyers are new to the account system on this day, and whose counters moved."""
+    """Return those of these buyers who are new on this day, and those whose counters moved."""
     number = world.day_number(day)
     join = world.buyers.join[buyers]
     new = (join <= 0) if number == 0 else (join == number)

@@ -58,8 +58,8 @@ def _has_rankings(client: Client, batch: str) -> bool:
 
 
 def _shown(client: Client, day: date) -> Shown:
-    found = client[SIMULATOR][SHOWN].find_one({"_id": day.isoformat()}) or {"batch": None, "control_share": 1.0}
-    return Shown(found["batch"], found["control_share"])
+    entry = client[SIMULATOR][SHOWN].find_one({"_id": day.isoformat()}) or {"batch": None, "control_share": 1.0}
+    return Shown(entry["batch"], entry["control_share"])
 
 
 def rankings_shown(client: Client, shown: Shown, accounts: Iterable[int]) -> list[Ranking]:
@@ -78,10 +78,10 @@ def keep_for_tomorrow(client: Client, day: date, block: int, reactions: bytes) -
 def left_by(client: Client, day: date, block: int) -> bytes | None:
     """Return the reactions a block's day left for the next one; None where a day of base rankings stored none."""
     with named("what was left for today"):
-        found = client[SIMULATOR][LEFT].find_one({"_id": _name(day, block)})
+        entry = client[SIMULATOR][LEFT].find_one({"_id": _name(day, block)})
         batch = _shown(client, day).batch
-    if found:
-        return bytes(found["reactions"])
+    if entry:
+        return bytes(entry["reactions"])
     if batch:
         raise BatchGoneError(
             f"what {day} left for the day after it is not there: it was begun with the rankings of the batch {batch} "

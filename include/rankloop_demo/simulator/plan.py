@@ -59,13 +59,13 @@ def strikes_on(settings: Settings, first_day: date) -> date | None:
 
 
 def _scenarios(settings: Settings, first_day: date) -> dict[str, date]:
-    """Those that were asked for by their day; the demo's own does not move one of them."""
+    """Return the first day of each scenario; one set by its day is not moved by the demo's own."""
     day = strikes_on(settings, first_day)
     return ({settings.simulator.strike: day} if day else {}) | settings.simulator.scenarios
 
 
 def history_until(place: Marketplace, last: date) -> Sequence[date]:
-    """Every day from the marketplace's first to this one."""
+    """Return every day from the marketplace's first to this one."""
     if place.first_day > last:
         raise RankloopError(
             f"the marketplace begins on {place.first_day}, but history is to end on {last}: there is nothing "
@@ -96,5 +96,5 @@ def live_up_to(settings: Settings, last: date) -> dict[str, int]:
 
 
 def diary_of(settings: Settings) -> Diary:
-    """Where the days go: the MongoDB in use, and the truth files under the home folder."""
+    """Return where the days go: the MongoDB in use, and the truth files under the home folder."""
     return Diary(settings.mongo, settings.home / "truth", settings.simulator.workers)

@@ -24,7 +24,7 @@ class Scenarios:
     first_day: dict[str, date] = field(default_factory=dict)
 
     def running(self, name: str, day: date) -> bool:
-        """Whether this scenario has begun by this day."""
+        """Return whether this scenario has begun by this day."""
         return name in self.first_day and day >= self.first_day[name]
 
     def _campaign(self, world: World, day: date) -> Bools:

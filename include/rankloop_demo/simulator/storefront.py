@@ -34,12 +34,12 @@ class Rankings:
         return Rankings(self.buyer[some], self.policy[some], products[some], base_score[some])
 
 
-def as_rankings(world: World, found: Iterable[Ranking]) -> Rankings:
+def as_rankings(world: World, published: Iterable[Ranking]) -> Rankings:
     """Return published rankings by the world's row numbers, without products that the world does not have."""
     row_of = np.empty(len(world.products.id), dtype=np.int64)
     row_of[world.products.id - FIRST_PRODUCT_ID] = np.arange(len(row_of))
     buyers, policies, products, scores = [], [], [], []
-    for ranking in sorted(found, key=lambda one: one.account_id):
+    for ranking in sorted(published, key=lambda ranking: ranking.account_id):
         number = np.array(ranking.products, dtype=np.int64) - FIRST_PRODUCT_ID
         known = (number >= 0) & (number < len(row_of))
         buyers.append(ranking.account_id - FIRST_ACCOUNT_ID)

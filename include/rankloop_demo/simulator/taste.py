@@ -25,12 +25,12 @@ def click_probability(world: World, market: MarketDay, lists: Lists) -> Floats:
 
 
 def attention(length: int) -> Floats:
-    """How likely a buyer looks at each position: position bias."""
+    """Return how likely a buyer looks at each position: position bias."""
     return np.asarray((1 + np.arange(length) / ATTENTION_HALF) ** -ATTENTION_POWER)
 
 
 def utility(world: World, market: MarketDay, lists: Lists) -> Floats:
-    """How much each list's buyer wants each of its products today."""
+    """Return how much each list's buyer wants each of its products today."""
     buyer, product = lists.buyer, lists.products
     people, goods = world.buyers, world.products
     leaf = goods.leaf[product]
@@ -65,14 +65,14 @@ def _put_off_by_price(world: World, buyer: Ints, level: Floats, *, thrifty: bool
 
 
 def _among(value: Ints, favourites: Ints) -> Floats:
-    found = np.zeros(value.shape, dtype=np.float32)
+    matches = np.zeros(value.shape, dtype=np.float32)
     for column in range(favourites.shape[1]):
-        found += value == favourites[:, column][:, None]
-    return found
+        matches += value == favourites[:, column][:, None]
+    return matches
 
 
 def _words_loved(world: World, buyer: Ints, product: Ints) -> Floats:
-    """How many words of each product's name are among the buyer's favourites."""
+    """Return how many words of each product's name are among the buyer's favourites."""
     total = np.zeros(product.shape, dtype=np.float32)
     favourites = world.buyers.words[buyer]
     for place in range(world.products.words.shape[1]):

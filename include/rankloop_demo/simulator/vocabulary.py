@@ -44,7 +44,7 @@ class Vocabulary:
 
     @property
     def leaves(self) -> int:
-        """How many leaves the tree has."""
+        """Return how many leaves the tree has."""
         return len(self.path)
 
 

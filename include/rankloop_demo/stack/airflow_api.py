@@ -46,7 +46,7 @@ class AirflowApi:
         return local_http.ask(method, self.port, f"/api/v2{path}", body, self.token, PATIENCE_S)
 
     def knows(self, dag_id: str) -> bool:
-        """Whether Airflow has read this DAG's file."""
+        """Return whether Airflow has read this DAG's file."""
         answer = local_http.ask("GET", self.port, f"/api/v2/dags/{quote(dag_id)}", token=self.token)
         return answer is not None and answer.status == OK
 

@@ -20,7 +20,7 @@ def ask_about(settings: Settings, number: int) -> str:
     """Start the run that asks about this version and return its id once it waits for its answer or has ended."""
     switch_on(settings, DAG)
     api, run = signed_in(settings, "admin"), f"version_{number}"
-    if not any(found["dag_run_id"] == run for found in _runs(api)):
+    if not any(entry["dag_run_id"] == run for entry in _runs(api)):
         body = {"dag_run_id": run, "logical_date": None, "conf": {"version": number}}
         api.ask("POST", f"/dags/{DAG}/dagRuns", body)
     _until(api, run, lambda: state_of(api, run) == "success" or _asks(api, run))
@@ -29,8 +29,8 @@ def ask_about(settings: Settings, number: int) -> str:
 
 def question(settings: Settings, run: str) -> dict[str, Any]:
     """Return the question of the run, as Airflow has it."""
-    found: dict[str, Any] = signed_in(settings, "viewer").ask("GET", _detail(run))
-    return found
+    detail: dict[str, Any] = signed_in(settings, "viewer").ask("GET", _detail(run))
+    return detail
 
 
 def answer(settings: Settings, run: str, person: str, choice: str, reason: str | None) -> None:
@@ -55,7 +55,7 @@ def wait_for_end(settings: Settings, run: str) -> None:
 
 
 def page(settings: Settings, run: str) -> str:
-    """Where a person answers."""
+    """Return the address of the page where a person answers."""
     return f"http://127.0.0.1:{settings.ports.airflow}/dags/{DAG}/runs/{run}/tasks/{ASK}/required_actions"
 
 
@@ -84,8 +84,8 @@ def _until(api: AirflowApi, run: str, holds: Callable[[], bool]) -> None:
 
 
 def _runs(api: AirflowApi) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
-    return found
+    runs: list[dict[str, Any]] = api.ask("GET", f"/dags/{DAG}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+    return runs
 
 
 def _detail(run: str) -> str:

@@ -39,7 +39,7 @@ def stack_environment(settings: Settings, keys: Keys) -> dict[str, str]:
 
 
 def as_variables(settings: Settings) -> dict[str, str]:
-    """Every setting as its variable, so that a task sees what the command line saw, whatever folder either ran in."""
+    """Return every setting as a variable, so that tasks see what the command line saw, whatever their folder."""
     return {**dict(_leaves(settings)), variable("simulator.enabled"): str(settings.simulated).lower()}
 
 
@@ -55,8 +55,8 @@ def _leaves(model: BaseModel, parent: str = "") -> Iterator[tuple[str, str]]:
 def _as_text(value: Any) -> str:  # noqa: ANN401  (a setting may hold anything)
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, tuple) and any(isinstance(one, SecretStr) for one in value):
-        return json.dumps([one.get_secret_value() for one in value])
+    if isinstance(value, tuple) and any(isinstance(item, SecretStr) for item in value):
+        return json.dumps([item.get_secret_value() for item in value])
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         return to_json(value).decode()
     return str(to_jsonable_python(value))

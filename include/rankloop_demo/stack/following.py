@@ -32,7 +32,7 @@ def follow_promotion(settings: Settings, run: str, on_task: Callable[[str], None
     """Return once the newest day is ranked by the champion that this run of model_promotion made, if it made one."""
     switch_on(settings, SCORING)
     api, wanted = signed_in(settings, "admin"), f"model_promotion_{run}"
-    found = api.ask("GET", f"/dags/{SCORING}/dagRuns?run_id_pattern={quote(wanted)}")["dag_runs"]
-    for one in found:
-        if one["dag_run_id"] == wanted:
-            watch_on(api, SCORING, one, on_task)
+    runs = api.ask("GET", f"/dags/{SCORING}/dagRuns?run_id_pattern={quote(wanted)}")["dag_runs"]
+    for entry in runs:
+        if entry["dag_run_id"] == wanted:
+            watch_on(api, SCORING, entry, on_task)

@@ -30,8 +30,8 @@ class Server:
     healthy: bool
 
 
-def look(settings: Settings, since: float) -> tuple[Server, ...]:
-    """How each server is now; a heartbeat older than `since` is one of an earlier start and counts for nothing."""
+def check_servers(settings: Settings, since: float) -> tuple[Server, ...]:
+    """Return the health of each server; a heartbeat older than `since` is of an earlier start and does not count."""
     beats = _airflow_health(settings)
     airflow = f"http://127.0.0.1:{settings.ports.airflow}"
     mlflow = f"http://127.0.0.1:{settings.ports.mlflow}"
@@ -46,7 +46,7 @@ def look(settings: Settings, since: float) -> tuple[Server, ...]:
 
 
 def all_healthy(servers: Iterable[Server]) -> bool:
-    """Whether every one of them is."""
+    """Return whether every server is healthy."""
     return all(server.healthy for server in servers)
 
 
@@ -64,7 +64,7 @@ def _mlflow_answers(settings: Settings) -> bool:
 
 
 def _serving_answers(settings: Settings) -> bool:
-    """Whether it is there; a new stack has no rankings yet, so that it is ready cannot be waited for."""
+    """Return whether the server is alive: a new stack has no rankings yet, so it is not ready before they are made."""
     answer = local_http.get(settings.ports.serving, "/alive")
     return answer is not None and answer.status == OK
 

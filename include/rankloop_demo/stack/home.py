@@ -22,7 +22,7 @@ class HomeError(RankloopError):
 
 
 def log_folder(home: Path) -> Path:
-    """Where what the servers print goes."""
+    """Return the folder of the servers' logs."""
     return home / "logs"
 
 

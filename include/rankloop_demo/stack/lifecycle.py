@@ -13,7 +13,7 @@ from rankloop.errors import RankloopError
 from rankloop.settings import PREFIX, Settings, variable
 from rankloop.settings.ports import Ports
 from rankloop_demo.stack.environment import as_variables
-from rankloop_demo.stack.health import Server, all_healthy, look
+from rankloop_demo.stack.health import Server, all_healthy, check_servers
 from rankloop_demo.stack.home import one_at_a_time, prepare, refuse_foreign, remove
 from rankloop_demo.stack.launch import Launch, open_log, ready_to_launch
 from rankloop_demo.stack.logbook import log_file, log_size, story_of_the_end
@@ -86,11 +86,11 @@ def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], No
     """Run the stack, printing here, until somebody asks it to end; raises if it ends by itself."""
     began = time.monotonic()
     prepare(settings.home)
-    with _signals_passed_on() as asker:
+    with _signals_passed_on() as relay:
         with one_at_a_time(settings.home):
             launch = None if _usable_supervisor(settings) else ready_to_launch(settings)
             process = launch.attached() if launch else None
-            asker.asks(process)
+            relay.attach(process)
         if process:
             with _ended_if_it_fails(settings, launch):
                 servers = _wait_until_healthy(settings, announce, lambda: process.poll() is None)
@@ -99,14 +99,14 @@ def run(settings: Settings, announce: Announce, on_up: Callable[[StackFacts], No
             code = process.wait()
             # A supervisor that was killed could not end the rest.
             end_stack(settings.home)
-            if code != 0 and not asker.asked:
+            if code != 0 and not relay.requested:
                 raise StackError(story_of_the_end(settings.home, None))
     if process is None:
         on_up(start(settings, announce))
 
 
 def stop(settings: Settings) -> bool:
-    """Whether anything of the stack ran; nothing does afterwards."""
+    """Stop the stack and return whether anything of it ran."""
     home = settings.home
     if not processes_of(home):
         return False
@@ -123,18 +123,18 @@ def stop(settings: Settings) -> bool:
 def status(settings: Settings) -> StackStatus:
     """Return what runs of this home's stack, and the health of its servers."""
     if supervisor := supervisor_of(settings.home):
-        return StackStatus(look(_as_it_runs(settings, supervisor), supervisor.started), supervisor.pid, 0)
+        return StackStatus(check_servers(_as_it_runs(settings, supervisor), supervisor.started), supervisor.pid, 0)
     return StackStatus((), None, len(processes_of(settings.home)))
 
 
 def is_up(settings: Settings) -> bool:
-    """Whether every server of this home's stack does its work."""
+    """Return whether every server of this home's stack is healthy."""
     servers = status(settings).servers
     return bool(servers) and all_healthy(servers)
 
 
 def clean(settings: Settings) -> bool:
-    """Whether there was a home; afterwards there is none, nor any process of it."""
+    """Stop the stack and remove its home; return whether there was anything to remove."""
     if not settings.home.exists():
         return stop(settings)
     refuse_foreign(settings.home)
@@ -170,7 +170,7 @@ def _wait_until_healthy(settings: Settings, announce: Announce, alive: Callable[
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while alive():
         supervisor = supervisor_of(settings.home)
-        servers = look(settings, supervisor.started if supervisor else time.time())
+        servers = check_servers(settings, supervisor.started if supervisor else time.time())
         announce(servers)
         if all_healthy(servers):
             return servers
@@ -195,22 +195,22 @@ def _ended_if_it_fails(settings: Settings, launch: Launch | None) -> Iterator[No
         raise
 
 
-class _Asker:
-    """A request to end us is one to end the stack: it ends first, then we do."""
+class _SignalRelay:
+    """Passes a request to end this process on to the stack: it ends first, then we do."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._process: subprocess.Popen[bytes] | None = None
 
-    def asks(self, process: subprocess.Popen[bytes] | None) -> None:
-        """From now on ask this process, and at once if we were asked before there was one."""
+    def attach(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Pass signals on to this process; at once if one arrived before the process was started."""
         self._process = process
-        if self.asked:
+        if self.requested:
             self._pass_on()
 
-    def hear(self, _number: int, _frame: FrameType | None) -> None:
-        """Take a signal."""
-        self.asked = True
+    def receive(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self.requested = True
         self._pass_on()
 
     def _pass_on(self) -> None:
@@ -219,11 +219,11 @@ class _Asker:
 
 
 @contextmanager
-def _signals_passed_on() -> Iterator[_Asker]:
-    asker = _Asker()
-    before = {number: signal.signal(number, asker.hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+def _signals_passed_on() -> Iterator[_SignalRelay]:
+    relay = _SignalRelay()
+    before = {number: signal.signal(number, relay.receive) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield asker
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

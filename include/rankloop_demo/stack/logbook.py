@@ -11,12 +11,12 @@ TAIL_LINES = 15
 
 
 def log_file(home: Path) -> Path:
-    """Where everything that a detached stack prints goes."""
+    """Return the file that a detached stack prints to."""
     return log_folder(home) / "stack.log"
 
 
 def log_size(home: Path) -> int:
-    """How long the log is by now, in bytes."""
+    """Return how long the log is by now, in bytes."""
     path = log_file(home)
     return path.stat().st_size if path.exists() else 0
 
@@ -32,7 +32,7 @@ def forget_first_to_end(home: Path) -> None:
 
 
 def story_of_the_end(home: Path, log_start: int | None) -> str:
-    """Which process ended first, with its last lines from the log as of `log_start`; without one, they were printed."""
+    """Describe which process ended first, with its last log lines since `log_start`; None if they were printed."""
     try:
         end = json.loads(_end_file(home).read_text())
     except (OSError, ValueError):
@@ -55,8 +55,8 @@ def _last_lines(home: Path, process: str, log_start: int) -> deque[str]:
     of_process = re.compile(rf"\S+ {re.escape(process)} *\| (.*)")
     with log_file(home).open(encoding="utf-8", errors="replace") as log:
         log.seek(log_start)
-        found = (of_process.match(line) for line in log)
-        return deque((match[1] for match in found if match), maxlen=TAIL_LINES)
+        matches = (of_process.match(line) for line in log)
+        return deque((match[1] for match in matches if match), maxlen=TAIL_LINES)
 
 
 def _end_file(home: Path) -> Path:

@@ -21,9 +21,8 @@ class PortTakenError(RankloopError):
 
 def refuse_taken_ports(ports: Ports, needed: list[str]) -> None:
     """Say all at once which of these ports are not free, who has them, and how to take others."""
-    problems = [_problem(name, ports) for name in needed]
-    if found := [problem for problem in problems if problem]:
-        raise PortTakenError("\n".join(found))
+    if problems := [problem for name in needed if (problem := _problem(name, ports))]:
+        raise PortTakenError("\n".join(problems))
 
 
 def _problem(name: str, ports: Ports) -> str | None:

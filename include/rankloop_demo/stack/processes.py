@@ -52,17 +52,17 @@ class StackProcess:
 
 
 def processes_of(home: Path) -> list[StackProcess]:
-    """Every running process of this home's stack but the caller's own, oldest first."""
-    found = []
+    """Return every running process of this home's stack but the caller's own, oldest first."""
+    running = []
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             if environment.get(HOME_MARK) == str(home) and process.pid != os.getpid():
                 name = environment.get(NAME_MARK, "")
-                found.append(StackProcess(process, name, process.create_time(), environment))
+                running.append(StackProcess(process, name, process.create_time(), environment))
         except psutil.Error:  # it ended meanwhile, or is another user's
             continue
-    return sorted(found, key=lambda process: (process.started, process.pid))
+    return sorted(running, key=lambda process: (process.started, process.pid))
 
 
 def supervisor_of(home: Path) -> StackProcess | None:

@@ -101,7 +101,7 @@ class Supervisor:
 
 
 def prepared(home: Path) -> bool:
-    """Whether Airflow's database is already that of the installed version, with the pools that the DAGs name."""
+    """Return whether Airflow's database is of the installed version, with the pools that the DAGs name."""
     stamp = _stamp(home)
     return (home / "airflow" / "airflow.db").exists() and stamp.exists() and stamp.read_text() == _wanted()
 

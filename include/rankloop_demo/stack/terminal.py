@@ -27,12 +27,12 @@ def progress(console: Console) -> Iterator[Callable[[Sequence[Server]], None]]:
 
 def one_line_each(console: Console) -> Callable[[Sequence[Server]], None]:
     """Return a callback that prints each server once, as it becomes healthy: for a log, or among one."""
-    told: set[str] = set()
+    announced: set[str] = set()
 
     def announce(servers: Sequence[Server]) -> None:
         for server in servers:
-            if server.healthy and server.name not in told:
-                told.add(server.name)
+            if server.healthy and server.name not in announced:
+                announced.add(server.name)
                 console.print(f"{server.name} is healthy")
 
     return announce

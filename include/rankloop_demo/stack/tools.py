@@ -42,10 +42,10 @@ def mongo_server() -> Path:
         files = metadata.files("secantusdb") or []
     except metadata.PackageNotFoundError:
         files = []
-    found = [Path(str(file.locate())) for file in files if file.as_posix().endswith("secantusdb.scripts/secantusd-rs")]
-    if not found or not found[0].is_file():
+    paths = [Path(str(file.locate())) for file in files if file.as_posix().endswith("secantusdb.scripts/secantusd-rs")]
+    if not paths or not paths[0].is_file():
         raise MissingToolError(
             "the embedded MongoDB server is not installed: secantusd-rs of the `demo` extra is missing. "
             "Run `make demo`, or set RANKLOOP_MONGO_URI to a MongoDB of yours."
         )
-    return found[0]
+    return paths[0]

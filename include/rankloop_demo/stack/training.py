@@ -35,6 +35,6 @@ def watch_training(settings: Settings, run: str, on_task: Callable[[str], None])
 
 
 def _state(api: AirflowApi, run: str) -> str | None:
-    """Its state, or None where there is no such run: by its name, since a list of runs would end at a hundred."""
-    asked = f"/dags/{DAG}/dagRuns?run_id_pattern={quote(run)}"
-    return next((found["state"] for found in api.ask("GET", asked)["dag_runs"] if found["dag_run_id"] == run), None)
+    """Return the run's state, or None where there is no such run; asked for by name, as lists end at a hundred."""
+    path = f"/dags/{DAG}/dagRuns?run_id_pattern={quote(run)}"
+    return next((entry["state"] for entry in api.ask("GET", path)["dag_runs"] if entry["dag_run_id"] == run), None)

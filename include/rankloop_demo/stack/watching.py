@@ -15,9 +15,9 @@ NEWEST = 100
 
 def run_of(api: AirflowApi, dag_id: str, day: date) -> dict[str, Any] | None:
     """Return the run of this day that got furthest, if any: one of its partition, or a requested one."""
-    found = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit={NEWEST}&order_by=-run_after")["dag_runs"]
+    newest = api.ask("GET", f"/dags/{dag_id}/dagRuns?limit={NEWEST}&order_by=-run_after")["dag_runs"]
     key = day.isoformat()
-    runs = [run for run in found if key in {run["partition_key"], (run["conf"] or {}).get("day")}]
+    runs = [run for run in newest if key in {run["partition_key"], (run["conf"] or {}).get("day")}]
     return max(runs, key=lambda run: FURTHEST.index(run["state"]), default=None)
 
 
@@ -37,14 +37,14 @@ def watch_on(api: AirflowApi, dag_id: str, run: dict[str, Any], on_task: Callabl
 
 def watch(api: AirflowApi, dag_id: str, run_id: str, on_task: Callable[[str], None]) -> None:
     """Return once the run has ended with success; `on_task` is called with each task that begins."""
-    told: set[str] = set()
+    reported: set[str] = set()
     path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
     while True:
         state = api.ask("GET", path)["state"]
         tasks = api.ask("GET", f"{path}/taskInstances?limit=100")["task_instances"]
         for task in tasks:
-            if task["state"] == "running" and task["task_id"] not in told:
-                told.add(task["task_id"])
+            if task["state"] == "running" and task["task_id"] not in reported:
+                reported.add(task["task_id"])
                 on_task(task["task_id"])
         if state == "success":
             return
