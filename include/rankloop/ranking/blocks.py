@@ -59,7 +59,7 @@ EVERYTHING = Sample()
 def lists_with_reaction(
     data: TrainingSet, name: str, preprocessing: Preprocessing, sample: Sample = EVERYTHING
 ) -> Source:
-    """The lists of a set in which something was clicked: the others teach no ranking."""
+    """Return a source of a set's lists in which something was clicked; the others teach no ranking."""
     columns = [*OWN, *preprocessing.features]
 
     def blocks() -> Iterator[Block]:
@@ -78,12 +78,12 @@ def as_block(rows: pa.RecordBatch, preprocessing: Preprocessing) -> Block:
 
 
 def row_draws(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """A number a row that follows from its list and product alone, for draws that are the same every time."""
+    """Return a hash of each row's list and product, for random draws that are the same in every run."""
     return column_hashes(REQUEST, rows[REQUEST]) + column_hashes(PRODUCT, rows[PRODUCT])
 
 
 def buyer_groups(accounts: pa.Array) -> npt.NDArray[np.int64]:
-    """The group of each buyer, one of `BUYER_GROUPS` by chance: the same each time, and nobody can be told from it."""
+    """Return the group of each buyer, one of `BUYER_GROUPS` by a hash: stable, and too coarse to identify anybody."""
     return np.asarray(column_hashes("group", accounts) % np.uint64(BUYER_GROUPS)).astype(np.int64)
 
 

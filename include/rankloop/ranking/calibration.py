@@ -39,7 +39,7 @@ class Calibration:
     probability: tuple[float, ...]
 
     def apply(self, score: Floats) -> Floats:
-        """The probability of a reaction to each product."""
+        """Return the probability of a reaction to each product, given its score."""
         score = np.asarray(score, dtype=np.float64)
         if self.method == "isotonic":
             return np.asarray(np.interp(score, self.score, self.probability))
@@ -48,20 +48,20 @@ class Calibration:
             return np.asarray(1 / (1 + np.exp(-(slope * (score - centre) / scale + intercept))))
 
     def to_json(self) -> str:
-        """The calibration as JSON."""
+        """Return the calibration as JSON, with the number of its format."""
         return json.dumps({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> "Calibration":
-        """The calibration that was written."""
+        """Return the calibration that `to_json` wrote; refuse another format."""
         read: dict[str, Any] = json.loads(text)
-        if (found := read.pop("format", None)) != FORMAT:
-            raise CalibrationError(f"a calibration of format {found} cannot be read; this version reads {FORMAT}.")
+        if (written := read.pop("format", None)) != FORMAT:
+            raise CalibrationError(f"a calibration of format {written} cannot be read; this version reads {FORMAT}.")
         return cls(read["method"], tuple(read["score"]), tuple(read["probability"]))
 
 
 def fit_calibration(score: Floats, reacted: Bools, weight: Floats, method: Method = "isotonic") -> Calibration:
-    """The curve learned from these products: their scores, whether there was a reaction, how many each stands for."""
+    """Fit the curve to products' scores and reactions; `weight` says how many products each stands for."""
     reacted = np.asarray(reacted).astype(bool)
     if method not in METHODS:
         raise CalibrationError(f"calibration {method!r} is not known; there are {', '.join(METHODS)}.")
@@ -108,17 +108,17 @@ class Reliability:
     """The expected calibration error: the mean over products of how far their bin's prediction was off."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The table as plain values."""
+        """Return the table as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, read: Mapping[str, Any]) -> "Reliability":
-        """The table that was written."""
-        return cls(tuple(Bin(**one) for one in read["bins"]), read["error"])
+        """Return the table that `as_dict` wrote."""
+        return cls(tuple(Bin(**values) for values in read["bins"]), read["error"])
 
 
 def reliability(probability: Floats, reacted: Bools, weight: Floats, bins: int = BINS) -> Reliability:
-    """What was predicted beside what happened. Products of the same probability are in the same bin."""
+    """Return predicted beside observed reactions, bin by bin; products of the same probability share a bin."""
     if not len(probability):
         return Reliability((), math.nan)
     order = np.argsort(probability, kind="stable")

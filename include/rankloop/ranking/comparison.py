@@ -72,12 +72,12 @@ class Comparison:
         return tuple(delta for delta in self.deltas if delta.metric == metric and delta.segment != ALL)
 
     def to_json(self) -> str:
-        """The comparison as JSON, in which what is not known is null."""
+        """Return the comparison as JSON, with null for every unknown figure."""
         return as_json(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Comparison":
-        """The comparison that was written."""
+        """Return the comparison that `to_json` wrote."""
         read: dict[str, Any] = json.loads(text)
         deltas = tuple(delta_of(delta) for delta in read["deltas"])
         bootstrap = Bootstrap(**read["bootstrap"])
@@ -90,9 +90,9 @@ def as_json(value: Any) -> str:  # noqa: ANN401  (whatever JSON can hold)
 
 
 def delta_of(read: Mapping[str, Any]) -> Delta:
-    """The delta that was written."""
-    known: dict[str, Any] = {name: math.nan if value is None else value for name, value in read.items()}
-    return Delta(**known)
+    """Return the delta that was written as JSON, with NaN for null."""
+    figures: dict[str, Any] = {name: math.nan if value is None else value for name, value in read.items()}
+    return Delta(**figures)
 
 
 def compare(
@@ -123,7 +123,7 @@ def compare(
 def intervals(
     ours: Tally, theirs: Tally, bootstrap: Bootstrap, *, stream: str = ALL, groups: Ints | None = None
 ) -> tuple[Floats, Floats]:
-    """The lower and upper bound of each metric's difference, ours less theirs.
+    """Return the lower and upper bootstrap bound of each metric's difference, ours less theirs.
 
     `stream` names the draws, so that those of one segment do not depend on which others there are. `groups` says which
     lists are drawn together.
@@ -185,13 +185,13 @@ def _buyers(lists: ScoredLists, bootstrap: Bootstrap) -> Ints | None:
 
 
 def _summed(sides: Floats, groups: Ints) -> Floats:
-    """The rows of each group added up."""
+    """Sum the rows of each group, column by column."""
     return np.stack([np.bincount(groups, column) for column in sides.T], axis=1)
 
 
 def _nulls(value: Any) -> Any:  # noqa: ANN401  (likewise)
     if isinstance(value, dict):
-        return {name: _nulls(one) for name, one in value.items()}
+        return {name: _nulls(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_nulls(one) for one in value]
+        return [_nulls(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -49,7 +49,7 @@ class Evaluation:
 
     @classmethod
     def from_rows(cls, read: Sequence[Mapping[str, Any]]) -> "Evaluation":
-        """What `as_rows` gave, after it was JSON; an unknown figure is null there."""
+        """Return the evaluation that `as_rows` gave, read back from JSON; null becomes NaN."""
         known: list[dict[str, Any]] = [
             {name: math.nan if value is None else value for name, value in row.items()} for row in read
         ]
@@ -59,11 +59,11 @@ class Evaluation:
         return cls(tuple(rows))
 
     def of(self, name: str, ranking: str) -> Mapping[str, float]:
-        """The metrics of one ranking on one set."""
+        """Return the metrics of one ranking on one set."""
         return next(row.metrics for row in self.rows if (row.set, row.ranking) == (name, ranking))
 
     def as_rows(self) -> list[dict[str, Any]]:
-        """The table as plain rows, for a file or a tracker."""
+        """Return the table as plain rows, for a file or MLflow."""
         return [
             {"set": row.set, "ranking": row.ranking, "lists": row.lists, "reacted": row.reacted, **row.metrics}
             for row in self.rows
@@ -89,7 +89,7 @@ class Evaluation:
         return "\n".join([*head, *body]) + "\n"
 
     def terminal(self, width: int) -> Group:
-        """The table for a terminal: in one piece where it is wide enough, else a piece for as many metrics as fit."""
+        """Render the table for a terminal, split by metrics into as many pieces as its width needs."""
         column = 6  # a figure and the space beside it
         beside = 4 + max(len(row.set) for row in self.rows) + max(len(row.ranking) for row in self.rows)
         at_once = max(1, (width - beside) // (column * len(self.ks)))
@@ -128,13 +128,13 @@ def evaluate(lists: ScoredLists, names: Sequence[str] = NAMES) -> Evaluation:
 
 
 def rankings(lists: ScoredLists) -> tuple[str, ...]:
-    """The rankings that are scored, ours last."""
+    """Return the names of the rankings that these lists have scores of, ours last."""
     champion = (CHAMPION,) if CHAMPION in lists.table.column_names else ()
     return (BASE, *champion, OURS)
 
 
 def figure(value: float) -> str:
-    """A metric as the reference writes it, `.3886`."""
+    """Format a metric with four decimals and no leading zero, `.3886`; `-` for NaN."""
     if value != value:  # noqa: PLR0124  (NaN)
         return "-"
     return f"{value:.4f}".removeprefix("0")

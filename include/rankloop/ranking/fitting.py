@@ -47,15 +47,15 @@ def check_leaks(training: TrainingSettings, data: TrainingSet) -> Mapping[str, f
     parts: dict[str, list[Any]] = {name: [] for name in ("label", *data.features)}
     for _, batch in data.batches(TRAIN, [REQUEST, *parts]):
         rows = sample.taken(batch[REQUEST])
-        for name, found in parts.items():
-            found.append(batch[name].to_numpy(zero_copy_only=False)[rows])
-    columns: dict[str, Any] = {name: np.concatenate(found) for name, found in parts.items()}
+        for name, pieces in parts.items():
+            pieces.append(batch[name].to_numpy(zero_copy_only=False)[rows])
+    columns: dict[str, Any] = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     clicked = columns.pop("label") > 0
     return refuse_leaks(((name, columns[name]) for name in data.features), clicked, training.leak_limit)
 
 
 def learn_preprocessing(training: TrainingSettings, data: TrainingSet) -> Preprocessing:
-    """What is done to features, learned on the training days, for the features of the greatest gain there."""
+    """Learn the preprocessing on the training days, and keep the features with the highest gain there."""
     _refuse_nothing(data)
     learned = learn(training.preprocessing, data.columns(TRAIN, data.features))
     if len(learned.features) <= training.max_features:
@@ -72,7 +72,7 @@ def tune_params(
     log: TrialLog,
     on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Tuned:
-    """The best parameters found within the budget, each trial fitted on a sample of the training lists."""
+    """Search for the best parameters within the budget; each trial is fitted on a sample of the training lists."""
     settings = training.params(training.ranker)
     space = SearchSpace(
         choices=settings.tune_params,
@@ -102,7 +102,7 @@ def fit_model(
     params: Params,
     on_round: OnRound = lambda _round, _figure: None,
 ) -> Model:
-    """A model of these parameters, fitted on all lists of the training days in which something was clicked."""
+    """Fit a model with these parameters on all lists of the training days in which something was clicked."""
     _refuse_nothing(data)
     options = fit_options(training, preprocessing, params, on_round)
     train, valid = (lists_with_reaction(data, name, preprocessing) for name in (TRAIN, VALID))
@@ -117,7 +117,7 @@ def fit_options(
     params: Params,
     on_round: OnRound = lambda _round, _figure: None,
 ) -> FitOptions:
-    """What a ranker is fitted with, by the settings."""
+    """Return the options to fit a ranker with, as the settings say."""
     return FitOptions(
         params=params,
         fit=training.params(training.ranker).fit_params,
@@ -150,7 +150,7 @@ def _sample(data: TrainingSet, name: str, lists: int) -> Sample:
 
 
 def sampled(training: TrainingSettings, data: TrainingSet, preprocessing: Preprocessing, name: str) -> Source:
-    """A sample of a set in memory, for it is read again in every trial."""
+    """Load a sample of a set into memory, since every trial reads it again."""
     sample = _sample(data, name, training.tune_lists)
     block = put_together(list(lists_with_reaction(data, name, preprocessing, sample)()), len(preprocessing.features))
     return lambda: iter((block,))

@@ -113,13 +113,13 @@ class GateResult:
         return f"{kind}: {sure}{seen}."
 
     def to_json(self) -> str:
-        """The result as JSON, in which what is not known is null."""
+        """Return the result as JSON, with null for every unknown figure."""
         rules = [{**asdict(rule), "sentence": rule.sentence} for rule in self.rules]
         return as_json({**asdict(self), "rules": rules, "passed": self.passed, "verdict": self.verdict})
 
     @classmethod
     def from_json(cls, text: str) -> "GateResult":
-        """The result that was written."""
+        """Return the result that `to_json` wrote."""
         read: dict[str, Any] = json.loads(text)
         rules = tuple(_rule_of(rule) for rule in read["rules"])
         return cls(read["champion"], read["challenger"], read["mode"], read["because"], rules)
@@ -128,7 +128,7 @@ class GateResult:
 def judge(
     comparison: Comparison, settings: GateSettings, *, champion_age_days: int | None = None, drift: bool = False
 ) -> GateResult:
-    """What the gate says. The champion's age is unknown where there is none; `drift` says that drift asked."""
+    """Judge a challenger by the gate's rules; `drift` says that drift asked for it, and no champion has no age."""
     mode, because = _mode(comparison, settings, champion_age_days, drift=drift)
     rules = (
         _evidence(comparison, settings),
@@ -169,7 +169,7 @@ def _recall(comparison: Comparison, settings: GateSettings, mode: Mode) -> Rule:
 
 
 def _bounded(name: str, delta: Delta, limit: float, comparison: Comparison, *, decides: bool = True) -> Rule:
-    """A rule on the lower bound. A bound that is not known is not above anything, so it fails."""
+    """Return a rule that the lower bound must exceed `limit`; an unknown bound (NaN) fails."""
     sentence = f"{_change(delta, comparison)}; its lower bound has to be above {limit:g}"
     outcome: Outcome = "pass" if delta.lower > limit else "fail"
     return Rule(name, delta, delta.lower, limit, outcome, decides, sentence)

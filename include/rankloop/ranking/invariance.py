@@ -73,10 +73,10 @@ def _ways(rows: int, random: np.random.Generator) -> Iterator[tuple[str, list[In
         yield f"in batches of {size:,}", [everything[start : start + size] for start in starts]
 
 
-def _change(expected: Floats, found: Floats) -> float:
-    """The largest change, infinite where a score became or ceased to be a number."""
+def _change(expected: Floats, actual: Floats) -> float:
+    """Return the largest relative change of a score, infinite if one changed to or from NaN."""
     if not len(expected):
         return 0.0
     scale = np.maximum(1.0, np.abs(expected))
-    change = np.where(np.isnan(expected) & np.isnan(found), 0.0, np.abs(found - expected) / scale)
+    change = np.where(np.isnan(expected) & np.isnan(actual), 0.0, np.abs(actual - expected) / scale)
     return float(np.where(np.isnan(change), np.inf, change).max())

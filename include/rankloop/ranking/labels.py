@@ -15,14 +15,14 @@ HEX_DIGITS = 8
 
 
 def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table:
-    """The rows of lists with `label`, and `reacted`: the highest label of their list.
+    """Return the rows of lists with their `label`, and `reacted`: the highest label of their list.
 
     A reaction counts for the list that it names, if it came within so many hours of it; of several the highest counts.
     """
-    told = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
-    told = told.select("request_id", "product_id", "ts", mark=told["kind"].cases(*LABELS.items()))
-    told = in_time(told, shown, label_hours)
-    best = told.group_by(["request_id", "product_id"]).agg(mark=told["mark"].max())
+    marks = reactions.filter(reactions["kind"].isin(list(LABELS)) & reactions["request_id"].notnull())
+    marks = marks.select("request_id", "product_id", "ts", mark=marks["kind"].cases(*LABELS.items()))
+    marks = in_time(marks, shown, label_hours)
+    best = marks.group_by(["request_id", "product_id"]).agg(mark=marks["mark"].max())
     # Lists with a reaction are few, so they are joined: a window would put everything shown in order for them.
     marked = shown.select("request_id", "product_id").join(best, ["request_id", "product_id"])
     busy = marked.group_by("request_id").agg(reacted=marked["mark"].max())
@@ -33,16 +33,16 @@ def labelled(shown: ir.Table, reactions: ir.Table, label_hours: int) -> ir.Table
     return rows.drop("_request", "_product", "_list", "mark")
 
 
-def in_time(told: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
-    """The reactions that name one of these lists and came within so many hours of it."""
-    told = told.mutate(said=epoch_seconds(told["ts"]))
+def in_time(reactions: ir.Table, shown: ir.Table, hours: int) -> ir.Table:
+    """Return the reactions that name one of these lists and came at most `hours` after it was shown."""
+    reactions = reactions.mutate(reacted_at=epoch_seconds(reactions["ts"]))
     lists = shown.group_by("request_id").agg(shown_at=epoch_seconds(shown["ts"]).min())
-    told = told.join(lists, "request_id")
-    return told.filter(told["said"] <= told["shown_at"] + hours * HOUR_S)
+    reactions = reactions.join(lists, "request_id")
+    return reactions.filter(reactions["reacted_at"] <= reactions["shown_at"] + hours * HOUR_S)
 
 
 def kept(rows: ir.Table, idle_share: float) -> ir.Table:
-    """The rows of lists with a reaction, and of a share of the others, with the `weight` that makes up for it.
+    """Return the rows of lists with a reaction and of a sample of the others, with a `weight` that corrects for it.
 
     Which idle lists are kept follows from their names alone: the same ones on every engine, day and run.
     """

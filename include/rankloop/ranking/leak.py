@@ -27,9 +27,9 @@ def power(column: Column, clicked: Flags) -> float:
     few lucky bins would look like knowledge.
     """
     bins = _bins(column, clicked)
-    learned, told = (_by_bin(bins[half::2], clicked[half::2], int(bins.max(initial=0)) + 1) for half in (0, 1))
+    learned, classified = (_by_bin(bins[half::2], clicked[half::2], int(bins.max(initial=0)) + 1) for half in (0, 1))
     order = np.argsort(learned[0] / np.maximum(learned.sum(axis=0), 1), kind="stable")
-    yes, no = told[:, order]
+    yes, no = classified[:, order]
     pairs = yes.sum() * no.sum()
     return float((yes * (np.cumsum(no) - no / 2)).sum() / pairs) if pairs else 0.5
 
@@ -51,8 +51,8 @@ def _by_bin(bins: npt.NDArray[np.int64], clicked: Flags, count: int) -> npt.NDAr
 
 def refuse_leaks(columns: Iterable[tuple[str, Column]], clicked: Flags, limit: float) -> Mapping[str, float]:
     """By feature its power; stops the run if any is beyond the limit."""
-    found = {name: power(np.asarray(column), clicked) for name, column in columns}
-    leaks = {name: value for name, value in found.items() if value > limit}
+    powers = {name: power(np.asarray(column), clicked) for name, column in columns}
+    leaks = {name: value for name, value in powers.items() if value > limit}
     if leaks:
         listed = ", ".join(f"{name} ({value:.4f})" for name, value in sorted(leaks.items(), key=_by_power))
         raise LeakError(
@@ -61,7 +61,7 @@ def refuse_leaks(columns: Iterable[tuple[str, Column]], clicked: Flags, limit: f
             f"the day before, and rebuild its days; if it is honest, raise {variable('training.leak_limit')} and start "
             "another training, for this one keeps the settings that it was begun with."
         )
-    return found
+    return powers
 
 
 def _by_power(entry: tuple[str, float]) -> Any:  # noqa: ANN401  (a key to sort by)

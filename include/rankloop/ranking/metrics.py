@@ -60,7 +60,7 @@ class Tally:
         return len(self.part)
 
     def take(self, lists: Bools | Ints) -> "Tally":
-        """The tally of some of the lists."""
+        """Return the tally of some of the lists."""
         return Tally(self.names, self.part[lists], self.whole[lists])
 
     def each(self) -> dict[str, Floats]:
@@ -90,7 +90,7 @@ def mean_metrics(
 
 
 def tally(score: Floats, judged: Judged, names: Sequence[str] = NAMES) -> Tally:
-    """What each list adds to each metric."""
+    """Compute what each list adds to the numerator and the denominator of each metric."""
     label, sizes, ks = judged.label, judged.sizes, {int(name.partition("@")[2]) for name in names}
     member = np.ones(len(label), dtype=bool) if judged.member is None else judged.member
     weight = np.ones(len(sizes)) if judged.weight is None else judged.weight
@@ -112,7 +112,7 @@ def tally(score: Floats, judged: Judged, names: Sequence[str] = NAMES) -> Tally:
 
 
 def worst_order(score: Floats, label: Ints, number: Ints) -> Ints:
-    """The rows list by list from the highest score down; where scores tie, the less relevant come first."""
+    """Return the order of rows, list by list from the highest score down; among ties the less relevant come first."""
     return np.lexsort((label, -score, number))
 
 
@@ -128,10 +128,10 @@ def _graded(
     relevant = label > 0
     total = _sum(relevant, number, sizes)
     before = np.concatenate([[0], np.cumsum(relevant)])
-    found = before[1:] - before[np.repeat(np.cumsum(sizes) - sizes, sizes)]
+    hits_so_far = before[1:] - before[np.repeat(np.cumsum(sizes) - sizes, sizes)]
     gain = (2.0**label - 1) / np.log2(place + 2)
     best = _best_gain(label, number, place)
-    precise = relevant * found / (place + 1)
+    precise = relevant * hits_so_far / (place + 1)
     figures: dict[str, tuple[Floats, Floats]] = {}
     has = (total > 0).astype(np.float64)
     for k in ks:
@@ -148,7 +148,7 @@ def _graded(
 
 
 def _best_gain(label: Ints, number: Ints, place: Ints) -> Floats:
-    """The gain at each place if the list stood in the best order there is."""
+    """Return the discounted gain at each place of each list in its ideal order."""
     ideal = label[np.lexsort((-label.astype(np.int64), number))]
     return np.asarray((2.0**ideal - 1) / np.log2(place + 2))
 

@@ -45,7 +45,7 @@ class Model:
         return self.preprocessing.features
 
     def score(self, features: pa.RecordBatch | pa.Table) -> Floats:
-        """The score of each row, which depends on that row alone; other columns than its features are let be."""
+        """Return the score of each row, which depends on that row's features alone; other columns are ignored."""
         # Once even where there is no row: a missing column is refused all the same.
         pieces = (features.slice(start, ROWS) for start in range(0, max(features.num_rows, 1), ROWS))
         return np.concatenate([self.ranker.score(self.preprocessing.apply(piece)) for piece in pieces])
@@ -56,7 +56,7 @@ class Model:
         return dict(sorted(shares.items(), key=lambda entry: (-entry[1], entry[0])))
 
     def explain(self, features: pa.RecordBatch | pa.Table) -> Floats:
-        """What each feature adds to each row's score, in the order of `features`, then what all rows have."""
+        """Return what each feature adds to each row's score, in the order of `features`, and the constant term last."""
         return self.ranker.explain(self.preprocessing.apply(features))
 
     def save(self, folder: Path) -> None:
@@ -69,7 +69,7 @@ class Model:
 
 
 def load_model(folder: Path) -> Model:
-    """What `Model.save` wrote."""
+    """Load the model that `Model.save` wrote into this folder."""
     if not (folder / FILE).exists():
         raise ModelError(f"{folder} holds no {FILE}, so there is no model in it.")
     facts = json.loads((folder / FILE).read_text(encoding="utf-8"))

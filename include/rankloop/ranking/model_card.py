@@ -21,7 +21,7 @@ LIMITS = """\
 
 
 def model_card(facts: ReportData) -> str:
-    """The card in Markdown."""
+    """Render the model card in Markdown."""
     parts = [
         f"# {facts.challenger}",
         facts.gate.verdict,
@@ -66,8 +66,8 @@ def _days(facts: ReportData) -> str:
     if not facts.days:
         return "The days of the sets are not recorded."
     rows = [
-        [one.name, f"{one.first} to {one.last}", f"{one.lists:,}", f"{one.reacted:,}", f"{one.shown:,}"]
-        for one in facts.days
+        [days.name, f"{days.first} to {days.last}", f"{days.lists:,}", f"{days.reacted:,}", f"{days.shown:,}"]
+        for days in facts.days
     ]
     return _table(["set", "days", "lists", "with a reaction", "products shown"], rows)
 

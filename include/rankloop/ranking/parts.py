@@ -14,13 +14,13 @@ NEW_DAYS = 7
 
 
 def category_segment(path: ir.StringValue) -> ir.StringValue:
-    """The first two levels of a category's path."""
+    """Return the first two levels of a category's path."""
     levels = path.split("/")
     return levels[0].concat("/", levels[1]).fill_null(UNKNOWN)
 
 
 def segment_columns(training: TrainingSettings, rows: pa.RecordBatch) -> dict[str, pa.Array]:
-    """The other segments of rows that have their features."""
+    """Return the segment columns that follow from features: of buyer, product, city and price."""
     young = pc.fill_null(pc.less(rows["buyer_account_age"], NEW_DAYS), pa.scalar(False))
     absent = pc.equal(pc.fill_null(rows["buyer_active_days_28d"], 0), 0)
     cold = pc.less(pc.fill_null(rows["product_shown_28d"], 0), training.cold_shown)

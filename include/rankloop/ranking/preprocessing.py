@@ -53,12 +53,12 @@ class Preprocessing:
         return tuple(column.name for column in self.columns)
 
     def only(self, features: Iterable[str]) -> "Preprocessing":
-        """The same for some of the features, in their former order."""
+        """Return the same preprocessing for some of the features, in their former order."""
         wanted = set(features)
         return Preprocessing(tuple(c for c in self.columns if c.name in wanted), self.dropped, self.options)
 
     def apply(self, rows: pa.RecordBatch | pa.Table) -> npt.NDArray[np.float32]:
-        """A row each, a column a feature that stays; further columns of the rows are let be."""
+        """Return the prepared features as a matrix, one column for each; other columns of the rows are ignored."""
         if missing := [name for name in self.features if name not in rows.schema.names]:
             raise PreprocessingError(
                 f"rows lack {len(missing)} of the model's {len(self.columns)} features: {', '.join(missing)}. "
@@ -85,7 +85,7 @@ class Preprocessing:
 
 
 def load_preprocessing(folder: Path) -> Preprocessing:
-    """What `Preprocessing.save` wrote."""
+    """Load the preprocessing that `Preprocessing.save` wrote into this folder."""
     read = json.loads((folder / FILE).read_text(encoding="utf-8"))
     if read.get("format") != FORMAT:
         raise PreprocessingError(f"{folder / FILE} has format {read.get('format')}; this version reads {FORMAT}.")
@@ -110,7 +110,7 @@ def learn(options: PreprocessingSettings, columns: Iterable[tuple[str, Column]])
 
 
 def filling(fill: Fill | str, values: Sequence[float] | Column) -> float:
-    """What stands for an empty value beside these, which are sorted and clipped."""
+    """Return the value to fill gaps with; `values` are the column's own, sorted and clipped."""
     match fill:
         case "median":
             return _quantile(np.asarray(values), 0.5)
@@ -124,7 +124,7 @@ def filling(fill: Fill | str, values: Sequence[float] | Column) -> float:
 
 
 def prepared(values: Column, learned: Learned) -> Column:
-    """A column clipped and filled."""
+    """Return a column clipped to its learned bounds, with its gaps filled."""
     clipped = np.clip(values, np.float32(learned.lower), np.float32(learned.upper))
     return np.where(np.isnan(clipped), np.float32(learned.fill), clipped)
 

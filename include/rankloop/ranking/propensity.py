@@ -29,7 +29,7 @@ def propensities(blocks: Iterable[Block]) -> Floats:
 
 
 def list_weights(block: Block, curve: Floats) -> npt.NDArray[np.float64]:
-    """What each list counts for: the mean over its clicked products of the inverse of their propensity."""
+    """Return the weight of each list: the mean inverse propensity of its clicked products."""
     place = np.clip(block.position - 1, 0, len(curve) - 1)
     number = np.repeat(np.arange(len(block.sizes)), block.sizes)
     clicked = block.label > 0

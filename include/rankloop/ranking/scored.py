@@ -61,7 +61,7 @@ class ScoredLists:
         return np.asarray(self.table["weight"].to_numpy(), dtype=np.float64)
 
     def score(self, ranking: str) -> Floats:
-        """The scores of a ranking, such as `base_score`."""
+        """Return the scores of a ranking, such as `base_score`; refuse any that are not finite."""
         if ranking not in self.table.column_names:
             raise ScoredListsError(
                 f"scored lists have no column {ranking}; there are {', '.join(self.table.column_names)}. "
@@ -76,15 +76,15 @@ class ScoredLists:
         return score
 
     def of_list(self, column: str) -> Words:
-        """A column that says the same of every row of a list, a value a list."""
+        """Return a column that is constant within a list, one value for each list."""
         return _words(self.table[column].take(pa.array(self.first)))
 
     def of_row(self, column: str) -> Words:
-        """A column of words, a value a row."""
+        """Return a column of words, one value for each row."""
         return _words(self.table[column])
 
     def sets(self) -> tuple[str, ...]:
-        """The sets that there are, in the order of time."""
+        """Return the names of the sets that the lists belong to: train, valid, then the test blocks by number."""
         there = set(self.of_list("set"))
         return tuple(sorted(there, key=_place))
 
@@ -93,11 +93,11 @@ class ScoredLists:
         return tuple(name for name in self.sets() if name not in {TRAIN, VALID})
 
     def of_sets(self, *names: str) -> "ScoredLists":
-        """The lists of these sets."""
+        """Return the lists of these sets."""
         return self.take(np.isin(self.of_list("set").astype(str), names))
 
     def take(self, lists: Bools) -> "ScoredLists":
-        """Some of the lists, whole."""
+        """Return the lists that the mask selects, with all of their rows."""
         sizes = self.sizes[lists]
         rows = self.table.filter(pa.array(np.repeat(lists, self.sizes)))
         return ScoredLists(rows, np.cumsum(sizes) - sizes, sizes)
@@ -109,7 +109,7 @@ def _place(name: str) -> tuple[int, int, str]:
 
 
 def scored_lists(table: pa.Table) -> ScoredLists:
-    """The lists of a table, or a word on why it is none."""
+    """Return the lists of a table, or raise an error that says why they cannot be judged."""
     needed = ("set", "dt", "request_id", "account_id", "product_id", "label", "weight", BASE, OURS)
     if missing := [name for name in needed if name not in table.column_names]:
         raise ScoredListsError(f"scored lists lack {', '.join(missing)}; they are written by scoring the training set.")
@@ -126,7 +126,7 @@ def scored_lists(table: pa.Table) -> ScoredLists:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table with words as words: a file may hold them as codes, which not every comparison takes."""
+    """Return the table with its dictionary columns decoded, since not every Arrow function takes them."""
     types = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, types, strict=True))))
 

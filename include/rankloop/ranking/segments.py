@@ -45,14 +45,14 @@ class Segment:
 
 
 def segment_of(name: str) -> Segment:
-    """The segment that is called `product=cold`."""
+    """Parse the name of a segment, such as `product=cold`."""
     kind, _, value = name.partition("=")
     return Segment(kind, value)
 
 
 def segments(lists: ScoredLists, top_categories: int = TOP_CATEGORIES) -> tuple[Segment, ...]:
     """Return every segment that occurs in the lists; of the categories, those with a reaction in the most lists."""
-    found: list[Segment] = []
+    occurring: list[Segment] = []
     for kind in (*BUYER_KINDS, *PRODUCT_KINDS):
         column = f"segment_{kind}"
         if column not in lists.table.column_names:
@@ -60,32 +60,32 @@ def segments(lists: ScoredLists, top_categories: int = TOP_CATEGORIES) -> tuple[
         values = sorted(value for value in pc.unique(lists.table[column]).to_pylist() if value is not None)
         if kind == "category":
             values = _most_liked(lists, column)[:top_categories]
-        found += [Segment(kind, value) for value in values]
-    return tuple(found)
+        occurring += [Segment(kind, value) for value in values]
+    return tuple(occurring)
 
 
 def segment_lists(lists: ScoredLists, segment: Segment) -> tuple[ScoredLists, Judged]:
-    """The lists that say something of a segment, and what of their reactions counts for it."""
+    """Return the lists that concern a segment, and which of their reactions count for it."""
     column = lists.table[f"segment_{segment.kind}"]
     member = pc.fill_null(pc.equal(column, segment.value), fill_value=False).to_numpy().astype(bool)
     if segment.kind in BUYER_KINDS:
-        some = lists.take(member[lists.first])
-        return some, some.judged
+        concerned = lists.take(member[lists.first])
+        return concerned, concerned.judged
     shown = _counts(member, lists) > 0
-    some = lists.take(shown)
-    return some, replace(some.judged, member=member[np.repeat(shown, lists.sizes)])
+    concerned = lists.take(shown)
+    return concerned, replace(concerned.judged, member=member[np.repeat(shown, lists.sizes)])
 
 
 def segment_tallies(
     lists: ScoredLists, segment: Segment, rankings: Sequence[str], names: Sequence[str] = NAMES
 ) -> tuple[ScoredLists, dict[str, Tally]]:
-    """The lists that say something of a segment, and by ranking what each of them adds to each metric."""
-    some, judged = segment_lists(lists, segment)
-    return some, {ranking: tally(some.score(ranking), judged, names) for ranking in rankings}
+    """Return the lists that concern a segment, and for each ranking the tally of its metrics on them."""
+    concerned, judged = segment_lists(lists, segment)
+    return concerned, {ranking: tally(concerned.score(ranking), judged, names) for ranking in rankings}
 
 
 def _most_liked(lists: ScoredLists, column: str) -> list[str]:
-    """The values with a reaction, those in the most lists first. Asks no ranking, so that none can choose them."""
+    """Return the values with a reaction, the most frequent first; no ranking is asked, so none can favour itself."""
     liked = lists.table.select(["request_id", column]).filter(pc.greater(lists.table["label"], 0))
     counted = liked.group_by(column).aggregate([("request_id", "count_distinct")])
     pairs = zip(counted["request_id_count_distinct"].to_pylist(), counted[column].to_pylist(), strict=True)

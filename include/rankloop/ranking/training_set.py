@@ -45,7 +45,7 @@ class TrainingSet:
         return {column: int(np.sum(days[column].to_numpy())) for column in COUNTED}
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[tuple[date, pa.RecordBatch]]:
-        """The rows of a set with their day, in a stream whose batches hold whole lists."""
+        """Yield the rows of a set with their day, in batches that hold whole lists."""
         wanted = None if columns is None else [*columns, *({REQUEST} - set(columns))]
         for day in self.windows.sets[name]:
             for batch in whole_lists(self.lake.batches(LISTS, day, self.versions[LISTS], wanted)):
@@ -74,7 +74,7 @@ class TrainingSet:
         return self.lake.rows(LISTS, self.versions[LISTS])
 
     def summary(self) -> dict[str, Any]:
-        """What a run must record to be repeated, as JSON has it."""
+        """Return what a run must record to be reproducible, in types that JSON has."""
         return {
             "as_of": self.windows.as_of.isoformat(),
             "digest": self.digest,

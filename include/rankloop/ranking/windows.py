@@ -59,13 +59,13 @@ class Windows:
 
 
 def week_of(day: date) -> str:
-    """The ISO week of a day, `2026-W46`."""
+    """Return the ISO week of a day, `2026-W46`."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
 
 
 def plan_windows(training: TrainingSettings, as_of: date) -> Windows:
-    """The days of each set as of the end of a day."""
+    """Return the days of each set for a training as of the end of a day."""
     newest = as_of - timedelta(days=training.label_days)
     days = tuple(days_between(newest - timedelta(days=training.list_days - 1), newest))
     valid, test = training.train_days, training.train_days + training.valid_days
@@ -79,7 +79,7 @@ def plan_windows(training: TrainingSettings, as_of: date) -> Windows:
 
 
 def since_change(training: TrainingSettings, as_of: date, since: date) -> TrainingSettings:
-    """The settings for a training on no list from before a change: all days since then, the newest two to judge by.
+    """Return the settings for a training only on lists since a change, of which the newest two days validate and test.
 
     Left as they are where fewer than three such days can be judged yet, or where the usual windows all lie after it.
     """
@@ -92,7 +92,7 @@ def since_change(training: TrainingSettings, as_of: date, since: date) -> Traini
 
 
 def first_trainable(training: TrainingSettings, first_features: date) -> date:
-    """The first as-of day, given the first day as of which there are features."""
+    """Return the first day as of which a training is possible, given the first day with features."""
     return first_features + timedelta(days=training.list_days + training.label_days)
 
 

@@ -41,7 +41,7 @@ class Example:
 
 
 def find_examples(lists: ScoredLists) -> tuple[Example, ...]:
-    """The list that gained most, a typical one and the one that lost most, among the newest lists with a reaction."""
+    """Return the list that gained most, the median and the one that lost most, of the test lists with a reaction."""
     lists = lists.of_sets(*lists.tests())
     lists = lists.take(lists.reacted)
     if not len(lists):
@@ -67,13 +67,13 @@ def _example(title: str, lists: ScoredLists, number: int, champion: str, ndcg: t
         (Place(product[row], int(was[row]), int(now[row]), label[row]) for row in range(size)),
         key=lambda place: place.after,
     )
-    told = tuple(place for place in places if place.after <= SHOWN or place.label)
+    shown = tuple(place for place in places if place.after <= SHOWN or place.label)
     request, day = rows["request_id"][0].as_py(), str(rows["dt"][0].as_py())
-    return Example(title, request, day, size, *ndcg, told)
+    return Example(title, request, day, size, *ndcg, shown)
 
 
 def _ranks(score: Floats) -> Ints:
-    """The place of each row, counted from 1; of equal scores the first row comes first."""
+    """Return the rank of each row, counted from 1; of equal scores the first row comes first."""
     ranks = np.empty(len(score), dtype=np.int64)
     ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
     return ranks

@@ -54,7 +54,7 @@ class ReportData:
         return "the shop's own ranking" if self.comparison.champion == BASE else f"champion {self.champion}"
 
     def shares(self, most: int) -> list[tuple[str, float]]:
-        """The most important features and their share of all importance."""
+        """Return the `most` most important features, each with its share of all importance."""
         total = sum(self.importance.values()) or 1.0
         ranked = sorted(self.importance.items(), key=lambda item: (-item[1], item[0]))
         return [(name, value / total) for name, value in ranked[:most]]

@@ -26,7 +26,7 @@ MOST_IMPORTANT = 20
 
 
 def comparison_page(facts: ReportData, settings: GateSettings) -> str:
-    """The HTML of `comparison.html`."""
+    """Render `comparison.html`."""
     page = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -57,12 +57,12 @@ def comparison_page(facts: ReportData, settings: GateSettings) -> str:
 
 
 def signed(value: float) -> str:
-    """A change, `+0.0312`, with a real minus."""
+    """Format a change with its sign, `+0.0312`, and a real minus sign."""
     return "-" if math.isnan(value) else f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def embedded(svg: str) -> str:
-    """A picture as an address that holds it."""
+    """Return a picture as a data URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 

@@ -86,7 +86,7 @@ def sets_picture(evaluation: Evaluation, metric: str = "ndcg@10") -> Picture:
 
 
 def importance_picture(shares: Sequence[tuple[str, float]]) -> Picture:
-    """The most important features, by their share of all gain."""
+    """Draw the most important features as bars, by their share of all importance."""
 
     def draw(axes: Axes, ink: Ink) -> None:
         names, values = [name for name, _ in shares], [share for _, share in shares]
@@ -102,7 +102,7 @@ def reliability_picture(table: Reliability) -> Picture:
     """Predicted probability beside what happened."""
 
     def draw(axes: Axes, ink: Ink) -> None:
-        predicted, observed = [one.predicted for one in table.bins], [one.observed for one in table.bins]
+        predicted, observed = [point.predicted for point in table.bins], [point.observed for point in table.bins]
         top = 1.05 * max([*predicted, *observed, 0.01])
         axes.plot([0, top], [0, top], color=ink.other, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(predicted, observed, marker="o", color=ink.ours, linewidth=2)
@@ -116,7 +116,7 @@ def reliability_picture(table: Reliability) -> Picture:
 
 
 def learning_picture(curves: Mapping[str, Sequence[float]]) -> Picture:
-    """The metric of training, round by round."""
+    """Draw the metric of training, round by round."""
 
     def draw(axes: Axes, ink: Ink) -> None:
         for number, (name, values) in enumerate(curves.items()):
@@ -132,7 +132,7 @@ def learning_picture(curves: Mapping[str, Sequence[float]]) -> Picture:
 
 
 def _intervals(axes: Axes, ink: Ink, rows: Sequence[Delta], names: Sequence[str]) -> None:
-    """A point and its interval a row; hollow where it may as well be no change."""
+    """Draw a point and its interval for each row; hollow where the interval includes no change."""
     for place, row in enumerate(rows):
         sure = row.lower > 0 or row.upper < 0
         colour = ink.faint if not sure else ink.rise if row.difference > 0 else ink.fall

@@ -15,7 +15,7 @@ WORST, IMPORTANT, PLACES = 5, 8, 5
 
 
 def summary(facts: ReportData, report: str = "") -> str:
-    """The Markdown of an approval request. `report` is a link to the page, if there is one."""
+    """Render the Markdown of an approval request. `report` is a link to the page, if there is one."""
     parts = [
         f"**{facts.gate.verdict}**",
         _what(facts),
@@ -32,13 +32,13 @@ def summary(facts: ReportData, report: str = "") -> str:
 
 
 def title_of(metric: str) -> str:
-    """What a page calls a metric, `NDCG@10`."""
+    """Return the title of a metric on a page, `NDCG@10`."""
     name, k = metric.split("@")
     return f"{TITLES[name]}@{k}"
 
 
 def percent(delta: Delta) -> str:
-    """The change as a share of what there was, `+12.3 %`."""
+    """Format the change as a share of the champion's figure, `+12.3 %`."""
     if not delta.champion or math.isnan(delta.difference):
         return "-"
     return f"{100 * delta.difference / delta.champion:+.1f} %"
