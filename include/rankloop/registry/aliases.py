@@ -31,7 +31,7 @@ class Aliases:
 
 
 def read(registry: Registry) -> Aliases:
-    """The aliases as they are."""
+    """Read the aliases from MLflow as they are now."""
     client = registry.client
     with speaking_to(registry.uri, f"looking for the aliases of {MODEL}"):
         return _read(client)
@@ -98,6 +98,6 @@ def _read(client: MlflowClient) -> Aliases:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return Aliases()
-    found = {name: int(number) for name, number in dict(model.aliases).items()}
-    numbers = {name: found[name] for name in (CHAMPION, PREVIOUS, CHALLENGER) if name in found}
+    numbers_by_alias = {name: int(number) for name, number in dict(model.aliases).items()}
+    numbers = {name: numbers_by_alias[name] for name in (CHAMPION, PREVIOUS, CHALLENGER) if name in numbers_by_alias}
     return Aliases(**numbers, mark=model.tags.get(MARK, ""))

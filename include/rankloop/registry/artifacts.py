@@ -70,11 +70,11 @@ class Artifacts:
         return _last(name) in {info.path for info in inside}
 
     def get_json(self, name: str) -> Any:  # noqa: ANN401  (as it was put)
-        """The value under this name."""
+        """Return the JSON value that was stored under this name."""
         return json.loads(self.get_text(name))
 
     def get_text(self, name: str) -> str:
-        """The text under this name."""
+        """Return the text that was stored under this name."""
         with TemporaryDirectory() as folder:
             return self.get_file(name, Path(folder) / "text").read_text(encoding="utf-8")
 
@@ -109,7 +109,7 @@ class Artifacts:
 
 
 def canonical_json(name: str, value: Any) -> str:  # noqa: ANN401  (whatever JSON can hold)
-    """The same text for the same value, whatever the order of its keys; `name` is for messages."""
+    """Return a value as JSON with sorted keys, so that equal values give equal text; `name` is for messages."""
     plain = to_jsonable_python(value)
     if path := next(_not_finite(plain), None):
         raise RegistryError(f"{name}: the value at {path} is no finite number, which JSON cannot hold; write null.")

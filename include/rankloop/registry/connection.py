@@ -67,7 +67,7 @@ def connect(uri: str) -> MlflowClient:
 
 @contextmanager
 def speaking_to(uri: str, doing: str) -> Iterator[None]:
-    """What MLflow says of an error becomes ours; `doing` says what was being done, as in "reading run 7"."""
+    """Translate the errors of MLflow into ours; `doing` says what was being done, as in "reading run 7"."""
     try:
         yield
     except MlflowException as error:
@@ -101,5 +101,5 @@ def _refused(uri: str, doing: str, reason: object, *, let_in: bool) -> RegistryE
 
 
 def _short(reason: object) -> str:
-    """The first line: MLflow adds whole tracebacks of its server."""
+    """Return the first line of a reason, shortened: MLflow adds whole tracebacks of its server."""
     return str(reason).partition("\n")[0].rstrip(". ")[:300]

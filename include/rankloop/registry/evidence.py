@@ -78,7 +78,7 @@ class Tables(Protocol):
     """What is needed of a `rankloop.lake.tables.Lake`."""
 
     def version(self, table: str) -> int:
-        """The newest version of a table."""
+        """Return the newest version of a table."""
         ...
 
     def versions(self, table: str) -> Iterable[VersionEntry]:
@@ -86,7 +86,7 @@ class Tables(Protocol):
         ...
 
     def digest(self, table: str, day: date, version: int | None = None) -> str:
-        """What a day amounts to, worked out from its files."""
+        """Compute the digest of a day's rows from its files."""
         ...
 
 
@@ -102,7 +102,7 @@ def code(commit: str | None = None, package: Path = PACKAGE) -> Code:
 
 
 def environment(repository: Path = REPOSITORY) -> Environment:
-    """What this process runs in."""
+    """Return the Python, the platform and the installed packages of this process, with their digest."""
     installed = {f"{_plain(entry.name)}=={entry.version}" for entry in distributions() if entry.name}
     names = tuple(sorted(installed))
     python = platform.python_version()
@@ -130,16 +130,16 @@ def table_version(lake: Tables, table: str, days: Iterable[date], version: int |
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says, or None where there is no git, or it does not know this folder."""
+    """Return what git prints, or None where there is no git, it fails or it takes too long."""
     if not (git := shutil.which("git")):
         return None
     try:
-        said = subprocess.run(  # noqa: S603  (git, by its full path)
+        result = subprocess.run(  # noqa: S603  (git, by its full path)
             [git, "-C", str(folder), *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said.stdout.strip() if said.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _digest_of_code(package: Path) -> str:

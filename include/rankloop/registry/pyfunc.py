@@ -39,19 +39,19 @@ class Predictor:
         self.model = model
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> npt.NDArray[np.float64]:  # noqa: ARG002  (MLflow passes it)
-        """The score of each row; an empty value is NaN or null."""
+        """Return the score of each row; a missing value is NaN or null."""
         # The lake keeps features as float32, and a score must not depend on who sent them.
         columns = {name: data[name].to_numpy(np.float32, na_value=np.nan) for name in self.model.features}
         return self.model.score(pa.RecordBatch.from_pydict(columns))
 
 
 def _load_pyfunc(folder: str) -> Predictor:
-    """What MLflow calls to load a model."""
+    """Load a model from its folder; MLflow calls this by its name."""
     return Predictor(load_model(Path(folder)))
 
 
 def model_digest(folder: Path) -> str:
-    """What the files of a folder amount to: the same for the same names with the same bytes."""
+    """Return the digest of a folder's files, over their names and their bytes."""
     digest = sha256()
     for path in sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.as_posix()):
         # Lengths first, or one file's end could pass for the next one's name.
@@ -103,10 +103,10 @@ def get_model(run: TrainingRun, folder: Path) -> Path:
 
 
 def intact(folder: Path, digest: str, owner: str) -> Path:
-    """The folder, if it is what it was when its digest was taken."""
-    if (found := model_digest(folder)) != digest:
+    """Return the folder if its files still have this digest; refuse it otherwise."""
+    if (actual := model_digest(folder)) != digest:
         raise RegistryError(
-            f"the model of {owner} has the digest {found[:16]}…, and had {digest[:16]}… when it was kept: its files "
+            f"the model of {owner} has the digest {actual[:16]}…, and had {digest[:16]}… when it was kept: its files "
             "were changed since. Do not use it; train it again."
         )
     return folder
@@ -125,10 +125,10 @@ def _as_frame(example: pa.Table | pa.RecordBatch, features: list[str]) -> pd.Dat
 
 
 def _requirements() -> list[str]:
-    found = []
+    requirements = []
     for library in LIBRARIES:
         try:
-            found.append(f"{library}=={version(library)}")
+            requirements.append(f"{library}=={version(library)}")
         except PackageNotFoundError:
             continue
-    return found
+    return requirements

@@ -143,7 +143,7 @@ class TrainingRun(Artifacts):
 def open_training(
     registry: Registry, key: str, as_of: date, reason: str, tags: Mapping[str, str] | None = None
 ) -> TrainingRun:
-    """The run of the training with this key, begun if there is none; one that was stopped goes on.
+    """Open the run of the training with this key: create it if there is none, resume one that was stopped.
 
     `key` names a training for good: with Airflow, the id of the DAG run.
     """
@@ -151,9 +151,9 @@ def open_training(
     with speaking_to(uri, f"opening the training {key}"):
         experiment = _experiment(client, uri)
         run = _oldest(client, experiment, key) or _begun(client, experiment, key, as_of, reason)
-        if (known := run.data.tags[AS_OF]) != as_of.isoformat():
+        if (recorded := run.data.tags[AS_OF]) != as_of.isoformat():
             raise RegistryError(
-                f"the training {key} is run {run.info.run_id}, as of {known}, and cannot become one as of {as_of}: "
+                f"the training {key} is run {run.info.run_id}, as of {recorded}, and cannot become one as of {as_of}: "
                 "start another training for that day."
             )
         if tags:
@@ -164,7 +164,7 @@ def open_training(
 
 
 def training_run(registry: Registry, run_id: str) -> TrainingRun:
-    """The run with this id."""
+    """Return the training run with this id; refuse a run that is no training."""
     client, uri = registry.client, registry.uri
     with speaking_to(uri, f"looking for run {run_id}"):
         run = client.get_run(run_id)
@@ -176,7 +176,7 @@ def training_run(registry: Registry, run_id: str) -> TrainingRun:
 
 
 def find_training(registry: Registry, key: str) -> TrainingRun:
-    """The run of the training with this key."""
+    """Return the run of the training with this key; raise an error if there is none."""
     client, uri = registry.client, registry.uri
     with speaking_to(uri, f"looking for the training {key}"):
         run = _oldest(client, _experiment(client, uri), key)
@@ -188,19 +188,19 @@ def find_training(registry: Registry, key: str) -> TrainingRun:
 
 
 def _experiment(client: MlflowClient, uri: str) -> str:
-    if (found := client.get_experiment_by_name(EXPERIMENT)) is None:
+    if (experiment := client.get_experiment_by_name(EXPERIMENT)) is None:
         try:
             return client.create_experiment(EXPERIMENT)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return _experiment(client, uri)  # another task made it in the meantime
-    if found.lifecycle_stage != "active":
+    if experiment.lifecycle_stage != "active":
         raise RegistryError(
             f"the experiment {EXPERIMENT} of MLflow at {uri} was deleted. Restore it: "
-            f"`MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {found.experiment_id}`."
+            f"`MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {experiment.experiment_id}`."
         )
-    return found.experiment_id
+    return experiment.experiment_id
 
 
 def _begun(client: MlflowClient, experiment: str, key: str, as_of: date, reason: str) -> Run:
@@ -245,7 +245,7 @@ def _flat(params: Mapping[str, object], parent: str = "") -> Iterator[tuple[str,
 
 
 def as_text(value: object) -> str:
-    """A value as a tag or a parameter: text as it is, all else as JSON."""
+    """Return a value as the text of a tag or a parameter: text as it is, all else as JSON."""
     plain = to_jsonable_python(value)
     return plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True, ensure_ascii=False)
 

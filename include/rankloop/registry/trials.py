@@ -44,7 +44,7 @@ class RunTrials(Generic[TrialT]):
         self.make = make
 
     def finished(self) -> Sequence[TrialT]:
-        """The trials that were recorded whole, in the order of the search."""
+        """Return the trials that were recorded completely, in the order of the search."""
         return tuple(self.make(self._opened(run).get_json(FILE)) for run in self._runs() if self._counts(run))
 
     def record(self, trial: TrialT) -> None:
@@ -67,16 +67,16 @@ class RunTrials(Generic[TrialT]):
             return self.run.client.create_run(self.run.experiment_id, run_name=f"trial {number}", tags=tags)
 
     def _runs(self, number: int | None = None) -> list[Run]:
-        client, found, token = self.run.client, [], None
+        client, runs, token = self.run.client, [], None
         only = "" if number is None else f" AND tags.`{NUMBER}` = '{number}'"
         with speaking_to(self.run.uri, f"reading the trials of {self.run.owner}"):
             while True:
                 page = client.search_runs(
                     [self.run.experiment_id], f"tags.`{PARENT}` = '{self.run.run_id}'{only}", page_token=token
                 )
-                found += [run for run in page if NUMBER in run.data.tags]
+                runs += [run for run in page if NUMBER in run.data.tags]
                 if not (token := page.token):
-                    return sorted(found, key=lambda run: int(run.data.tags[NUMBER]))
+                    return sorted(runs, key=lambda run: int(run.data.tags[NUMBER]))
 
     def _counts(self, run: Run) -> bool:
         return run.info.status == "FINISHED" and run.data.tags.get(DATA) == self.data

@@ -61,7 +61,7 @@ class Version:
 
 
 def register(registry: Registry, run: TrainingRun, digest: str, facts: VersionSummary) -> int:
-    """The number of the version of this run's model with this digest, registered as the challenger if it was not.
+    """Register this run's model with this digest as the challenger if it is not yet, and return its version.
 
     Registering again sets right what a kill left undone, and nothing else: a version that was promoted or rejected in
     the meantime stays so, and a newer challenger stays the challenger.
@@ -72,42 +72,42 @@ def register(registry: Registry, run: TrainingRun, digest: str, facts: VersionSu
     with speaking_to(registry.uri, f"registering the model of {run.owner}"):
         _make_missing_model(client)
         tags = _tags(run, digest, facts)
-        found = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts)
+        entry = _found(client, run.run_id, digest) or _created(client, run, digest, tags, facts)
         for name, value in tags.items():
-            if name != LIFECYCLE and found.tags.get(name) != value:
-                client.set_model_version_tag(MODEL, str(found.version), name, value)
-        standing = _aliases(client).get(CHALLENGER, 0)
-        if found.tags.get(LIFECYCLE) == "Staging" and standing < int(found.version):
-            client.set_registered_model_alias(MODEL, CHALLENGER, str(found.version))
-    return int(found.version)
+            if name != LIFECYCLE and entry.tags.get(name) != value:
+                client.set_model_version_tag(MODEL, str(entry.version), name, value)
+        challenger_number = _aliases(client).get(CHALLENGER, 0)
+        if entry.tags.get(LIFECYCLE) == "Staging" and challenger_number < int(entry.version):
+            client.set_registered_model_alias(MODEL, CHALLENGER, str(entry.version))
+    return int(entry.version)
 
 
 def challenger(registry: Registry) -> Version | None:
-    """The newest version that was registered to be asked about, or None if none was."""
+    """Return the challenger's version, the newest that awaits an answer, or None if there is none."""
     return _by_alias(registry, CHALLENGER)
 
 
 def version(registry: Registry, number: int) -> Version:
-    """The version with this number."""
+    """Return the version with this number; refuse one that no training registered."""
     client = registry.client
     with speaking_to(registry.uri, f"looking for version {number} of {MODEL}"):
-        found = client.get_model_version(MODEL, str(number))
-    if missing := [name for name in OURS if name not in found.tags]:
+        entry = client.get_model_version(MODEL, str(number))
+    if missing := [name for name in OURS if name not in entry.tags]:
         raise RegistryError(
             f"version {number} of {MODEL} at {registry.uri} lacks the tags {', '.join(missing)}: it was not "
             "registered by a training, so nothing is known of it. Take another."
         )
-    return _as_version(found)
+    return _as_version(entry)
 
 
 def versions(registry: Registry) -> list[Version]:
     """All versions that trainings registered, newest first."""
     client = registry.client
     with speaking_to(registry.uri, f"listing the versions of {MODEL}"):
-        found = [_as_version(entry) for entry in _all(client) if all(name in entry.tags for name in OURS)]
+        registered = [_as_version(entry) for entry in _all(client) if all(name in entry.tags for name in OURS)]
         numbers = _aliases(client)  # a search leaves them out
-    known = [replace(one, aliases=_names(numbers, one.number)) for one in found]
-    return sorted(known, key=lambda entry: -entry.number)
+    named = [replace(entry, aliases=_names(numbers, entry.number)) for entry in registered]
+    return sorted(named, key=lambda entry: -entry.number)
 
 
 def trained_on(registry: Registry) -> dict[int, dict[str, int]]:
@@ -165,10 +165,10 @@ def _created(
         MODEL, source, run.run_id, tags=tags, run_link=run.link, description=_description(run, facts)
     )
     # Where two registered at once, both go on with the older one.
-    found = _found(client, run.run_id, digest) or created
-    if int(found.version) != int(created.version):
+    oldest = _found(client, run.run_id, digest) or created
+    if int(oldest.version) != int(created.version):
         client.delete_model_version(MODEL, str(created.version))
-    return found
+    return oldest
 
 
 def _description(run: TrainingRun, facts: VersionSummary) -> str:
@@ -182,12 +182,12 @@ def _found(client: MlflowClient, run_id: str, digest: str) -> ModelVersion | Non
 
 
 def _all(client: MlflowClient) -> list[ModelVersion]:
-    found, token = [], None
+    entries, token = [], None
     while True:
         page = client.search_model_versions(f"name = '{MODEL}'", page_token=token)
-        found += list(page)
+        entries += list(page)
         if not (token := page.token):
-            return found
+            return entries
 
 
 def _aliases(client: MlflowClient) -> dict[str, int]:
