@@ -50,7 +50,7 @@ def _notes(facts: DaySummary, late: Mapping[str, Any] | None) -> str:
 
 
 def print_table_days(console: Console, lake: Lake, name: str) -> None:
-    """The days of one table, with the version and the digest that each was last written with."""
+    """Print the days of one table, with the version and the digest that each was last written with."""
     # They come newest first, and the newest of a day is to stay.
     last = {version.day: version for version in reversed(lake.versions(name))}
     table = Table("day", "rows", "version", "written", "digest")
@@ -62,7 +62,7 @@ def print_table_days(console: Console, lake: Lake, name: str) -> None:
 
 
 def print_table_versions(console: Console, versions: list[TableCommit]) -> None:
-    """The commits of a table, newest first."""
+    """Print the commits of a table in the order given, which is newest first."""
     table = Table("version", "written", "day", "rows", "digest")
     for version in versions:
         what = str(version.day) if version.day else version.operation.lower()
@@ -72,19 +72,19 @@ def print_table_versions(console: Console, versions: list[TableCommit]) -> None:
     console.print(table)
 
 
-def print_partition_diff(console: Console, found: PartitionDiff) -> None:
-    """What changed in a day from one version to another."""
-    title = f"{found.table} {found.day}"
-    if found.same:
-        versions = f"version {found.before.version} and version {found.after.version}"
-        console.print(f"{title}: the same {_count(found.after.rows)} rows in {versions} ({found.after.digest}).")
+def print_partition_diff(console: Console, diff: PartitionDiff) -> None:
+    """Print what changed in a day from one version of a table to another."""
+    title = f"{diff.table} {diff.day}"
+    if diff.same:
+        versions = f"version {diff.before.version} and version {diff.after.version}"
+        console.print(f"{title}: the same {_count(diff.after.rows)} rows in {versions} ({diff.after.digest}).")
         return
     table = Table("", "version", "rows", "digest", "rows the other has not", title=title)
-    for name, side in (("before", found.before), ("after", found.after)):
+    for name, side in (("before", diff.before), ("after", diff.after)):
         table.add_row(name, str(side.version), _count(side.rows), side.digest, _count(side.own_rows))
     console.print(table)
-    console.print(f"Columns whose values differ: {', '.join(found.columns)}.", soft_wrap=True)
-    for name, side in (("before", found.before), ("after", found.after)):
+    console.print(f"Columns whose values differ: {', '.join(diff.columns)}.", soft_wrap=True)
+    for name, side in (("before", diff.before), ("after", diff.after)):
         _show_examples(console, name, side)
 
 

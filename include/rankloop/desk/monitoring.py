@@ -109,14 +109,14 @@ def _rows(lake: Lake, day: date) -> list[Row]:
 
 
 def _by_arm(day: date, rows: Sequence[Row], metrics: Sequence[Metric]) -> Table:
-    """A row a metric: of home lists, where rankings are shown; what buyers spend is over all of their lists."""
+    """Return a table with a row for each metric: of home lists, but of all lists for what buyers order and spend."""
     table = Table("", title=f"{day}: home lists; orders and GMV of all lists", title_justify="left", box=None)
     for arm in (CONTROL, PERSONALISED, DIFFERENCE):
         table.add_column(arm, justify="right", no_wrap=True)
-    found = {(row["arm"], row["surface"], row["metric"], row["k"]): row for row in rows if row["policy"] == ALL}
+    rows_by_key = {(row["arm"], row["surface"], row["metric"], row["k"]): row for row in rows if row["policy"] == ALL}
     for metric, k in metrics:
         surface = ALL if (metric, k) in OF_BUYERS else HOME
-        arms = [found.get((arm, surface, metric, k)) for arm in (CONTROL, PERSONALISED, DIFFERENCE)]
+        arms = [rows_by_key.get((arm, surface, metric, k)) for arm in (CONTROL, PERSONALISED, DIFFERENCE)]
         table.add_row(HEADINGS[metric].format(k), *(_figure(row) for row in arms))
     return table
 
@@ -135,7 +135,7 @@ def _place(row: Row) -> tuple[str, str]:
 
 
 def _figure(row: Row | None, places: int | None = None) -> str:
-    """A value with its interval; a difference with its sign."""
+    """Format a value with its interval, and a difference with its sign."""
     if row is None:
         return "-"
     factor, usual = SCALES.get(row["metric"], (1, 3))

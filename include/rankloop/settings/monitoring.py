@@ -37,7 +37,7 @@ class MonitoringSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_rules_beside_the_fields(cls, given: Any) -> Any:  # noqa: ANN401  (whatever was written)
-        """A rule has settings of its own, so a single value under an unknown name is a mistyped setting."""
+        """Refuse a single value under an unknown name: rules have sections, so it is a mistyped setting."""
         if not isinstance(given, Mapping):
             return given
         wrong = [name for name, value in given.items() if name not in cls.model_fields and not _is_section(value)]

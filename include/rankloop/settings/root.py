@@ -189,13 +189,13 @@ class _KeylessToml(TomlConfigSettingsSource):
     """`rankloop.toml`, which may be in git and so holds no keys."""
 
     def __call__(self) -> dict[str, Any]:
-        found = super().__call__()
-        if "api_keys" in found.get("serving", {}):
+        values = super().__call__()
+        if "api_keys" in values.get("serving", {}):
             raise SettingsError(
                 "rankloop.toml holds serving.api_keys, which are secret: remove them there, and set "
                 f"{variable('serving.api_keys')} in the environment."
             )
-        return found
+        return values
 
 
 @cache
@@ -214,7 +214,7 @@ def load_settings() -> Settings:
 
 
 def variable(path: str) -> str:
-    """The environment variable of a setting, by its dotted path."""
+    """Return the environment variable of a setting, given its dotted path."""
     return PREFIX + path.replace(".", "__").upper()
 
 
