@@ -23,7 +23,7 @@ def parse_day(key: str) -> date:
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a market day, in UTC. The day ends where the next one starts."""
+    """Return the first instant of a market day, in UTC; the day ends where the next one starts."""
     return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
@@ -44,5 +44,5 @@ def days_between(first: date, last: date) -> Iterator[date]:
 
 
 def yesterday(now: datetime, zone: ZoneInfo) -> date:
-    """The last market day that is over at this instant."""
+    """Return the last market day that is over at this instant."""
     return now.astimezone(zone).date() - timedelta(days=1)

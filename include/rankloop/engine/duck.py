@@ -157,7 +157,7 @@ def _paths(files: Sequence[str]) -> str:
 
 
 def _typed(schema: pa.Schema) -> str:
-    """The columns of a schema, in SQL. Sums of whole numbers are wider inside DuckDB than any column of the lake."""
+    """Return the SQL that casts to a schema: DuckDB's sums of integers are wider than any column of the lake."""
     return ", ".join(
         f'CAST("{field.name}" AS {TYPES[field.type]}) AS "{field.name}"' if field.type in TYPES else f'"{field.name}"'
         for field in schema
@@ -166,7 +166,7 @@ def _typed(schema: pa.Schema) -> str:
 
 @contextmanager
 def open_duck(settings: FeatureSettings) -> Iterator[DuckEngine]:
-    """A database in memory that spills into a folder of its own, which is removed at the end."""
+    """Open a DuckDB database in memory that spills into a folder of its own, which is removed at the end."""
     with spill_folder(settings.spill) as folder:
         connection = ibis.duckdb.connect(
             memory_limit=settings.memory,

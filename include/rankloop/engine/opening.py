@@ -9,7 +9,7 @@ from rankloop.settings.features import FeatureSettings
 
 @contextmanager
 def open_engine(settings: FeatureSettings) -> Iterator[Engine]:
-    """The engine that the settings name, for as long as the context lasts."""
+    """Open the engine that the settings name, and close it when the context ends."""
     if settings.engine == "spark":
         from rankloop.engine.spark import open_spark  # noqa: PLC0415  (an extra that most installs lack)
 

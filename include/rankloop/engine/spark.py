@@ -63,7 +63,7 @@ class SparkEngine:
         self._whole: dict[str, ir.Table] = {}
 
     def read(self, files: Sequence[str], schema: pa.Schema) -> ir.Table:
-        """The rows of these Parquet files, with `dt` from their path."""
+        """Read these Parquet files, with `dt` from their path."""
         columns = from_arrow_schema(schema)
         if files:
             root = files[0].partition(f"/{DAY}=")[0]
@@ -147,7 +147,7 @@ class SparkEngine:
 
 @contextmanager
 def open_spark(settings: FeatureSettings) -> Iterator[SparkEngine]:
-    """A session of the master that the settings name, ended with the context unless it was there before."""
+    """Open a Spark session on the master that the settings name, and stop it at the end unless it was there before."""
     others = SparkSession.getActiveSession()
     session = _session(settings)
     engine = SparkEngine(session)
@@ -185,14 +185,14 @@ def _session(settings: FeatureSettings) -> SparkSession:
 
 
 def _addresses(master: str) -> dict[str, str]:
-    """A cluster within this machine listens on no other address; one elsewhere must be able to call back."""
+    """Bind a local Spark to the loopback address; a cluster elsewhere must be able to call back, so nothing is set."""
     if not master.startswith("local"):
         return {}
     return {"spark.driver.host": HERE, "spark.driver.bindAddress": HERE}
 
 
 def _place(uri: str) -> str:
-    """A file's place in Hadoop's words."""
+    """Return a file's URI with the scheme that Hadoop expects."""
     if uri.startswith("s3://"):
         return uri.replace("s3://", "s3a://", 1)
     return uri if "://" in uri else f"file://{uri}"

@@ -13,7 +13,7 @@ LOCK = "lock"
 
 @contextmanager
 def spill_folder(parent: Path | None) -> Iterator[Path]:
-    """A folder of one's own, for as long as the context lasts; abandoned ones beside it are removed first."""
+    """Create a spill folder that is removed when the context ends; abandoned ones beside it are removed first."""
     root = parent or Path(tempfile.gettempdir())
     root.mkdir(parents=True, exist_ok=True)
     for abandoned in root.glob(f"{READY}*"):
@@ -30,7 +30,7 @@ def spill_folder(parent: Path | None) -> Iterator[Path]:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    """The system lets go of a lock when its process ends, however it ends."""
+    """Remove a spill folder whose lock is free: the system releases a lock when its process ends, however it ends."""
     try:
         with (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

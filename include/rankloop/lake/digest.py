@@ -56,7 +56,7 @@ class Digest:
 
 
 def rows_digest(batches: Iterable[pa.RecordBatch]) -> Digest:
-    """The digest of all these rows."""
+    """Return the digest of all these rows."""
     digest = Digest()
     for batch in batches:
         digest.add(batch)

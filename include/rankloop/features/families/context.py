@@ -131,7 +131,7 @@ def _offset(instant: ir.TimestampValue, day: date, zone: ZoneInfo) -> ir.Integer
 
 
 def _offsets(day: date, zone: ZoneInfo) -> tuple[int, list[tuple[int, int]]]:
-    """The offset at the end of the day before the lists, and from when on it is another."""
+    """Return the UTC offset at the start of the features' day, and each later change with instant and new offset."""
     first = start_of(day, zone)
     moments = (first + timedelta(hours=hour) for hour in range(AHEAD * 24))
     offsets = [(int(moment.timestamp()), _ahead(moment, zone)) for moment in moments]
