@@ -40,7 +40,7 @@ _REFUSED = object()
 
 
 def conform_document(document: bytes, contract: SourceContract) -> Row:
-    """The document as a row of the contract's raw table, with its faults; a field at fault is null."""
+    """Return the document as a row of the contract's raw table, with its faults; a field at fault is null."""
     values = bson.decode(document, _OPTIONS)
     faults: list[Fault] = []
     row: Row = _identity(values.get("_id"), contract, faults)
@@ -64,7 +64,7 @@ def _identity(identity: Any, contract: SourceContract, faults: list[Fault]) -> R
 
 
 def _name_of(identity: Any) -> str:  # noqa: ANN401  (any BSON value)
-    """An `_id` for a person to read, and a digest of it: what is read may be the same for many."""
+    """Return a readable `_id` followed by its digest, since many can read the same."""
     digest = sha256(repr(identity).encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{describe_value(identity)} #{digest}"
 
@@ -102,7 +102,7 @@ def _checked(value: Any, field: FieldContract, path: str, item: int | None, faul
 
 
 def coerce_value(value: Any, field: FieldContract) -> Any:  # noqa: ANN401  (any BSON value)
-    """The value as the field's type has it, or `_REFUSED`; nothing is rounded, cut or guessed."""
+    """Return the value in the field's type, or `_REFUSED`; nothing is rounded, truncated or guessed."""
     if field.text_instant:
         return _instant(value) if isinstance(value, str) else _REFUSED
     if pa.types.is_integer(field.type):
@@ -146,7 +146,7 @@ def _fault(item: int | None, field: str, reason: str, value: Any) -> Fault:  # n
 
 
 def describe_value(value: Any) -> str:  # noqa: ANN401  (any BSON value)
-    """A value for a person to read; of documents and arrays only the size, for they may hold anything."""
+    """Describe a value for a person to read; of documents and arrays only the size, as they may hold anything."""
     if isinstance(value, dict):
         return f"a document of {len(value)} fields"
     if isinstance(value, list):

@@ -31,12 +31,12 @@ _length = struct.Struct("<i").unpack_from
 
 
 def projection(contract: SourceContract) -> dict[str, int]:
-    """What is asked of MongoDB: the fields of the allow-list and no other."""
+    """Return the MongoDB projection: the fields of the allow-list, `_id`, and no other."""
     return {"_id": 1} | {field.name: 1 for field in contract.fields}
 
 
 def decode_batch(batch: bytes, contract: SourceContract) -> pa.Table:
-    """The documents of a batch as rows of the contract's raw table, in no particular order."""
+    """Decode the documents of a batch into rows of the contract's raw table, in no particular order."""
     bounds = _documents(batch)
     try:
         known = _typed(_read(batch, contract), contract)
@@ -88,7 +88,7 @@ def _types(contract: SourceContract) -> dict[str, Any]:
 
 
 def _typed(read: pa.Table, contract: SourceContract) -> pa.Table:
-    """The rows in the types of the raw table; null where a value does not fit."""
+    """Return the rows in the types of the raw table, with null where a value does not fit."""
     identity = read["_id"].combine_chunks()
     columns = dict(zip((ID, ARRIVED), _identities(identity), strict=True))
     for field in _flat(contract):
@@ -134,7 +134,7 @@ def _instants(text: pa.Array) -> pa.Array:
 
 
 def _doubtful(batch: bytes, known: pa.Table, contract: SourceContract, bounds: Bounds) -> Bools:
-    """The rows that may not be what they seem."""
+    """Return a mask of the rows that PyMongoArrow may have decoded wrongly, to be decoded exactly."""
     doubtful = _nulls(known[ID])
     for field in _flat(contract):
         nulls, key = _nulls(known[field.target]), field.name.encode() + b"\x00"
@@ -148,7 +148,7 @@ def _doubtful(batch: bytes, known: pa.Table, contract: SourceContract, bounds: B
 
 
 def _mistakable(field: FieldContract) -> tuple[bytes, ...]:
-    """The BSON types that PyMongoArrow takes for the field's own without saying so."""
+    """Return the BSON types that PyMongoArrow silently converts to the field's own."""
     if pa.types.is_integer(field.type):
         return DOUBLE, BOOL
     return (BOOL,) if pa.types.is_floating(field.type) else ()
@@ -177,15 +177,15 @@ def _unexplained(batch: bytes, key: bytes, nulls: Bools, bounds: Bounds) -> Bool
 
 
 def _with_items(batch: bytes, known: pa.Table, doubtful: Bools, bounds: Bounds) -> tuple[list[pa.Table], Bools]:
-    """The rows whose items could be unpacked, with them, and all others as doubtful."""
-    sure = np.flatnonzero(~doubtful)
-    rest, parts = np.ones(len(doubtful), dtype=np.bool_), []
-    starts, ends = (np.array(edge, dtype=np.int64)[sure].tolist() for edge in bounds)
+    """Return the rows whose items could be unpacked, with those items, and a mask of all other rows."""
+    certain = np.flatnonzero(~doubtful)
+    others, parts = np.ones(len(doubtful), dtype=np.bool_), []
+    starts, ends = (np.array(edge, dtype=np.int64)[certain].tolist() for edge in bounds)
     for lists in unpack_lists(batch, starts, ends):
-        rows = sure[lists.documents]
-        rest[rows] = False
+        rows = certain[lists.documents]
+        others[rows] = False
         parts.append(known.take(pa.array(rows)).append_column(ITEMS, lists.items))
-    return parts, rest
+    return parts, others
 
 
 def _exactly(batch: bytes, contract: SourceContract, rows: Bools, bounds: Bounds) -> pa.Table:

@@ -56,7 +56,7 @@ class UnpackedLists:
 
 
 def unpack_lists(batch: bytes, starts: Sequence[int], ends: Sequence[int]) -> Iterator[UnpackedLists]:
-    """The lists that could be unpacked; those of documents not among them must be read the slow way."""
+    """Yield the lists that could be unpacked; documents that are not among them must be decoded one by one."""
     places = np.array([_array_of(batch, start, end) for start, end in zip(starts, ends, strict=True)], dtype=np.int64)
     letters = np.frombuffer(batch, dtype=np.uint8)
     waiting = np.flatnonzero(places >= 0)
@@ -89,7 +89,7 @@ def _array_of(batch: bytes, start: int, end: int) -> int:
 
 
 def _layout(batch: bytes, place: int) -> ItemLayout | None:
-    """The layout of the first item of the array here, if items of it can be unpacked at all."""
+    """Return the layout of the first item of the array at `place`, or None if such items cannot be unpacked."""
     if _length(batch, place)[0] < 12 or batch[place + 4 : place + 7] != b"\x030\x00":  # noqa: PLR2004  (the shortest)
         return None
     start = place + 7
@@ -144,7 +144,7 @@ def _gather(letters: Bytes, places: Ints, layout: ItemLayout) -> tuple[npt.NDArr
 
 
 def _column(rows: Bytes, place: tuple[int, int], field: FieldContract) -> tuple[Any, npt.NDArray[np.bool_]]:
-    """A field's numbers, and where they are ones that its type can hold."""
+    """Return a field's numbers, and a mask of those that its type can hold."""
     start, kind = place
     values = np.ascontiguousarray(rows[:, start : start + WIDTH[kind]]).view(NUMPY[kind])[:, 0]
     if kind == DOUBLE:
@@ -175,7 +175,7 @@ def _keys_right(letters: Bytes, starts: Ints, numbers: Ints) -> npt.NDArray[np.b
 
 
 def _windows(letters: Bytes, starts: Ints, width: int) -> Bytes:
-    """The bytes of each window, a row a window."""
+    """Return the bytes of each window, one row for each window."""
     return np.lib.stride_tricks.sliding_window_view(letters, width)[starts]
 
 

@@ -19,7 +19,7 @@ NOTICE_S = 0.1
 
 
 def read_ahead(cursors: Sequence[Cursor], readers: int) -> Iterator[bytes]:
-    """The batches of all cursors, as they come; each cursor is opened by the reader that takes it on."""
+    """Yield the batches of all cursors as they arrive; each cursor is opened in the thread that reads it."""
     reading = _Reading(cursors, min(readers, len(cursors)))
     with closing(reading):
         yield from reading.batches()
@@ -56,7 +56,7 @@ class _Reading:
                 continue
 
     def _read(self) -> None:
-        """Runs in a reader's thread."""
+        """Put batches on the queue until no cursor is left, in a reader's thread; an error and the end go there too."""
         try:
             while cursor := self._next():
                 for batch in cursor():

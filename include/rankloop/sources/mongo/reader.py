@@ -98,12 +98,12 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
 
 
 def _queries(begin: datetime, end: datetime) -> list[Query]:
-    """What finds every event of a day. The one that looks longest for the least goes first, beside the others."""
+    """Return the queries that find every event of a day; the slowest goes first, to run beside the others."""
     return [_arrived_without_time(begin, end), *_slices(begin, end)]
 
 
 def _slices(begin: datetime, end: datetime) -> list[Query]:
-    """Queries for the parts of a day, each answered from the index on `ts`."""
+    """Return a query for each part of a day, which the index on `ts` answers."""
     step = (end - begin) / SLICES
     edges = [begin + number * step for number in range(SLICES)]
     edges = [edge.replace(microsecond=edge.microsecond // 1000 * 1000) for edge in edges]
@@ -111,6 +111,6 @@ def _slices(begin: datetime, end: datetime) -> list[Query]:
 
 
 def _arrived_without_time(begin: datetime, end: datetime) -> Query:
-    """A query for what arrived on the day and cannot be found by its `ts`."""
+    """Return a query for events that arrived on the day and that no query by `ts` of that day finds."""
     arrived = {"$gte": ObjectId.from_datetime(begin), "$lt": ObjectId.from_datetime(end)}
     return {"_id": arrived, "$or": [{TS: {"$not": {"$type": "date"}}}, {TS: {"$gte": end}}]}
