@@ -95,7 +95,7 @@ def publish(dag_run=None, params=None, outlet_events=None) -> None:
 
 @task(pool="mongo", outlets=DAY_ASSETS)
 def whole_day(dag_run=None, params=None, outlet_events=None) -> None:
-    """All steps in one task, for days of history."""
+    """Run all steps in one task, for days of history."""
     from rankloop.features.whole_day import build_days
 
     day = market_day(dag_run, params)

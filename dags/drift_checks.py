@@ -112,7 +112,7 @@ def newest_day(shown: str) -> str:
     params=DAY_PARAM,
 )
 def drift_checks() -> None:
-    """How the tasks follow each other; each reads what it needs from the lake and from MongoDB."""
+    """Wire the tasks; each reads what it needs from the lake and from MongoDB."""
     retrain, back = why_retrain(), fall_back()
     measured() >> judge() >> explain() >> act() >> [retrain, back]
     retrain >> trigger_training()

@@ -77,7 +77,7 @@ def measure_concept(dag_run=None, params=None) -> dict:
 
 
 def measured() -> list:
-    """All measures of a day, beside each other; the page follows the inputs, and nothing waits for it."""
+    """Run all measures of a day side by side; the page follows the drift measures, and nothing waits for it."""
     drift, page = measure_drift(), report()
     page.operator.operator_extra_links = (Page(),)
     drift >> page

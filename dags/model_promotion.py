@@ -61,7 +61,7 @@ def newest_day(decision: str) -> str:
     params={"version": Param(1, type=["integer", "string"], description="the challenger's version in MLflow")},
 )
 def model_promotion() -> None:
-    """How the tasks follow each other; the answer goes no way but through Airflow itself."""
+    """Wire the tasks; the answer goes no way but through Airflow itself."""
     ask = AskToApprove(
         task_id=ASK,
         subject="{{ ti.xcom_pull('write_request')['subject'] }}",

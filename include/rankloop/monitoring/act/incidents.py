@@ -65,7 +65,7 @@ def _raised(state: Client, cause: RootCause, verdict: Verdict, page: str, now: d
 
 
 def _worse(state: Client, subject: str, severity: State) -> bool:
-    """Whether the incident is open, and more is called for than on-call was notified of."""
+    """Return whether the incident is open, and calls for more than on-call was notified of."""
     gravity = get_args(State).index
     open_incidents = [alert for alert in list_alerts(state, kind=DRIFT) if alert.subject == subject]
     return any(gravity(severity) > gravity(str(alert.facts["severity"])) for alert in open_incidents)

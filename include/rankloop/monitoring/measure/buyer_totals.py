@@ -84,7 +84,7 @@ def buyer_totals(engine: Engine, lake: Lake, day: date) -> BuyerTotals:
 
 
 def _orders(shown: ir.Table, reactions: ir.Table) -> ir.Table:
-    """By list, how many orders name it, and what they were worth."""
+    """Return by list how many orders name it, and what they were worth."""
     orders = in_time(reactions.filter(reactions["kind"] == "order"), shown, HOURS)
     worth = clip_price(orders["price"]) * orders["quantity"]
     found = orders.group_by("request_id").agg(orders=orders.count(), gmv=worth.sum())

@@ -129,7 +129,7 @@ def _fitted(training: TrainingSettings, data: TrainingSet) -> Model:
 
 
 def _gain(lists: ScoredLists, number: int) -> Iterator[Measurement]:
-    """How much better the small model ranks than the champion."""
+    """Yield how much better the small model ranks than the champion."""
     if SCORE not in lists.table.column_names or not lists.reacted.any():
         return
     fresh, champion = (tally(lists.score(name), lists.judged, (NDCG,)) for name in (SCORE, OURS))
@@ -168,7 +168,7 @@ def _members(lists: ScoredLists, segment: Segment | None) -> Bools:
 
 
 def _clicks(lists: ScoredLists, likely: Floats, segment: Segment | None) -> Tally:
-    """By list, the clicks that came, and those that were to be expected."""
+    """Return by list the clicks that came, and those that were to be expected."""
     by_list, weight = np.repeat(np.arange(len(lists)), lists.sizes), lists.row_weight * _members(lists, segment)
     came, expected = (
         np.bincount(by_list, value * weight, len(lists)).astype(np.float64)[:, None]

@@ -77,7 +77,7 @@ def domain_classifier_auc(reference: ClassifierSample, day: ClassifierSample) ->
 
 
 def _guesses(values: Floats, label: Ints, weights: Floats, groups: Ints) -> Floats:
-    """For each row, how likely it is of the other side, by a classifier that knows nobody of its group."""
+    """Return each row's probability to be of the second sample, by a classifier trained without its group's fold."""
     guess, fold = np.full(len(label), 0.5), groups % FOLDS
     # So few rows are no work for threads, which would wait for each other beside other tasks.
     with threadpool_limits(1):

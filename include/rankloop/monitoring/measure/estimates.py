@@ -79,7 +79,7 @@ def _of_version(
 
 
 def _learned(reader: ListReader, day: date, model: Model, control_share: float) -> ScoredLists | None:
-    """Our lists of the newest days whose reactions were all in by the end of this one; None where clicks are few."""
+    """Return our newest lists whose reactions were all in by the end of this day; None where clicks are few."""
     featured, cleaned = set(reader.lake.days(product.TABLE.name)), set(reader.lake.days(CLEANED))
     before = (day - timedelta(days=back) for back in range(1, LEARNED_DAYS + 1))
     days = [other for other in before if other in cleaned and other - timedelta(days=1) in featured]
@@ -113,7 +113,7 @@ def _position(lists: ScoredLists) -> Ints:
 
 
 def _drawn_buyers(random: np.random.Generator, buyers: Ints) -> Floats:
-    """How often each buyer is drawn, of as many as there are."""
+    """Draw as many buyers as there are, with replacement, and return how often each was drawn."""
     count = int(buyers.max()) + 1
     return np.bincount(random.integers(0, count, count), minlength=count).astype(np.float64)
 
@@ -124,7 +124,7 @@ def _tally(lists: ScoredLists, label: Ints, weight: Floats) -> Tally:
 
 
 def _levels(label: Ints) -> Floats:
-    """Of products that are clicked, the shares that stay so, that get into the cart, and that are ordered, added up."""
+    """Return the cumulative shares of clicked products that stay so, get into the cart, and are ordered."""
     counted = np.bincount(label[label > 0], minlength=4)[1:4]
     return np.asarray(np.cumsum(counted) / counted.sum())
 

@@ -130,7 +130,7 @@ def _reranked(shops: ScoredLists, evaluated: ScoredLists | None, number: int) ->
 def _measured(  # noqa: PLR0913, PLR0917  (what is measured of which lists)
     signal: str, subject: str, lists: ScoredLists, judged: Judged, expected: dict[str, float], version: int
 ) -> Iterator[Measurement]:
-    """Each metric of these lists by `pscore`."""
+    """Yield each metric of these lists by `pscore`."""
     ours = tally(lists.score(OURS), judged, NAMES)
     stream = f"{signal} {subject}"
     low, high = intervals(ours, zero_parts(ours), BOOTSTRAP, stream=stream, groups=buyer_numbers(lists))

@@ -72,7 +72,7 @@ class DayWithBaseline:
 
     @property
     def all(self) -> list[date]:
-        """Each of them once, oldest first."""
+        """Return each of the days once, oldest first."""
         return sorted({self.day, *self.weekdays, *self.recent})
 
 
@@ -99,7 +99,7 @@ def _with_baseline(lake: Lake, day: date, weeks: int) -> DayWithBaseline:
 
 
 def _held_against(days: DayWithBaseline, by_day: Mapping[date, Figures]) -> Iterator[Measurement]:
-    """Each figure of the day beside what is usual for it."""
+    """Yield each figure of the day beside what is usual for it."""
     for key in sorted({key for figures in by_day.values() for key in figures}):
         value, rows = by_day[days.day].get(key, _absent(key))
         baseline = baseline_of(_kind(key), _history(days, by_day, key), max(rows, 1))
@@ -167,7 +167,7 @@ def _of_rows(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> Figure
 
 
 def _marked(engine: Engine, lake: Lake, day: date, facts: DaySummary) -> dict[str, ir.Table]:
-    """By measure, the day's products whose price can be told to be off or not: the shop, and whether it is a `hit`."""
+    """Return, by measure, the shop of each product whose price can be checked, and whether it is a `hit`."""
     goods = _some(engine, lake, PRODUCTS, LEVELS["products"][0], facts)
     marked = {OFF_SCALE: _off_scale(goods)}
     if before := _snapshot_before(lake, day):
@@ -221,7 +221,7 @@ def _jumped(goods: ir.Table, former: ir.Table) -> ir.Table:
 
 
 def _apart(price: ir.NumericValue, other: ir.NumericValue, factor: int) -> ir.BooleanValue:
-    """Whether one is at least so many times the other."""
+    """Return whether one price is at least so many times the other."""
     dearer, cheaper = ibis.greatest(price, other), ibis.least(price, other)
     return dearer >= cheaper * factor
 
@@ -241,7 +241,7 @@ def _of_shops(
     days: DayWithBaseline,
     by_day: Mapping[date, Figures],
 ) -> Iterator[Measurement]:
-    """Of prices that are off more often than usual, the shops that hold most of them.
+    """Yield the shops that hold most of the prices that are off more often than usual.
 
     `expected`, `low` and `high` are of a shop of that size in which such prices are as frequent as they usually are.
     """
@@ -272,7 +272,7 @@ def _by_shop(engine: Engine, marked: ir.Table) -> list[dict[str, int]]:
 def _named(
     shops: Sequence[Mapping[str, int]], measure: str, history: Sequence[float], hits: int
 ) -> Iterator[Measurement]:
-    """Those beyond what is usual; none where so few do not hold most of the hits, for then it sits elsewhere."""
+    """Yield the shops beyond what is usual; none where these few do not hold most of the hits."""
     beyond, hits_named = [], 0
     for shop in shops[:MOST_SHOPS]:
         baseline, value = baseline_of("share", history, shop["rows"]), shop["hits"] / shop["rows"]

@@ -56,7 +56,7 @@ class Reference:
 
     @cached_property
     def weights(self) -> Floats:
-        """How many impressions each row stands for."""
+        """Return how many impressions each row stands for."""
         return np.asarray(self.table["weight"].to_numpy(zero_copy_only=False), dtype=np.float64)
 
     @cached_property
@@ -71,12 +71,12 @@ class Reference:
 
     @cached_property
     def bins(self) -> tuple[ValueBins, ...]:
-        """By column, its bins."""
+        """Return the bins of each column."""
         return tuple(fit_bins(self.values(column), self.weights) for column in self.columns)
 
     @cached_property
     def by_day(self) -> tuple[Floats, ...]:
-        """By column, the weight of its values in each cell, a row for each day."""
+        """Return, by column, the weight of its values in each cell, a row for each day."""
         days, day = np.unique(self.days, return_inverse=True)
         return tuple(
             np.bincount(day * bins.size + bins.cells(self.values(column)), self.weights, len(days) * bins.size)
@@ -96,7 +96,7 @@ def ranking_version(lake: Lake, day: date, champion: Callable[[], Version | None
 
 
 def _same_all_day(name: str) -> bool:
-    """Whether the date alone decides a feature: one day against many has always drifted."""
+    """Return whether the date alone decides a feature: one day against many has always drifted."""
     feature = feature_named(name)
     return feature is not None and feature.same_all_day
 

@@ -38,18 +38,18 @@ class ValueBins:
 
     @property
     def size(self) -> int:
-        """How many cells there are; the last is that of what is unknown."""
+        """Return how many cells there are; the last is that of missing values."""
         return 2 * len(self.edges) + 2
 
     @cached_property
     def codes(self) -> bool:
-        """Whether the values are few whole numbers, such that one which was never seen means something."""
+        """Return whether the values are few whole numbers, such that one which was never seen means something."""
         few = 0 < len(self.edges) <= CODES and len(self.edges) < EDGES
         return few and bool((self.edges == np.rint(self.edges)).all())
 
     @cached_property
     def psi_bins(self) -> Ints:
-        """By cell, the bin of PSI that it is part of."""
+        """Return, by cell, the bin of PSI that it is part of."""
         known = np.searchsorted(self.ends, self.edges)
         below, above, unknown = len(self.ends), len(self.ends) + 1, len(self.ends) + 2
         # What lies before an edge is in the bin that the edge is in, except before the first.
@@ -69,7 +69,7 @@ class ValueBins:
         return np.where(np.isnan(values), self.size - 1, 2 * place + met)
 
     def count(self, known: Column, unknown: int) -> Floats:
-        """How many values each cell has, given in order: looking for edges among values is quicker than the reverse."""
+        """Count the values in each cell, given in order: searching edges among values is quicker than the reverse."""
         left, right = (np.searchsorted(known, self.edges, side) for side in ("left", "right"))
         made = np.empty(self.size, dtype=np.float64)
         made[:-1:2] = np.append(left, len(known)) - np.append(0, right)

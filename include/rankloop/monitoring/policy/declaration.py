@@ -52,7 +52,7 @@ class Measures:
 
     @property
     def days_later(self) -> int:
-        """How many days after a day it is measured."""
+        """Return how many days after a day it is measured."""
         return DAYS_LATER.get(self.table, 0)
 
 

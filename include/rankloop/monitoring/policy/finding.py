@@ -46,7 +46,7 @@ class Finding(BaseModel):
 
     @property
     def of_segment(self) -> bool:
-        """Whether it is about a segment of the lists, and not all of them."""
+        """Return whether the finding is about a segment of the lists, and not all of them."""
         return self.subject != ALL and self.role in {"performance", "concept"}
 
 

@@ -106,7 +106,7 @@ def _look_first(
     suspects: Sequence[SuspectFeature],
     segments: Sequence[str],
 ) -> str:
-    """Where to begin: what was found bad comes before what is only suspected."""
+    """Tell on-call where to begin: what was found bad comes before what is only suspected."""
     features = [finding.subject for finding in findings if finding.signal == "feature" and finding.subject != ALL]
     features += [suspect.feature for suspect in suspects if suspect.psi >= CALM_PSI]
     bad_segments = [finding.subject for finding in findings if finding.of_segment]

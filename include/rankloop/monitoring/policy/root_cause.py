@@ -93,7 +93,7 @@ def _data_bugs(
     policy: Policy,
     suspects: tuple[SuspectFeature, ...],
 ) -> Iterable[RootCause]:
-    """One for each source that is wrong; the first also has all other findings."""
+    """Yield a root cause for each source that is wrong; the first also has all other findings."""
     by_source: dict[str, list[Finding]] = defaultdict(list)
     for finding in data:
         source = finding.subject.partition(".")[0] if finding.table == QUALITY else FEATURES

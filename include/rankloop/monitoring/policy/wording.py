@@ -114,7 +114,7 @@ def _bounds(finding: Finding) -> list[float]:
 
 
 def _lists(finding: Finding) -> str:
-    """Which lists are meant."""
+    """Return in words which lists are meant."""
     segment = "" if finding.subject == ALL else f"the segment {finding.subject}"
     if finding.signal == "reranked":
         return f"{segment}{' of ' * bool(segment)}the shop's own lists in the champion's order"
