@@ -36,7 +36,7 @@ def products_changed(world: World, market: MarketDay, before: MarketDay | None, 
 
 
 def product_documents(world: World, market: MarketDay, zone: ZoneInfo, products: Ints) -> list[Document]:
-    """One document a product, as it stands at the end of the day."""
+    """Return one document a product, as it stands at the end of the day."""
     goods = world.products
     start = clock(world.first_day, zone).start_ms
     launch = market.scenarios.launches(world, market.day)[products]

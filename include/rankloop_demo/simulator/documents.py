@@ -50,7 +50,7 @@ def request_ids(page: Page, count: int) -> list[str]:
 
 
 def list_documents(page: Page, lists: Lists) -> list[bytes]:
-    """One BSON document a list, in the order of the lists."""
+    """Return one BSON document a list, in the order of the lists."""
     length = lists.shown.sum(axis=1)
     instant = page.clock.at(lists.second)
     identity = page.ids(instant, LIST)
@@ -137,7 +137,7 @@ def reaction_table(page: Page, reactions: Reactions, arrival_ms: Ints, first: in
 
 
 def reaction_documents(table: pa.Table) -> list[Document]:
-    """One document a row; a reaction to no list has no `request_id`."""
+    """Return one document a row; a reaction to no list has no `request_id`."""
     instants = table["ts"].cast(pa.int64()).to_pylist()
     names = [name for name in SCHEMAS[INTERACTIONS].names if name != "ts"]
     # PyMongo would write a small number as 32 bits and a large one as 64; the contract knows one type a field.

@@ -114,7 +114,7 @@ def live(
     from_yesterday: pa.Table | None = None,
     rankings: Rankings | None = None,
 ) -> Arrivals:
-    """Everything that arrives on this day from this block, some of whose buyers may be shown rankings of ours.
+    """Return everything that arrives on this day from a block, some of whose buyers may see our rankings.
 
     `from_yesterday` is the `tomorrow` of the day before; without it that day is lived again, with base rankings alone.
     """

@@ -77,7 +77,7 @@ def _replace(client: Client, collection: str, documents: Sequence[Mapping[str, A
 
 @contextmanager
 def named(what: str, count: int = 1) -> Iterator[None]:
-    """Errors of MongoDB as ours. A document that is there already is no error: it is the same one."""
+    """Raise errors of MongoDB as ours; a document that is there already is no error, since it is the same one."""
     try:
         yield
     except BulkWriteError as error:

@@ -40,7 +40,7 @@ def orders_by(world: World, number: int, buyers: Ints) -> Ints:
 
 
 def buyer_documents(world: World, day: date, zone: ZoneInfo, buyers: Ints) -> list[Document]:
-    """One document a buyer, as it stands at the end of the day; what does not change is the same on every day."""
+    """Return one document a buyer, as of the end of the day; what does not change is the same on every day."""
     number = world.day_number(day)
     midnight = datetime.combine(world.first_day, datetime.min.time(), tzinfo=zone)
     join = np.maximum(world.buyers.join[buyers], -ACCOUNTS_SINCE)

@@ -33,7 +33,7 @@ class Reactions:
 
 
 def react(world: World, market: MarketDay, lists: Lists, random: np.random.Generator) -> Reactions:
-    """Everything these lists and the day's other visits lead to until the end of the next day, by time."""
+    """Draw the reactions to these lists and the day's other visits until the end of the next day, by time."""
     clicks = _clicks(lists, click_probability(world, market, lists), random)
     return _with_what_follows(world, market, clicks, _visits(lists, random), random)
 

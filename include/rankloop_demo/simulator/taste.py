@@ -57,7 +57,7 @@ def _love_of_leaf(world: World, buyer: Ints, leaf: Ints) -> Floats:
 
 
 def _put_off_by_price(world: World, buyer: Ints, level: Floats, *, thrifty: bool) -> Floats:
-    """Buyers look for the price that they are used to, or, in hard times, all of them for a low one."""
+    """Return how much a price puts buyers off: one unlike what they are used to, or in hard times any high one."""
     if thrifty:
         return THRIFT * (level - np.float32(DEAR))
     gap = np.abs(level - world.buyers.price_level[buyer][:, None])

@@ -233,7 +233,7 @@ def _favourite_shops(random: np.random.Generator, leaves: Ints, products: Produc
 
 
 def _favourite_words(random: np.random.Generator, leaves: Ints, words: Vocabulary) -> Ints:
-    """Two words of each of the three most favoured leaves' sub-departments, and two that stand everywhere."""
+    """Draw two words of each of the three most favoured leaves' sub-departments, and two that occur everywhere."""
     table = np.array([np.resize(choices, 7) for choices in words.sub_words])
     own = [table[words.sub[leaves[:, i]], random.integers(7, size=len(leaves))] for i in (0, 0, 1, 1, 2, 2)]
     anywhere = words.everywhere[random.integers(len(words.everywhere), size=(len(leaves), 2))]

@@ -103,7 +103,7 @@ def _airflow(settings: Settings) -> dict[str, str]:
 
 
 def _tunable() -> dict[str, str]:
-    """Defaults that a variable of the caller's overrides."""
+    """Return defaults that a variable of the caller's overrides."""
     return {
         "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

@@ -42,7 +42,7 @@ class StackProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Return the process id."""
         return int(self.handle.pid)
 
     def signal(self, number: signal.Signals) -> None:
