@@ -1,28 +1,29 @@
 """A task opens the lake, MongoDB, the engine and MLflow at most once each, and only at its edge.
 
-What may open a connection is one class, `rankloop.context.Context`, and it opens each when it is first used. The first
-tests read the source for anything else that does; the others run the tasks of every DAG on a small shop and count.
+What may open a connection is one class, `rankloop.context.Context`. The first tests read the source for anything else
+that does. The next two put doubles at the edge: a context opens each connection once however often it is used, and each
+task of every DAG opens one context. The last runs the tasks of a day on a small shop and counts. The tests of scoring
+and monitoring count too, where they have a champion.
 """
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from unittest.mock import MagicMock
 
 import pytest
-from pymongo import MongoClient
 from tests.events.shop import DAY, NEXT_DAY, Shop
+from tests.openings import count_openings
 
+from rankloop.context import open_context
 from rankloop.contracts.sources import SOURCES
-from rankloop.engine.duck import DuckEngine
-from rankloop.lake.tables import Lake
 from rankloop.mongo import connect
-from rankloop.registry.connection import Registry
-from rankloop.settings import PREFIX, load_settings
+from rankloop.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -79,30 +80,84 @@ def test_a_task_opens_one_context_and_nothing_else(path: Path) -> None:
         assert names.count("open_context") <= 1, function.name
 
 
+# A context, and the tasks that open one, with doubles
+
+CONNECTIONS = ["lake", "state", "source", "ingestion", "feature_store", "engine", "registry"]
+WITHOUT_CONTEXT = {"features_backfill.publish", "marketplace_day.live"}
+"""Tasks that open nothing of the library's: one only announces days, the other simulates the shop."""
+
+
+@pytest.fixture
+def doubles(monkeypatch: pytest.MonkeyPatch) -> dict[str, MagicMock]:
+    """Stand-ins for all that a context may open, which fail when they are called a second time."""
+    made = {}
+    for opener in sorted(OPENERS):
+        made[opener] = MagicMock(side_effect=[MagicMock()])
+        monkeypatch.setattr(opener, made[opener])
+    return made
+
+
+def test_a_context_opens_each_connection_once_however_often_it_is_used(
+    doubles: dict[str, MagicMock], tmp_path: Path
+) -> None:
+    with open_context(Settings(home=tmp_path)) as context:
+        assert not any(double.called for double in doubles.values())
+        for name in [*CONNECTIONS, *CONNECTIONS]:
+            assert getattr(context, name)
+    assert {name for name, double in doubles.items() if double.called} == OPENERS - {"rankloop.mongo.lazy_client"}
+
+
+class ContextOpenedError(Exception):
+    """Raised in place of a first context, so that the task needs no server."""
+
+
+def contexts_opened_by(task: Any) -> int:  # noqa: ANN401  (an operator of Airflow)
+    """Return how many contexts a task asks for, each of which is refused."""
+    function = task.python_callable
+    opened: list[object] = []
+
+    def refuse(*arguments: object) -> NoReturn:
+        opened.append(arguments)
+        raise ContextOpenedError
+
+    run = SimpleNamespace(partition_key=str(DAY), conf={}, run_id="a_run", dag_id="a_dag", triggering_user_name="")
+    if task.dag.dag_id == "continuous_training":
+        run.partition_key = "2026-11-09 (W46)"
+    params = {"first": str(DAY), "last": str(DAY), "accept": [], "at_once": False}
+    params |= {"version": 1, "reason": "a test", "dry_run": False}
+    given = defaultdict(MagicMock, dag_run=run, params=params, part=1, shards=[0], decision="promoted", shown="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rankloop.context.open_context", refuse)
+        if "open_context" in function.__globals__:  # imported at the top of the DAG's file
+            patch.setitem(function.__globals__, "open_context", refuse)
+        if "approval_of" in function.__globals__:  # asks Airflow's own server
+            patch.setitem(function.__globals__, "approval_of", lambda _: (None, None))
+        with pytest.raises(ContextOpenedError):
+            function(**{name: given[name] for name in signature(function).parameters})
+    return len(opened)
+
+
+def test_each_task_of_every_dag_opens_one_context(dag_bag: "DagBag") -> None:
+    tasks = {
+        f"{dag.dag_id}.{task.task_id}": task
+        for dag in dag_bag.dags.values()
+        for task in dag.tasks
+        if hasattr(task, "python_callable")
+    }
+    assert tasks.keys() >= WITHOUT_CONTEXT
+    opened = {name: contexts_opened_by(tasks[name]) for name in sorted(tasks.keys() - WITHOUT_CONTEXT)}
+    assert opened == dict.fromkeys(opened, 1)
+    assert {name.partition(".")[0] for name in opened} == dag_bag.dags.keys() - {"marketplace_day"}
+
+
 # The tasks, run
 
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Counter[str]]:
     """How often each kind of connection was opened, wherever in the library."""
-    counts: Counter[str] = Counter()
-
-    def counting(kind: str, init: Callable[..., None]) -> Callable[..., None]:
-        def counted(self: object, *arguments: object, **named: object) -> None:
-            counts[kind] += 1
-            init(self, *arguments, **named)
-
-        return counted
-
     with pytest.MonkeyPatch.context() as patch:
-        for kind, opened_class in (
-            ("lake", Lake),
-            ("client", MongoClient),
-            ("engine", DuckEngine),
-            ("registry", Registry),
-        ):
-            patch.setattr(opened_class, "__init__", counting(kind, opened_class.__init__))
-        yield counts
+        yield count_openings(patch)
 
 
 class Worker:

@@ -1,15 +1,12 @@
 """How our rankings do, what was expected of them, and whether tastes moved, in shops where that is known."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
 from rankloop.contracts.lake import SHOWN as SHOWN_LISTS
-from rankloop.engine.duck import DuckEngine
 from rankloop.experiment import is_control
 from rankloop.lake.tables import Lake
 from rankloop.monitoring.measure.estimates import ESTIMATES
@@ -27,6 +24,7 @@ from rankloop.training.record import EVALUATION, TrainingRecord, open_record
 from tests.building import lake_of
 from tests.monitoring.entries import measure_concept, measure_estimates, measure_performance
 from tests.monitoring.watched import AS_OF, RIPE, SHOWN, UNRIPE, Watched
+from tests.openings import count_openings
 
 pytestmark = pytest.mark.stack
 Key = tuple[str, str, str]
@@ -160,16 +158,9 @@ def test_a_day_measured_again_is_the_same(measured: dict[Key, Measurement], quie
 
 
 def test_an_estimate_opens_the_lake_the_engine_and_mlflow_once(quiet: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: Counter[str] = Counter()
-    for kind in (Lake, DuckEngine, Registry):
-
-        def counting(self: Any, *given: Any, kind: type = kind, init: Any = kind.__init__) -> None:  # noqa: ANN401
-            opened[kind.__name__] += 1
-            init(self, *given)
-
-        monkeypatch.setattr(kind, "__init__", counting)
+    opened = count_openings(monkeypatch)
     assert measure_estimates(quiet.settings, RIPE)["rows"] == 2
-    assert opened == {"Lake": 1, "DuckEngine": 1, "Registry": 1}
+    assert opened == {"lake": 1, "engine": 1, "registry": 1}
 
 
 @pytest.fixture(scope="module")

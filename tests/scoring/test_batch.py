@@ -6,13 +6,15 @@ import pyarrow.compute as pc
 import pytest
 
 from rankloop.candidates.generation import SOURCES
+from rankloop.context import open_context
 from rankloop.contracts.lake import PRODUCTS, SCORES
 from rankloop.mongo import connect
-from rankloop.scoring.batch import BatchError
+from rankloop.scoring.batch import BatchError, rank_shards
 from rankloop.state import rankings
 from rankloop.state.rankings import DEFAULT_BUYER
 from tests.building import lake_of
 from tests.features.conftest import DAYS
+from tests.openings import count_openings
 from tests.promotion.shop import Shop
 from tests.scoring.batches import (
     NOW,
@@ -89,6 +91,18 @@ def test_a_group_alone_mends_what_it_finds_and_leaves_the_others_be(market: Shop
         collection.insert_one({**before[mine[0]], "_id": 77})
     rank(market.settings, name, 3)
     assert content(market.settings, name) == {**before}
+
+
+def test_a_task_ranks_all_its_shards_with_connections_opened_once(
+    market: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.promoted()
+    name = plan(market.settings, DAY)
+    opened = count_openings(monkeypatch)
+    with open_context(market.settings) as context:
+        counts = rank_shards(context, name, [0, 3])
+    assert [count["shard"] for count in counts if count["buyers"]] == [0, 3]
+    assert opened == {"lake": 1, "client": 1, "engine": 1, "registry": 1}
 
 
 def test_without_a_champion_the_shops_own_ranking_stands_in_and_says_so(market: Shop) -> None:
