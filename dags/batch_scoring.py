@@ -68,7 +68,7 @@ def publish(batch: str, outlet_events=None) -> str:
 
 @task(pool="mongo")
 def archive(batch: str) -> dict | None:
-    """Write the live batch to the lake, where it is judged once buyers have reacted."""
+    """Write the live batch to the lake, where it is measured once buyers have reacted."""
     from rankloop.scoring.archive import archive_batch
 
     with open_context() as context:
@@ -87,7 +87,7 @@ def old_batches() -> list:
 
 @task
 def judge_shown(dag_run=None, params=None) -> dict:
-    """Say what buyers made of the lists of the day before, now that all their answers are in: control and ours."""
+    """Measure how buyers reacted to the lists of the day before: the control group beside personalised buyers."""
     from rankloop.monitoring.measure.live_results import measure_live_results
 
     with open_context() as context:

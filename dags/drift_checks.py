@@ -3,10 +3,10 @@
 Runs when a day's features are published. It measures the day's inputs, scores and data, and estimates the performance
 of its rankings; of the day before it measures live performance, and whether a fresh model would do better. Then it
 decides a verdict by the policy (settings.monitoring), names root causes, opens or closes incidents and, if allowed,
-starts a retraining or falls back. Wrong data never trains a model. Last, it notifies on-call of what is new and what
-was done. `rankloop alerts list` shows open alerts; `rankloop monitoring pause --reason …` stops all automatic actions.
+starts a retraining or falls back. Wrong data never trains a model. Last, it notifies on-call of new alerts and of the
+actions taken. `rankloop alerts list` shows open alerts; `rankloop monitoring pause --reason …` stops automatic actions.
 Owner: data platform.
-If this fails: nobody learns of drift that day; rankings and trainings continue. A day without a measure is not bad.
+If this fails: drift of that day stays unnoticed; rankings and trainings continue. A day without a measure is not bad.
 `tell` runs in any case; if it fails, on-call did not get the open alerts.
 Safe to clear: every task, alone or with what follows; an action is not repeated. See docs/runbook.md#drift_checks.
 """
@@ -40,7 +40,7 @@ def judge(dag_run=None, params=None) -> dict:
 
 @task(pool="mongo")
 def explain(dag_run=None, params=None) -> str:
-    """Open, renew or close an incident for each root cause; return the pages that are news to on-call."""
+    """Open, update or close an incident for each root cause; return the pages of those that are new to on-call."""
     from rankloop.monitoring.act.incidents import update_incidents
 
     with open_context() as context:
@@ -77,7 +77,7 @@ def fall_back(dag_run=None, params=None) -> str:
 
 @task(pool="mongo", trigger_rule=TriggerRule.ALL_DONE)
 def tell() -> list:
-    """Send on-call every open alert that is news, whatever became of the tasks before; skip where no channel is set."""
+    """Send on-call every open alert that is new, even if tasks before failed; skip if no channel is set."""
     from rankloop.monitoring.act.incidents import notify_on_call
 
     with open_context() as context:

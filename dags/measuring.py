@@ -10,7 +10,7 @@ from rankloop.context import open_context
 
 
 class Page(BaseOperatorLink):
-    """A button on a task's page that opens the report it made; greyed out where it made none."""
+    """A button on a task's page that opens the drift report; greyed out if the task wrote none."""
 
     name = "Drift report"
 
@@ -23,7 +23,7 @@ class Page(BaseOperatorLink):
 
 @task
 def measure_drift(dag_run=None, params=None) -> dict:
-    """Hold the day's inputs and scores against those that the champion was judged on."""
+    """Compare the day's inputs and scores with those of the reference, on which the champion was judged."""
     from rankloop.monitoring.measure.drift import measure_drift
 
     with open_context() as context:
@@ -32,7 +32,7 @@ def measure_drift(dag_run=None, params=None) -> dict:
 
 @task
 def report(dag_run=None, params=None) -> dict:
-    """Make the page that shows each feature then and now."""
+    """Write the drift report: each feature on that day beside the reference."""
     from rankloop.monitoring.report.drift_report import make_report
 
     with open_context() as context:
@@ -41,7 +41,7 @@ def report(dag_run=None, params=None) -> dict:
 
 @task
 def measure_quality(dag_run=None, params=None) -> dict:
-    """Hold the day's data, source by source and column by column, against what is usual."""
+    """Compare the day's data, by source and by column, with the baseline of normal days."""
     from rankloop.monitoring.measure.quality import measure_quality
 
     with open_context() as context:
@@ -50,7 +50,7 @@ def measure_quality(dag_run=None, params=None) -> dict:
 
 @task
 def measure_performance(dag_run=None, params=None) -> dict:
-    """Say how buyers took the rankings of the day before, now that all their answers are in."""
+    """Measure how buyers reacted to the rankings of the day before, as all reactions are in by now."""
     from rankloop.monitoring.measure.performance import measure_performance
 
     with open_context() as context:
@@ -59,7 +59,7 @@ def measure_performance(dag_run=None, params=None) -> dict:
 
 @task
 def measure_estimates(dag_run=None, params=None) -> dict:
-    """Estimate how buyers will have taken the day's rankings, before their answers are in."""
+    """Estimate how buyers will react to the day's rankings, before all reactions are in."""
     from rankloop.monitoring.measure.estimates import measure_estimates
 
     with open_context() as context:
@@ -69,7 +69,7 @@ def measure_estimates(dag_run=None, params=None) -> dict:
 # It takes longer than any other by far, so it is not to begin last.
 @task(priority_weight=10)
 def measure_concept(dag_run=None, params=None) -> dict:
-    """Ask whether a fresh model would have ranked the day before better than the champion."""
+    """Measure whether a fresh model would have ranked the day before better than the champion."""
     from rankloop.monitoring.measure.concept import measure_concept
 
     with open_context() as context:

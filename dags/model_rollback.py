@@ -31,7 +31,7 @@ def roll_back(params=None, dag_run=None) -> str:
 
 @task
 def show_again(params=None) -> str:
-    """Make the last batch of the present champion live."""
+    """Publish the last batch of the current champion."""
     from rankloop.scoring.publishing import republish_champion_batch
 
     if params["dry_run"]:

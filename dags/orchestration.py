@@ -103,7 +103,7 @@ def as_of_day(dag_run: Any, params: dict[str, Any]) -> date:  # noqa: ANN401  (l
         return market_day(dag_run, params)
     if not re.fullmatch(r"\d{4}-\d\d-\d\d \(W\d\d\)", key) or (monday := parse_day(key[:10])).weekday():
         raise RankloopError(
-            f"the partition {key} is no week: those are called as in `2026-11-09 (W46)`, by their Monday. To train as "
+            f"the partition {key} is no week: name it by its Monday, as in `2026-11-09 (W46)`. To train as "
             "of one day, start the DAG with the parameter `day` and no partition key."
         )
     return monday + timedelta(days=6)

@@ -50,7 +50,9 @@ def buyer_profile(lake: Lake, engine: Engine, account_id: int, day: date) -> Buy
     if not features:
         days = lake.days(buyer.TABLE.name)
         known = f"features reach from {days[0]} to {days[-1]}" if days else "there are no features yet"
-        raise UnknownBuyerError(f"nothing is known of buyer {account_id} as of {day}; {known}.")
+        raise UnknownBuyerError(
+            f"nothing is known of buyer {account_id} as of {day}; {known}. Check the id, or name another day by --day."
+        )
     categories = _top(rows(buyer_category.TABLE), "rank", FIRST * 100)
     return BuyerProfile(
         account_id=account_id,

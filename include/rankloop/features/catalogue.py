@@ -109,7 +109,7 @@ def _load_family(path: str) -> Family:
     except AttributeError:
         raise FamilyError(f"{where}, but the module {module} has no {name}. Name a Family in it.") from None
     if not isinstance(family, Family):
-        raise FamilyError(f"{where}, which is no rankloop.features.declarations.Family but {type(family).__name__}.")
+        raise FamilyError(f"{where}, which is a {type(family).__name__}. Name a rankloop.features.declarations.Family.")
     return family
 
 

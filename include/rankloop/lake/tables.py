@@ -88,7 +88,9 @@ class Lake(FileStore):
         for name in names:
             own = delta_schema(pq.read_schema(name, filesystem=self._store))
             if {field.name: field.type for field in own} != expected:
-                raise LakeError(f"{table} {day}: the file {name} has columns {own}, the table {expected}.")
+                raise LakeError(
+                    f"{table} {day}: the file {name} has columns {own}, the table {expected}. Nothing was written."
+                )
         paths = [f"{self.root}/{name}" for name in names]
         return self._commit(table, day, schema, _Landed(paths, rows_digest(self._batches(paths)), definitions))
 

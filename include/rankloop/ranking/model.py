@@ -71,12 +71,15 @@ class Model:
 def load_model(folder: Path) -> Model:
     """Load the model that `Model.save` wrote into this folder."""
     if not (folder / FILE).exists():
-        raise ModelError(f"{folder} holds no {FILE}, so there is no model in it.")
+        raise ModelError(f"{folder} holds no {FILE}, so there is no model in it. Download the version again.")
     facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
-        raise ModelError(f"{folder / FILE} has format {facts.get('format')}; this version reads {FORMAT}.")
+        raise ModelError(f"{folder / FILE} has format {facts.get('format')}; this version reads {FORMAT}. Train again.")
     preprocessing = load_preprocessing(folder)
     if list(preprocessing.features) != facts["features"]:
-        raise ModelError(f"{folder}: {FILE} and preprocessing.json name different features; they are of two models.")
+        raise ModelError(
+            f"{folder}: {FILE} and preprocessing.json name different features: they are of two models. "
+            "Download the version again."
+        )
     ranker = ranker_kind(facts["ranker"]).load(folder, len(preprocessing.features))
     return Model(facts["ranker"], preprocessing, ranker, facts["options"])

@@ -88,7 +88,9 @@ def load_preprocessing(folder: Path) -> Preprocessing:
     """Load the preprocessing that `Preprocessing.save` wrote into this folder."""
     read = json.loads((folder / FILE).read_text(encoding="utf-8"))
     if read.get("format") != FORMAT:
-        raise PreprocessingError(f"{folder / FILE} has format {read.get('format')}; this version reads {FORMAT}.")
+        raise PreprocessingError(
+            f"{folder / FILE} has format {read.get('format')}; this version reads {FORMAT}. Train again."
+        )
     return Preprocessing(tuple(Learned(**entry) for entry in read["features"]), read["dropped"], read["options"])
 
 

@@ -105,7 +105,9 @@ class _NetworkKind:
         require_known_params(self.name, options.params, self.known, "parameter")
         require_known_params(self.name, options.fit, FIT, "fit parameter")
         if options.debias == "unbiased":
-            raise RankerError(f"the {self.name} ranker cannot debias by 'unbiased'; there are none, propensity.")
+            raise RankerError(
+                f"the {self.name} ranker cannot debias by 'unbiased'. Set training.debias to none or propensity."
+            )
         mean, scale = _spread(train, len(options.features))
         weights_of = _row_weights(train, options)
         network = _network(options)
