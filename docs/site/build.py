@@ -46,7 +46,7 @@ def _written() -> list[tuple[str, bytes]]:
 
 
 def _content(path: Path) -> bytes:
-    """The file's bytes; of a page, links to files outside docs/ become plain text."""
+    """Return the file's bytes; of a page, links to files outside docs/ become plain text."""
     if path.suffix != ".md":
         return path.read_bytes()
     return OUTSIDE.sub(r"\1", path.read_text(encoding="utf-8")).encode()
