@@ -65,7 +65,7 @@ class StackStatus:
 
 
 def start(settings: Settings, announce: Announce = lambda _: None) -> StackFacts:
-    """Start the stack in the background and wait until it is healthy; `announce` is told of its servers meanwhile."""
+    """Start the stack in the background and wait until it is healthy; `announce` gets the servers' state meanwhile."""
     began = time.monotonic()
     prepare(settings.home)
     with one_at_a_time(settings.home):
