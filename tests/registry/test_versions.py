@@ -241,7 +241,7 @@ def test_a_tag_of_ours_cannot_be_given_another_meaning(settings: Settings, run: 
 def test_an_mlflow_that_is_down_has_no_champion_to_tell_of() -> None:
     nobody = f"http://127.0.0.1:{free_ports().mlflow}"
     with pytest.raises(TransientError, match=f"MLflow at {nobody} does not answer"):
-        challenger(Settings(mlflow_uri=nobody))
+        challenger(Registry(nobody))
 
 
 def test_what_every_version_was_trained_on_is_known_archived_ones_too(
