@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rankloop.context import Context
 from rankloop.contracts.cleaning import DayCheck
 from rankloop.contracts.sources import SOURCES
 from rankloop.events import tasks
@@ -47,6 +48,7 @@ def accepted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[date, list[str]]]:
         return {}
 
     monkeypatch.setattr(tasks, "clean_day", clean_day)
+    monkeypatch.setattr(Context, "ingestion", None)  # no server is asked
     return asked
 
 
