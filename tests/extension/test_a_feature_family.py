@@ -139,7 +139,7 @@ def test_the_days_before_it_are_named_for_a_rebuild(shop: Settings, family: str)
         ("my_shop.nothing.FAMILY", "names my_shop.nothing.FAMILY, but No module named 'my_shop.nothing'"),
         ("my_shop.loyalty.NOTHING", "the module my_shop.loyalty has no NOTHING"),
         ("my_shop.loyalty.NAMES", "the module my_shop.loyalty has no NAMES"),
-        ("my_shop.loyalty.FEATURES", "which is no rankloop.features.declarations.Family but tuple"),
+        ("my_shop.loyalty.FEATURES", "which is a tuple. Name a rankloop.features.declarations.Family"),
         ("rankloop.features.families.shop.FAMILY", "declares the family shop, .* as another family does already"),
     ],
 )
