@@ -48,13 +48,15 @@ def found(training: TrainingRun) -> dict[str, Any]:
     return {**{name: tags[name] for name in names}, **{name: training.get_json(name) for name in texts}}
 
 
-def test_the_demo_registers_a_challenger_and_shows_the_table(
+def test_the_demo_registers_a_challenger_and_says_where_its_figures_are(
     stack: RunningStack, demo: str, training: TrainingRun
 ) -> None:
     version = versions.versions(Registry(stack.settings.mlflow))[-1]
     assert version.run_id == training.run_id
     assert f"version {version.number} is registered" in demo
-    assert all(word in demo for word in ("base_score", "pscore", "test_0", "NDCG", "@5"))
+    assert f"rankloop train show {training.run_id}" in demo
+    table = stack.rankloop("train", "show", training.run_id).stdout
+    assert all(word in table for word in ("base_score", "pscore", "test_0", "NDCG", "@5"))
     assert "<html" in training.get_text(record.REPORT)
 
 

@@ -249,7 +249,7 @@ def test_an_mlflow_that_went_away_is_worth_another_try(
 def test_an_mlflow_that_is_not_there_is_named_with_the_way_out() -> None:
     nobody = f"http://127.0.0.1:{free_ports().mlflow}"
     with pytest.raises(TransientError, match=f"MLflow at {nobody} does not answer.*make start.*RANKLOOP_MLFLOW_URI"):
-        open_training(Settings(mlflow_uri=nobody), "key", AS_OF, "weekly")
+        open_training(Registry(nobody), "key", AS_OF, "weekly")
 
 
 def test_what_mlflow_refuses_is_not_worth_another_try(run: TrainingRun) -> None:

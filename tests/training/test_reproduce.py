@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pyarrow as pa
@@ -42,7 +43,7 @@ def test_the_same_model_comes_of_a_run_though_settings_features_and_data_moved_o
 ) -> None:
     training = SMALL.model_copy(update={"seed": 99, "train_days": 1, "ranker": "logistic", "max_features": 3})
     settings = moved_on.model_copy(update={"training": training})
-    with patch.object(training_set, "feature_names", lambda: ["product_price"]):
+    with patch.object(training_set, "BUILT_IN", SimpleNamespace(feature_names=("product_price",))):
         found = reproduce(settings, clean.run_id)
     assert found.same
     assert {one.what for one in found.differences} == {
