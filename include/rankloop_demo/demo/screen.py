@@ -21,7 +21,7 @@ class Screen:
 
     @contextmanager
     def step(self, heading: str, expected_s: int) -> Iterator[None]:
-        """Show that a step runs, and how long it usually takes on two quiet cores."""
+        """Show that a step runs, and how long it is expected to take on two quiet cores."""
         self.console.print(f"[bold]{heading}[/bold]  [dim]about {in_minutes(expected_s)}[/dim]", highlight=False)
         if not self.console.is_terminal:
             yield

@@ -37,7 +37,7 @@ class Step:
 
     title: str
     expected_s: int
-    """How long it takes on two quiet cores."""
+    """How long it is expected to take on two quiet cores."""
     run: Callable[[Settings, Screen], str]
     """Does it, shows its progress, and returns its result."""
     simulated: bool = True
@@ -100,16 +100,16 @@ def steps(settings: Settings, *, answered_by_hand: bool = False) -> Sequence[Ste
     asked = ask_ml_lead(by_hand=answered_by_hand)
     drift = (
         Step(f"Something happens: {settings.simulator.strike}", 100, live_under_drift),
-        Step("Train on what came after it", 30, train_after_drift),
+        Step("Train on what came after it", 65, train_after_drift),
         Step("Ask the ML lead again", 20, asked),
         Step("Look whether it was worth it", 50, recover),
     )
     return (
-        Step("Start the servers, and live the history of a shop", 35, start_servers, simulated=False),
-        Step("Build the features of every day", 45, build_features),
-        Step("Train a challenger", 35, train_challenger),
-        Step("Ask the ML lead, and rank for every buyer", 40, asked),
-        Step("Close the loop", 25, close_the_loop),
+        Step("Start the servers, and live the history of a shop", 25, start_servers, simulated=False),
+        Step("Build the features of every day", 40, build_features),
+        Step("Train a challenger", 65, train_challenger),
+        Step("Ask the ML lead, and rank for every buyer", 20, asked),
+        Step("Close the loop", 30, close_the_loop),
         *(drift if settings.simulator.strike else ()),
         Step("Let it live on, a day each night", 1, let_it_live_on),
     )
